@@ -1,0 +1,66 @@
+"""The settings of an engine, as they stand in `mkdocs.yml` under `markdown_extensions: - codeout:`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from codeout.errors import PageError
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """How blocks are run, and what belongs to their key besides their code. Paths are relative to `root`."""
+
+    root: Path = field(default_factory=Path.cwd)
+    docs_dir: str = "docs"
+    store: str = ".codeout"
+    prelude: str = ""  # a script that runs first in every session
+    prepare: str = ""  # a script that runs once before a build, on the terminal: fetches data
+    paths: tuple[str, ...] = ()  # folders that blocks may import from, as `python snippets/x.py` would
+    links: tuple[str, ...] = ()  # folders that blocks find in their scratch folder under the same name
+    data: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # session pattern → data files it depends on
+    packages: tuple[str, ...] = ()  # always in the key, and shown beside each output
+    variables: tuple[str, ...] = ()  # environment variables that blocks see, and that are in the key
+    timeout: float = 600.0  # seconds a block may take
+    jobs: int = 0  # sessions that run at once; 0: as many as there are cores
+    errors: Literal["raise", "show"] = "raise"  # what a failing block does to the build
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Config:
+        """Return the settings that a mapping (read from YAML) describes.
+
+        Raises:
+            PageError: an option that does not exist, or a value of the wrong kind.
+        """
+        known = {f.name for f in fields(cls)}
+        if unknown := sorted(set(options) - known):
+            raise PageError(f"mkdocs.yml:1: codeout has no option {unknown[0]!r}, but {', '.join(sorted(known))}")
+        values = dict(options)
+        for name in ("paths", "links", "packages", "variables"):
+            if name in values:
+                values[name] = _strings(name, values[name])
+        if "data" in values:
+            if not isinstance(values["data"], Mapping):
+                raise PageError("mkdocs.yml:1: codeout: 'data' takes a mapping of session names to lists of files")
+            values["data"] = {str(k): _strings(f"data: {k}", v) for k, v in values["data"].items()}
+        if "root" in values:
+            values["root"] = Path(values["root"])
+        if values.get("errors", "raise") not in ("raise", "show"):
+            raise PageError(f"mkdocs.yml:1: codeout: 'errors' is 'raise' or 'show', not {values['errors']!r}")
+        for name in ("timeout", "jobs"):
+            if name in values and (isinstance(values[name], bool) or not isinstance(values[name], int | float)):
+                raise PageError(f"mkdocs.yml:1: codeout: {name!r} takes a number, not {values[name]!r}")
+        return cls(**values)
+
+    def path(self, relative: str) -> Path:
+        """Return the absolute path of one that is relative to the root."""
+        return (self.root / relative).resolve()
+
+
+def _strings(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise PageError(f"mkdocs.yml:1: codeout: {name!r} takes a list of names, not {value!r}")
+    return tuple(value)

@@ -1,0 +1,110 @@
+"""Door 2: MkDocs events. Tells the engine which page is being converted, and has the whole site run ahead.
+
+What a reader sees does not depend on it: with the extension alone the site is the same, only slower to build.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+from markdown import Markdown
+from mkdocs.config.base import Config as PluginConfig
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.livereload import LiveReloadServer
+from mkdocs.plugins import BasePlugin, event_priority
+from mkdocs.structure.files import Files
+from mkdocs.structure.nav import Navigation
+from mkdocs.structure.pages import Page
+
+from codeout.blocks import Block, Finder
+from codeout.config import Config
+from codeout.errors import CodeoutError
+from codeout.extension import NAME, Site
+from codeout.run import Engine
+
+
+class Settings(PluginConfig):
+    """None here: the options stand with the extension, where every generator reads them."""
+
+
+class CodeoutPlugin(BasePlugin[Settings]):
+    """Plans the site before its first page is converted."""
+
+    def __init__(self) -> None:
+        """Start as for `mkdocs build`."""
+        super().__init__()
+        self._serving = False
+        self._site: Site | None = None
+
+    def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
+        """Remember whether somebody is watching: then an error shows in its place, and the server stays up."""
+        self._serving = command == "serve"
+
+    def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
+        """Set the engine up from the options of the extension."""
+        if NAME not in config.markdown_extensions:
+            raise PluginError("mkdocs.yml:1: the codeout plugin needs `- codeout` under `markdown_extensions`, too")
+        options = {k: v for k, v in (config.mdx_configs.get(NAME) or {}).items() if k != "site"}
+        root = Path(config.config_file_path).parent if config.config_file_path else Path.cwd()
+        docs = Path(config.docs_dir)
+        try:
+            settings = Config.of({"root": root, **options})
+        except CodeoutError as problem:
+            raise PluginError(str(problem)) from problem
+        settings = dataclasses.replace(
+            settings,
+            docs_dir=docs.relative_to(root).as_posix() if docs.is_relative_to(root) else str(docs),
+            errors="show" if self._serving else settings.errors,
+        )
+        self._site = Site(Engine(settings))
+        config.mdx_configs[NAME] = {**options, "site": self._site}
+        return config
+
+    def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
+        """Run all blocks of the site that are not in the store, sessions side by side."""
+        site = self._ready()
+        finder = Finder(_snippets(config), site.engine.config.root.resolve())
+        blocks: list[Block] = []
+        for file in files.documentation_pages():
+            text = file.content_string
+            blocks += finder.find(text, self._path(file.src_uri), 0) if "exec" in text else []
+        try:
+            site.engine.run(blocks)
+        except CodeoutError as problem:
+            raise PluginError(str(problem)) from problem
+        return nav
+
+    @event_priority(-100)  # last: after plugins that change the text
+    def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+        """Tell the extension which page comes next, and how many lines its front matter takes."""
+        site = self._ready()
+        site.page = self._path(page.file.src_uri)
+        site.offset = page.file.content_string.count("\n") - markdown.count("\n")
+        return markdown
+
+    def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
+        """Watch what the pages are made of."""
+        settings = self._ready().engine.config
+        for path in {*settings.paths, settings.prelude} - {""}:
+            server.watch(str(settings.path(path)))
+        return server
+
+    def _path(self, src_uri: str) -> str:
+        return f"{self._ready().engine.config.docs_dir}/{src_uri}"
+
+    def _ready(self) -> Site:
+        if self._site is None:
+            raise AssertionError("MkDocs calls on_config before every other event")
+        return self._site
+
+
+def _snippets(config: MkDocsConfig) -> Any:
+    """Return the site's own preprocessor of snippets; None if it has none."""
+    name = "pymdownx.snippets"
+    if name not in config.markdown_extensions:
+        return None
+    md = Markdown(extensions=[name], extension_configs={name: config.mdx_configs.get(name) or {}})
+    return md.preprocessors["snippet"]

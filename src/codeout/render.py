@@ -1,0 +1,145 @@
+"""Outputs to HTML. Text can't become HTML of the page: only what came as a MIME type that says so is let through."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+from xml.etree import ElementTree
+
+from codeout.outputs import Error, Figure, Output, Provenance, Run, Source, Stream, Value
+
+RICH = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "image/gif", "text/markdown", "text/latex")
+SVG = "http://www.w3.org/2000/svg"
+
+ElementTree.register_namespace("", SVG)
+ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+
+Markdown = Callable[[str], str]  # Markdown text → HTML
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """Makes the HTML of an Out tab."""
+
+    markdown: Markdown
+
+    def run(self, run: Run, name: str) -> str:
+        """Return the HTML of a run; empty if it produced nothing.
+
+        Args:
+            run: the run.
+            name: unique in the page; ids in pictures begin with it.
+        """
+        if not run.outputs:
+            return ""
+        parts = [self._warning(source) for source in run.provenance.sources if source.standin]
+        for number, (is_text, outputs) in enumerate(groupby(run.outputs, lambda output: isinstance(output, Stream))):
+            if is_text:
+                parts.append(_streams(output for output in outputs if isinstance(output, Stream)))
+            else:
+                parts += [self._output(output, f"{name}-{number}-{i}") for i, output in enumerate(outputs)]
+        parts.append(_told(run.provenance))
+        return f'<div class="codeout">{"".join(parts)}</div>'
+
+    def _output(self, output: Output, name: str) -> str:
+        match output:
+            case Figure(data, alt):
+                return f'<figure class="codeout-figure">{self._bundle(data, name, alt)}</figure>'
+            case Value(data):
+                return f'<div class="codeout-value">{self._bundle(data, name, "")}</div>'
+            case Error(_, _, traceback, _):
+                return f'<div class="highlight codeout-error"><pre><code>{escape(traceback.rstrip())}</code></pre></div>'
+            case Stream():
+                return _streams([output])
+
+    def _bundle(self, data: Mapping[str, str], name: str, alt: str) -> str:
+        mime = next((mime for mime in RICH if mime in data), "text/plain")
+        part = data.get(mime, "")
+        match mime:
+            case "text/html":
+                return part
+            case "image/svg+xml":
+                return svg(part, name, alt)
+            case "image/png" | "image/jpeg" | "image/gif":
+                words = escape(alt or data.get("text/plain", ""))
+                return f'<img src="data:{mime};base64,{part.strip()}" alt="{words}">'
+            case "text/markdown":
+                return self.markdown(part)
+            case "text/latex":
+                return self.markdown(_display(part))
+        return f'<div class="highlight"><pre><code>{escape(part)}</code></pre></div>'
+
+    @staticmethod
+    def _warning(source: Source) -> str:
+        return f'<p class="codeout-standin"><strong>{escape(source.name)}: not the real thing.</strong> {escape(source.note)}</p>'
+
+
+def _streams(streams: Iterable[Stream]) -> str:
+    parts = [
+        escape(stream.text) if stream.name == "stdout" else f'<span class="codeout-stderr">{escape(stream.text)}</span>'
+        for stream in streams
+    ]
+    return f'<div class="highlight codeout-stream"><pre><code>{"".join(parts).rstrip()}</code></pre></div>'
+
+
+def _told(provenance: Provenance) -> str:
+    """Return the run line: where, with what and how long a block ran; when, and on which data, in its title."""
+    said = [provenance.device, *(f"{name} {version}" for name, version in provenance.packages[:1]), _time(provenance.seconds)]
+    notes = [f"{source.name}: {source.note}" for source in provenance.sources]
+    title = "; ".join([f"Python {provenance.python}", *(f"{n} {v}" for n, v in provenance.packages), provenance.date])
+    data = "".join(f'<span class="codeout-source">{escape(note)}</span>' for note in notes)
+    return f'<p class="codeout-run" title="{escape(title)}">{escape(" · ".join(said))}{data}</p>'
+
+
+def _time(seconds: float) -> str:
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def _display(latex: str) -> str:
+    bare = latex.strip().removeprefix(r"$\displaystyle").strip("$").strip()
+    return f"$$\n{bare}\n$$"
+
+
+def svg(text: str, name: str, alt: str) -> str:
+    """Return SVG to stand inside a page: its ids are its own, black is the page's ink, and it has its words.
+
+    Args:
+        text: an SVG document.
+        name: what its ids begin with, so that two pictures of a page don't share one.
+        alt: its words; empty keeps those that it came with.
+    """
+    root = ElementTree.fromstring(text)
+    for element in root.iter():
+        for attribute, value in element.attrib.items():
+            if attribute == "id":
+                element.set(attribute, f"{name}-{value}")
+            elif attribute.endswith("href") and value.startswith("#"):
+                element.set(attribute, f"#{name}-{value[1:]}")
+            elif attribute in ("aria-labelledby", "aria-describedby"):
+                element.set(attribute, " ".join(f"{name}-{part}" for part in value.split()))
+            else:
+                own = value.replace("url(#", f"url(#{name}-")
+                element.set(attribute, re.sub(r"#000000\b", "currentColor", own))
+    for element in root.findall(f"{{{SVG}}}metadata"):
+        root.remove(element)
+    _own_style(root)
+    if alt:
+        root.set("role", "img")
+        root.set("aria-label", alt)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _own_style(root: ElementTree.Element) -> None:
+    """Move a style for everything (matplotlib writes one) to the picture's root: in a page it would reach the page."""
+    for parent in list(root.iter()):
+        for element in parent.findall(f"{{{SVG}}}style"):
+            if rule := re.fullmatch(r"\s*\*\s*\{([^}]*)\}\s*", element.text or ""):
+                parent.remove(element)
+                root.set("style", f"{root.get('style', '')}{rule[1].strip()}")

@@ -1,0 +1,94 @@
+"""Runs on disk, whole or not at all.
+
+    STORE/ab/abcd…-0123….json      one run: JSON, named by its key
+    STORE/images/HASH.png          pictures, named by their content
+
+There is no index: the files are the store. What is torn, foreign or of another format is a miss, never a crash.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from codeout.keys import FORMAT, Key
+from codeout.outputs import Figure, Run, Value, from_json, to_json
+
+IMAGES = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
+REFERENCE = "file:"  # what stands in the JSON in place of a picture
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A folder of runs. Two builds may read and write it at the same time."""
+
+    root: Path
+
+    def get(self, key: Key) -> Run | None:
+        """Return the run of a key; None if there is none that is whole."""
+        try:
+            content = json.loads(self._path(key).read_text(encoding="utf8"))
+            if content["format"] != FORMAT or content["key"] != str(key):
+                return None
+            return _each_picture(from_json(content), self._load)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(self, key: Key, run: Run) -> None:
+        """Keep a run.
+
+        Raises:
+            OSError: the disk is full or read-only; nothing of the run is kept then.
+        """
+        content = {"format": FORMAT, "key": str(key), **to_json(_each_picture(run, self._save))}
+        _write(self._path(key), json.dumps(content, ensure_ascii=False, indent=1).encode())
+
+    def _path(self, key: Key) -> Path:
+        return self.root / key.code[:2] / f"{key}.json"
+
+    def _save(self, mime: str, data: str) -> str:
+        content = base64.b64decode(data)
+        name = f"{hashlib.sha256(content).hexdigest()}.{IMAGES[mime]}"
+        if not (self.root / "images" / name).exists():
+            _write(self.root / "images" / name, content)
+        return REFERENCE + name
+
+    def _load(self, mime: str, data: str) -> str:
+        name = data.removeprefix(REFERENCE)
+        if name == data or Path(name).name != name or not name.endswith(f".{IMAGES[mime]}"):
+            raise ValueError(f"not a picture of the store: {data[:80]}")
+        content = (self.root / "images" / name).read_bytes()
+        if hashlib.sha256(content).hexdigest() != name.split(".")[0]:
+            raise ValueError(f"damaged: {name}")
+        return base64.b64encode(content).decode()
+
+
+def _each_picture(run: Run, change: Callable[[str, str], str]) -> Run:
+    def changed(data: Mapping[str, str]) -> dict[str, str]:
+        return {mime: change(mime, part) if mime in IMAGES else part for mime, part in data.items()}
+
+    try:
+        outputs = [replace(o, data=changed(o.data)) if isinstance(o, Value | Figure) else o for o in run.outputs]
+    except binascii.Error as problem:
+        raise ValueError(f"a picture is not base64: {problem}") from problem
+    return replace(run, outputs=tuple(outputs))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Put a file in place in one step: whoever reads it meets all of it or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,308 @@
+"""The child process of a session: runs blocks one after the other in one namespace, and captures all they produce.
+
+It is started as `python -m codeout.worker`, reads one JSON request a line from its standard input and writes events,
+one a line, to its standard output. Before any block runs, both are moved out of reach: blocks find nothing to read
+on standard input, and two files in place of stdout and stderr, so that output of C code and of child processes is
+caught as well. Whatever is in those files is collected before each write from Python, which keeps the order.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import codecs
+import ctypes
+import faulthandler
+import io
+import json
+import linecache
+import os
+import signal
+import sys
+import sysconfig
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+HEAD = 200_000  # characters of text that a block may print before its middle is cut
+TAIL = 20_000  # characters that are kept from the end then
+PROMPT = 1_000  # texts that are sent at once; later ones wait for company
+PATIENCE = 0.05  # seconds that they wait at most
+CAPTURED = {"stdout": ".stdout", "stderr": ".stderr"}  # files of the scratch folder
+
+
+class Log:
+    """The ordered events of a block, on their way to the parent."""
+
+    def __init__(self, replies: IO[bytes], folder: Path) -> None:
+        self._replies = replies
+        self._files = {name: (folder / path).open("rb") for name, path in CAPTURED.items()}
+        self._decoders = {name: codecs.getincrementaldecoder("utf8")("replace") for name in CAPTURED}
+        self._libc = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
+        self.begin()
+
+    def begin(self) -> None:
+        """Start counting anew, for the next block."""
+        self._pending: list[tuple[str, str]] = []
+        self._texts = self._sent = self._cut = 0
+        self._tail: list[tuple[str, str]] = []
+        self._last = time.monotonic()
+
+    def send(self, **event: Any) -> None:
+        """Pass on one event, after all text before it."""
+        self.collect()
+        self._flush()
+        self._put(event)
+
+    def text(self, name: str, text: str) -> None:
+        """Pass on text that Python code wrote, after what others wrote before it."""
+        self.collect()
+        self._add(name, text)
+
+    def collect(self) -> None:
+        """Take in what C code and child processes have written by now."""
+        self._libc.fflush(None)
+        for name, file in self._files.items():
+            while raw := file.read(65_536):
+                self._add(name, self._decoders[name].decode(raw))
+
+    def finish(self) -> None:
+        """Send the end of an output whose middle was cut."""
+        self.collect()
+        self._flush()
+        if self._tail:
+            kept = "".join(text for _, text in self._tail)[-TAIL:]
+            self._put({"stream": self._tail[-1][0], "text": f"\n[… {self._cut - len(kept):,} characters left out …]\n{kept}"})
+
+    def _add(self, name: str, text: str) -> None:
+        if not text:
+            return
+        room = HEAD - self._sent
+        if room < len(text):
+            self._cut += len(text) - max(room, 0)
+            self._tail.append((name, text[max(room, 0) :][-TAIL:]))
+            if len(self._tail) > PROMPT:
+                self._tail = [(name, "".join(part for _, part in self._tail)[-TAIL:])]
+            text = text[: max(room, 0)]
+        self._sent += len(text)
+        self._pending.append((name, text))
+        self._texts += 1
+        if self._texts < PROMPT or time.monotonic() - self._last > PATIENCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        for name, text in self._pending:
+            if text:
+                self._put({"stream": name, "text": text})
+        self._pending.clear()
+        self._last = time.monotonic()
+
+    def _put(self, event: Mapping[str, Any]) -> None:
+        self._replies.write(json.dumps(event).encode() + b"\n")
+        self._replies.flush()
+
+
+class Captured(io.RawIOBase):
+    """What stands below `sys.stdout` and `sys.stderr`."""
+
+    def __init__(self, name: str, descriptor: int, log: Log) -> None:
+        self.name = name
+        self._descriptor = descriptor
+        self._log = log
+        self._decoder = codecs.getincrementaldecoder("utf8")("replace")
+
+    def writable(self) -> bool:
+        """Return that one may write."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the descriptor, for code that writes below Python."""
+        return self._descriptor
+
+    def write(self, content: Any) -> int:
+        """Pass text on to the log."""
+        raw = bytes(content)
+        self._log.text("stdout" if self._descriptor == 1 else "stderr", self._decoder.decode(raw))
+        return len(raw)
+
+
+class Session:
+    """A namespace, and the IPython shell that knows how objects show themselves."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._module = ModuleType("__main__")
+        self._shell: InteractiveShell | None = None
+
+    def run(self, code: str, file: str, line: int) -> None:
+        """Run a block; its outputs and its exception, if it raises one, go to the log.
+
+        Args:
+            code: the block.
+            file: what tracebacks call the file it stands in.
+            line: the line of that file where it starts, from 1.
+        """
+        if self._shell is None:
+            self._shell = _shell(self._module, self._log)
+        padded = "\n" * (line - 1) + code
+        remembered = linecache.cache.get(file)
+        known = remembered[2] if remembered and len(remembered) == 4 else []
+        own = padded.splitlines(keepends=True)
+        lines = known[: line - 1] + own[len(known[: line - 1]) :] + known[len(own) :]
+        linecache.cache[file] = (len(padded), None, lines, file)
+        try:
+            value = _execute(padded, file, vars(self._module))
+            if value is not None and not _is_artist(value):
+                self._shell.display_pub.publish(*self._shell.display_formatter.format(value))
+        except BaseException as exception:  # the outermost frame of the author's code: all of it is reported
+            self._show_figures()
+            self._log.send(**_described(exception, file))
+        else:
+            self._show_figures()
+
+    def _show_figures(self) -> None:
+        if "matplotlib.pyplot" in sys.modules:
+            from codeout.backend import FigureManager
+
+            FigureManager.pyplot_show()
+
+
+def _execute(code: str, file: str, namespace: dict[str, Any]) -> object:
+    """Run code; return the value of its last expression, None if it ends otherwise or with a semicolon."""
+    tree = ast.parse(code, file)
+    last = tree.body[-1] if tree.body else None
+    if not isinstance(last, ast.Expr) or code.rstrip().endswith(";"):
+        exec(compile(tree, file, "exec"), namespace)
+        return None
+    tree.body.pop()
+    exec(compile(tree, file, "exec"), namespace)
+    return eval(compile(ast.Expression(last.value), file, "eval"), namespace)
+
+
+def _is_artist(value: object) -> bool:
+    """Return whether a value is what plotting functions return and nobody wants to read."""
+    items = value if isinstance(value, list | tuple) else [value]
+    return bool(items) and all(
+        type(item).__module__.startswith("matplotlib.") and type(item).__name__ != "Figure" for item in items
+    )
+
+
+def _shell(module: ModuleType, log: Log) -> InteractiveShell:
+    from IPython.core.displaypub import DisplayPublisher
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    class Publisher(DisplayPublisher):
+        """Sends what is displayed to the parent."""
+
+        def publish(self, data: Any, metadata: Any = None, *_: Any, **__: Any) -> None:
+            alt = next((told["alt"] for told in (metadata or {}).values() if "alt" in told), None)
+            bundle = {mime: _text(part) for mime, part in data.items() if isinstance(part, str | bytes)}
+            log.send(display=bundle, alt=alt)
+
+        def clear_output(self, wait: bool = False) -> None:
+            log.send(clear=True)
+
+    settings = Config()
+    settings.HistoryManager.enabled = False
+    shell = InteractiveShell.instance(config=settings, user_module=module, user_ns=vars(module))
+    shell.display_pub = Publisher(parent=shell)
+    sys.modules["__main__"] = module
+    vars(module)["__name__"] = "__main__"
+    for mime in ("image/svg+xml", "image/png"):
+        formatter = shell.display_formatter.formatters[mime]
+        formatter.for_type_by_name("matplotlib.figure", "Figure", _FIGURES[mime])
+    return shell
+
+
+def _figure_svg(figure: Any) -> tuple[str, dict[str, str]] | None:
+    from codeout import backend
+
+    return backend.svg(figure)
+
+
+def _figure_png(figure: Any) -> tuple[str, dict[str, str]] | None:
+    from codeout import backend
+
+    return backend.png(figure)
+
+
+_FIGURES = {"image/svg+xml": _figure_svg, "image/png": _figure_png}
+
+
+def _text(part: str | bytes) -> str:
+    return base64.b64encode(part).decode() if isinstance(part, bytes) else part
+
+
+def _described(exception: BaseException, file: str) -> dict[str, Any]:
+    """Return an exception as an event; its traceback begins at the author's line."""
+    told = traceback.TracebackException.from_exception(exception, compact=True)
+    own = [frame for frame in told.stack if frame.filename != __file__]
+    told.stack[:] = own
+    lines = [frame.lineno for frame in own if frame.filename == file]
+    line = exception.lineno if isinstance(exception, SyntaxError) and exception.filename == file else None
+    text = "".join(told.format())
+    for folder in {sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"), str(Path.cwd())}:
+        text = text.replace(folder + os.sep, "")
+    return {
+        "error": type(exception).__name__,
+        "message": str(exception),
+        "traceback": text,
+        "line": line or (lines[-1] if lines else None),
+    }
+
+
+def _capture(folder: Path) -> tuple[IO[bytes], Log]:
+    """Move the pipes to the parent out of the way, and put files where stdout and stderr were."""
+    requests = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    for descriptor, path in enumerate(CAPTURED.values(), start=1):
+        file = os.open(folder / path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(file, descriptor)
+        os.close(file)
+    log = Log(replies, folder)
+    for descriptor, name in enumerate(CAPTURED, start=1):
+        raw: Any = Captured(f"<{name}>", descriptor, log)
+        setattr(sys, name, io.TextIOWrapper(raw, encoding="utf8", errors="backslashreplace", write_through=True))
+    return requests, log
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this process when its parent is gone, however it went (Linux: prctl 1 is PDEATHSIG)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def main() -> None:
+    """Serve requests until the parent hangs up. `sys.argv[1:]` are the folders that blocks import from."""
+    _die_with_parent()
+    folder = Path.cwd()
+    sys.path[:] = [*sys.argv[1:], *(path for path in sys.path if path not in ("", str(folder)))]
+    requests, log = _capture(folder)
+    with (folder / ".stacks").open("w") as stacks:
+        session = Session(log)
+        for raw in requests:
+            request = json.loads(raw)
+            log.begin()
+            os.chdir(request["workdir"] or folder)
+            os.environ["COLUMNS"] = str(request["width"] or 80)
+            faulthandler.dump_traceback_later(request["timeout"], file=stacks)
+            start = time.perf_counter()
+            session.run(request["code"], request["file"], request["line"])
+            seconds = time.perf_counter() - start
+            faulthandler.cancel_dump_traceback_later()
+            log.finish()
+            log.send(done=seconds)
+    os._exit(0)  # threads that blocks have left behind must not keep the session alive
+
+
+if __name__ == "__main__":
+    main()

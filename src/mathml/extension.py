@@ -1,0 +1,55 @@
+"""A Python-Markdown extension that turns the formulas found by `pymdownx.arithmatex: {generic: true}` into MathML."""
+
+from __future__ import annotations
+
+from html import unescape
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from markdown import Extension, Markdown
+from markdown.treeprocessors import Treeprocessor
+from math_core import LatexError, LatexToMathML
+
+INLINE = (r"\(", r"\)")
+DISPLAY = (r"\[", r"\]")
+
+
+class FormulaError(ValueError):
+    """A formula that is not LaTeX; the message shows where."""
+
+
+class _Converter(Treeprocessor):
+    def __init__(self, md: Markdown) -> None:
+        super().__init__(md)
+        self._latex = LatexToMathML(fancy_error=False, annotation=True)
+
+    def run(self, root: Element) -> None:
+        for element in root.iter():
+            text = element.text or ""
+            if "arithmatex" not in (element.get("class") or "").split():
+                continue
+            for opening, closing in (INLINE, DISPLAY):
+                if text.startswith(opening) and text.endswith(closing):
+                    latex = text.removeprefix(opening).removesuffix(closing)
+                    element.text = self.md.htmlStash.store(self._convert(latex, opening == DISPLAY[0]))
+
+    def _convert(self, latex: str, display: bool) -> str:
+        plain = unescape(latex).strip()
+        try:
+            return self._latex.convert_with_local_state(plain, displaystyle=display)
+        except LatexError as problem:
+            raise FormulaError(f"{problem} in the formula {plain!r}") from problem
+
+
+class MathmlExtension(Extension):
+    """Registers the converter after inline patterns (20) and before what writes out the tree."""
+
+    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 (the name that Python-Markdown calls)
+        """Register the converter."""
+        md.registerExtension(self)
+        md.treeprocessors.register(_Converter(md), "mathml", 15)
+
+
+def makeExtension(**options: Any) -> MathmlExtension:  # noqa: N802 (the name that Python-Markdown calls)
+    """Return the extension, for Python-Markdown."""
+    return MathmlExtension(**options)

@@ -1,0 +1,92 @@
+"""MkDocs events: cut the font of the formulas down to the characters that the site's formulas use.
+
+Without it formulas are right, and stand in the reader's own mathematics font if there is one.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from pathlib import Path
+
+import ziamath
+from fontTools.subset import Options, Subsetter
+from fontTools.ttLib import TTFont
+from mkdocs.config.base import Config as PluginConfig
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.plugins import BasePlugin
+from mkdocs.structure.pages import Page
+
+FOLDER = "assets/mathml"
+FONT = Path(ziamath.__file__).parent / "fonts" / "STIXTwoMath-Regular.ttf"
+FORMULA = re.compile(r"<math.*?</math>", re.DOTALL)
+ANNOTATION = re.compile(r"<annotation.*?</annotation>", re.DOTALL)
+ACCENTS = "\u20d7\u0302\u0304\u0307"  # arrow, hat, bar, dot: combining marks that browsers look for
+CSS = """\
+@font-face {
+  font-family: "Formulas";
+  src: url("math.woff") format("woff");
+  font-display: swap;
+}
+
+math {
+  font-family: "Formulas", math;
+}
+"""
+
+
+class Settings(PluginConfig):
+    """There is nothing to set."""
+
+
+class MathmlPlugin(BasePlugin[Settings]):
+    """Adds the font, and the style that asks for it."""
+
+    def __init__(self) -> None:
+        """Start with no character."""
+        super().__init__()
+        self._characters: set[str] = set()
+
+    def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
+        """Link the style from every page."""
+        config.extra_css.append(f"{FOLDER}/math.css")
+        return config
+
+    def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
+        """Collect the characters of the page's formulas."""
+        self._characters |= characters(output)
+        return output
+
+    def on_post_build(self, *, config: MkDocsConfig) -> None:
+        """Write the font and its style."""
+        folder = Path(config.site_dir) / FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "math.css").write_text(CSS, encoding="utf8")
+        write_font(self._characters, folder / "math.woff")
+
+
+def characters(html: str) -> set[str]:
+    """Return the characters that the formulas of a page show."""
+    formulas = "".join(FORMULA.findall(html))
+    return set(unescape(re.sub(r"<[^>]*>", "", ANNOTATION.sub("", formulas))))
+
+
+def write_font(wanted: set[str], path: Path) -> None:
+    """Write STIX Two Math with no more glyphs than these characters need, all sizes of each parenthesis included."""
+    options = Options()
+    options.flavor = "woff"
+    options.layout_features = ["*"]
+    font = TTFont(FONT)
+    subsetter = Subsetter(options)
+    subsetter.populate(text="".join(sorted({*wanted, *_italics(wanted)})) + ACCENTS)
+    subsetter.subset(font)
+    font.flavor = "woff"
+    font.save(path)
+
+
+def _italics(wanted: set[str]) -> set[str]:
+    """Return the mathematical italics that a browser puts in place of single letters (MathML Core, 4.2)."""
+    latin = {chr(0x1D434 + ord(c) - 65) for c in wanted if "A" <= c <= "Z"}
+    latin |= {"\u210e" if c == "h" else chr(0x1D44E + ord(c) - 97) for c in wanted if "a" <= c <= "z"}
+    greek = {chr(0x1D6FC + ord(c) - 0x3B1) for c in wanted if "\u03b1" <= c <= "\u03c9"}
+    return latin | greek | ({"\U0001d715"} if "\u2202" in wanted else set())
