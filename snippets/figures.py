@@ -1,0 +1,289 @@
+"""The two diagrams of the chapter, drawn from the objects of a run: a graph of `grad_fn` nodes, and a network's shapes.
+
+A diagram is SVG with the classes `leaf`, `node`, `edge`, which the site colors; by itself it is legible, too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+INK, SOFT, ACCENT, PALE = "currentColor", "#8a93a6", "#4a7bd8", "#dbe6fb"
+MARGIN = 8  # units of the drawing, about a pixel each on a phone
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture made of words and lines; a notebook or a page shows it, a script writes it to a file."""
+
+    svg: str
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def save(self, path: Path) -> None:
+        """Write the picture to a file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.svg, encoding="utf8")
+
+
+def show(drawing: Drawing, name: str) -> None:
+    """Show a drawing where there is something to show it on, else write it to `figures/NAME.svg`."""
+    if os.environ.get("CODEOUT_ROOT"):
+        from IPython.display import display
+
+        display(drawing)
+    else:
+        drawing.save(path := Path("figures") / f"{name}.svg")
+        print(f"wrote {path}")
+
+
+# --------------------------------------------------------------------------------------------- a graph of functions
+
+
+@dataclass(frozen=True)
+class Node:
+    """A backward function, or a tensor that it ends at."""
+
+    label: str
+    leaf: bool
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes by id, and the edges of the forward pass."""
+
+    nodes: Mapping[int, Node]
+    edges: Sequence[tuple[int, int]]
+    root: int
+
+
+def trace(result: Tensor, names: Mapping[str, Tensor]) -> Graph:
+    """Walk from a tensor's `grad_fn` to its leaves.
+
+    Args:
+        result: the tensor that was computed.
+        names: leaf tensors by the name they go under.
+    """
+    known = {id(tensor): name for name, tensor in names.items()}
+    nodes: dict[int, Node] = {}
+    edges: list[tuple[int, int]] = []
+    alive = []  # autograd makes its Python objects on demand; ids are only good while they live
+
+    def visit(function: Any) -> int:
+        alive.append(function)
+        if id(function) not in nodes:
+            tensor = getattr(function, "variable", None)
+            label = function.name().rsplit("::", 1)[-1]
+            nodes[id(function)] = Node(label if tensor is None else known.get(id(tensor), label), tensor is not None)
+            for earlier, _ in function.next_functions:
+                if earlier is not None:
+                    edges.append((visit(earlier), id(function)))
+        return id(function)
+
+    if result.grad_fn is None:
+        raise ValueError("this tensor was not computed from one that requires a gradient")
+    root = visit(result.grad_fn)
+    return Graph(nodes, tuple(edges), root)
+
+
+def graph(result: Tensor, name: str, leaves: Mapping[str, Tensor]) -> Drawing:
+    """Draw how a tensor was computed, from the leaves at the top down to it."""
+    found = trace(result, leaves)
+    row, column = _rows(found), _columns(found)
+    wide, high, gap = 150, 34, 26
+    last = max(row.values())
+
+    def left(key: int) -> float:
+        return MARGIN + column[key] * (wide + 16)
+
+    def top(key: int) -> float:
+        return MARGIN + row[key] * (high + gap)
+
+    parts = []
+    for start, end in found.edges:
+        parts.append(_arrow(left(start) + wide / 2, top(start) + high, left(end) + wide / 2, top(end)))
+    for key, node in found.nodes.items():
+        words = f"{node.label}  (leaf)" if node.leaf else node.label
+        parts.append(_box(left(key), top(key), wide, high, words, "leaf" if node.leaf else "node"))
+    bottom = top(found.root) + high
+    x = left(found.root) + wide / 2
+    parts.append(_arrow(x, bottom, x, bottom + gap - 4))
+    parts.append(_text(x, bottom + gap + 14, name, weight="bold"))
+    width = 2 * MARGIN + (max(column.values()) + 1) * (wide + 16) - 16
+    order = sorted(found.nodes, key=lambda key: (row[key], column[key]))
+    names = ", ".join(found.nodes[key].label for key in order)
+    words = f"The graph of {name} in {last + 1} rows, from the leaves down: {names}."
+    return _drawing(width, bottom + gap + 22, f"How {name} was computed", words, parts)
+
+
+def _rows(graph: Graph) -> dict[int, int]:
+    """Return each node's row: leaves on top, every function below all that it came from."""
+    earlier: dict[int, list[int]] = {key: [] for key in graph.nodes}
+    for start, end in graph.edges:
+        earlier[end].append(start)
+    rows: dict[int, int] = {}
+
+    def row(key: int) -> int:
+        if key not in rows:
+            rows[key] = max((row(one) + 1 for one in earlier[key]), default=0)
+        return rows[key]
+
+    for key in graph.nodes:
+        row(key)
+    return rows
+
+
+def _columns(graph: Graph) -> dict[int, float]:
+    """Return each node's column: leaves side by side, every function in the middle of what it came from."""
+    earlier: dict[int, list[int]] = {key: [] for key in graph.nodes}
+    for start, end in graph.edges:
+        earlier[end].append(start)
+    columns: dict[int, float] = {}
+    leaves = 0
+
+    def column(key: int) -> float:
+        nonlocal leaves
+        if key not in columns:
+            if not earlier[key]:
+                columns[key] = leaves
+                leaves += 1
+            else:
+                columns[key] = sum(column(one) for one in earlier[key]) / len(earlier[key])
+        return columns[key]
+
+    column(graph.root)
+    return columns
+
+
+# ------------------------------------------------------------------------------------------------------ a network
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a forward pass, and the shape that came out of it, without the batch."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+class _Recorder(TorchFunctionMode):
+    """Notes each function of a forward pass with the shape of its result."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self._layers = {id(tensor): name.rpartition(".")[0] for name, tensor in net.named_parameters()}
+        self.stages: list[Stage] = []
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Iterable[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        name = getattr(function, "__name__", "")
+        if name in _LAYERS and isinstance(result, Tensor):
+            layer = next((f"{self._layers[id(arg)]}: " for arg in args if id(arg) in self._layers), "")
+            self.stages.append(Stage(layer + _LAYERS[name], tuple(result.shape[1:])))
+        return result
+
+
+_LAYERS = {
+    "conv2d": "convolution",
+    "relu": "relu",
+    "max_pool2d": "max pooling",
+    "flatten": "flatten",
+    "linear": "linear",
+}
+
+
+def stages(net: nn.Module, example: Tensor) -> list[Stage]:
+    """Run a network once; return the input and each step with the shape it really had."""
+    recorder = _Recorder(net)
+    with torch.no_grad(), recorder:
+        net(example)
+    return [Stage("input", tuple(example.shape[1:])), *recorder.stages]
+
+
+def network(net: nn.Module, example: Tensor) -> Drawing:
+    """Draw a network as the shapes that a forward pass had, from the input at the top to the output."""
+    found = _merged(stages(net, example))
+    width, high, middle = 340, 58, 96
+    parts = []
+    for number, stage in enumerate(found):
+        y = MARGIN + number * high + high / 2
+        if number:
+            parts.append(_arrow(middle, y - high / 2 - 6, middle, y - high / 2 + 6))
+        parts += _shape(stage.shape, middle, y)
+        parts.append(_text(184, y - 3, stage.name, anchor="start", weight="bold"))
+        parts.append(_text(184, y + 14, " × ".join(map(str, stage.shape)), anchor="start"))
+    said = "; ".join(f"{stage.name}: {' by '.join(map(str, stage.shape))}" for stage in found)
+    return _drawing(width, 2 * MARGIN + len(found) * high, f"{type(net).__name__}, layer by layer", said, parts)
+
+
+def _merged(found: Sequence[Stage]) -> list[Stage]:
+    """Put a relu with the layer before it: it keeps the shape."""
+    merged: list[Stage] = []
+    for stage in found:
+        if stage.name == "relu" and merged:
+            merged[-1] = Stage(f"{merged[-1].name}, relu", stage.shape)
+        else:
+            merged.append(stage)
+    return merged
+
+
+def _shape(shape: tuple[int, ...], x: float, y: float) -> list[str]:
+    """Draw feature maps as a pile of squares, and numbers in a row as a bar; larger shapes are larger."""
+    if len(shape) == 3:
+        maps, side = min(shape[0], 6), 8 + 26 * (shape[-1] / 32) ** 0.5
+        step = 5
+        first = x - side / 2 - step * (maps - 1) / 2
+        return [_rect(first + step * i, y - side / 2, side, side, "node") for i in range(maps)]
+    length = 12 + 118 * min(shape[-1] / 400, 1) ** 0.5
+    return [_rect(x - length / 2, y - 6, length, 12, "leaf" if shape[-1] <= 10 else "node")]
+
+
+# ----------------------------------------------------------------------------------------------------------- SVG
+
+
+def _drawing(width: float, height: float, title: str, words: str, parts: Iterable[str]) -> Drawing:
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="drawing" viewBox="0 0 {width:g} {height:g}" '
+        f'width="{width:g}" height="{height:g}" role="img" aria-labelledby="title words" '
+        'font-family="system-ui, sans-serif" font-size="14">'
+        f'<title id="title">{escape(title)}</title><desc id="words">{escape(words)}</desc>'
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        f'<path d="M0 0L8 4L0 8z" fill="{SOFT}"/></marker></defs>'
+    )
+    return Drawing(f"{head}{''.join(parts)}</svg>")
+
+
+def _rect(x: float, y: float, width: float, height: float, kind: str) -> str:
+    fill = ACCENT if kind == "leaf" else PALE
+    place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="4"'
+    return f'<rect class="{kind}" {place} fill="{fill}" stroke="{ACCENT}"/>'
+
+
+def _box(x: float, y: float, width: float, height: float, words: str, kind: str) -> str:
+    color = "#ffffff" if kind == "leaf" else "#1d2433"
+    text = _text(x + width / 2, y + height / 2 + 5, words, color=color, kind=f"{kind}-text")
+    return f"<g>{_rect(x, y, width, height, kind)}{text}</g>"
+
+
+def _text(
+    x: float, y: float, words: str, *, anchor: str = "middle", weight: str = "normal", color: str = INK, kind: str = ""
+) -> str:
+    name = f' class="{kind}"' if kind else ""
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}"'
+    return f'<text{name} {place} fill="{color}">{escape(words)}</text>'
+
+
+def _arrow(x0: float, y0: float, x1: float, y1: float) -> str:
+    line = f"M{x0:.1f} {y0:.1f}C{x0:.1f} {(y0 + y1) / 2:.1f} {x1:.1f} {(y0 + y1) / 2:.1f} {x1:.1f} {y1:.1f}"
+    return f'<path class="edge" d="{line}" fill="none" stroke="{SOFT}" stroke-width="1.5" marker-end="url(#tip)"/>'

@@ -1,0 +1,156 @@
+"""A LeNet-style network: define it, run it, and take one step of training. Page: docs/neural_networks.md"""
+
+import prelude  # noqa: F401
+
+# --8<-- [start:net]
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        # 1 input image channel, 6 output channels, 5x5 square convolution kernel
+        self.conv1 = nn.Conv2d(1, 6, 5)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        # an affine operation: y = Wx + b
+        self.fc1 = nn.Linear(16 * 5 * 5, 120)  # 5*5 from image dimension
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, 10)
+
+    def forward(self, x):  # (N, 1, 32, 32)
+        x = F.max_pool2d(F.relu(self.conv1(x)), (2, 2))  # (N, 6, 14, 14)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)  # (N, 16, 5, 5)
+        x = torch.flatten(x, 1)  # all dimensions except the batch: (N, 400)
+        x = F.relu(self.fc1(x))  # (N, 120)
+        x = F.relu(self.fc2(x))  # (N, 84)
+        return self.fc3(x)  # (N, 10)
+
+
+net = Net()
+print(net)
+# --8<-- [end:net]
+
+# --8<-- [start:diagram]
+import figures
+
+example = torch.zeros(1, 1, 32, 32)
+figures.show(figures.network(net, example), "neural-networks-net")
+shapes = [stage.shape for stage in figures.stages(net, example) if "pooling" in stage.name]
+assert shapes == [(6, 14, 14), (16, 5, 5)]
+# --8<-- [end:diagram]
+
+# --8<-- [start:parameters]
+params = list(net.parameters())
+print(len(params))
+print(params[0].size())  # conv1's .weight
+assert params[0] is net.conv1.weight  # markdown-exec: hide
+# --8<-- [end:parameters]
+
+# --8<-- [start:forward]
+images = torch.randn(1, 1, 32, 32)
+out = net(images)
+print(out)
+assert out.shape == (1, 10)  # markdown-exec: hide
+# --8<-- [end:forward]
+
+# --8<-- [start:random_backward]
+net.zero_grad()
+out.backward(torch.randn(1, 10))
+assert all(p.grad is not None for p in net.parameters())  # markdown-exec: hide
+# --8<-- [end:random_backward]
+
+# --8<-- [start:single]
+single = torch.randn(1, 32, 32)  # no batch dimension
+print(net.conv1(single).shape)
+print(net(single.unsqueeze(0)).shape)
+try:  # markdown-exec: hide
+    net(single)  # markdown-exec: hide
+except RuntimeError:  # markdown-exec: hide
+    pass  # markdown-exec: hide
+else:  # markdown-exec: hide
+    raise AssertionError("flatten(x, 1) has taken the channels for a batch")  # markdown-exec: hide
+# --8<-- [end:single]
+
+# --8<-- [start:loss]
+output = net(images)
+target = torch.randn(10)  # a dummy target, for example
+target = target.view(1, -1)  # make it the same shape as output
+criterion = nn.MSELoss()
+
+loss = criterion(output, target)
+print(loss)
+assert torch.allclose(loss, ((output - target) ** 2).mean())  # markdown-exec: hide
+# --8<-- [end:loss]
+
+# --8<-- [start:chain]
+steps = []
+function = loss.grad_fn
+while function is not None:
+    steps.append(function.name())
+    inputs = [f for f, _ in function.next_functions if f is not None]
+    # go on towards the image, not into a weight or a bias
+    function = next((f for f in inputs if "AccumulateGrad" not in f.name() and f.name() != "TBackward0"), None)
+print(*reversed(steps), sep="\n-> ")
+kinds = [step.removesuffix("Backward0") for step in reversed(steps)]  # markdown-exec: hide
+assert kinds[:3] == ["Convolution", "Relu", "MaxPool2DWithIndices"], kinds  # markdown-exec: hide
+assert kinds[-6:] == ["Addmm", "Relu", "Addmm", "Relu", "Addmm", "MseLoss"], kinds  # markdown-exec: hide
+# --8<-- [end:chain]
+
+# --8<-- [start:steps_back]
+print(loss.grad_fn)  # MSELoss
+print(loss.grad_fn.next_functions[0][0])  # Linear
+print(loss.grad_fn.next_functions[0][0].next_functions[0][0])  # the Linear's bias
+print(loss.grad_fn.next_functions[0][0].next_functions[1][0])  # ReLU
+linear = loss.grad_fn.next_functions[0][0]  # markdown-exec: hide
+assert linear.next_functions[0][0].variable is net.fc3.bias  # markdown-exec: hide
+assert linear.next_functions[1][0].name() == "ReluBackward0"  # markdown-exec: hide
+# --8<-- [end:steps_back]
+
+# --8<-- [start:backprop]
+net.zero_grad()  # forgets the gradients of all parameters
+
+print("conv1.bias.grad before backward")
+print(net.conv1.bias.grad)
+assert net.conv1.bias.grad is None  # markdown-exec: hide
+
+loss.backward()
+
+print("conv1.bias.grad after backward")
+print(net.conv1.bias.grad)
+assert net.conv1.bias.grad.shape == (6,)  # markdown-exec: hide
+# --8<-- [end:backprop]
+
+# --8<-- [start:update]
+before = loss.item()  # markdown-exec: hide
+learning_rate = 0.01
+with torch.no_grad():
+    for f in net.parameters():
+        f -= learning_rate * f.grad
+assert criterion(net(images), target).item() < before  # markdown-exec: hide
+# --8<-- [end:update]
+
+# --8<-- [start:optim]
+import torch.optim as optim
+
+# create your optimizer
+optimizer = optim.SGD(net.parameters(), lr=0.01)
+
+# in your training loop:
+optimizer.zero_grad()  # forget the gradients of the step before
+output = net(images)
+loss = criterion(output, target)
+loss.backward()
+optimizer.step()  # does the update
+assert criterion(net(images), target) < loss  # markdown-exec: hide
+# --8<-- [end:optim]
+
+# --8<-- [start:accumulate]
+one, two = nn.Parameter(torch.tensor(3.0)), nn.Parameter(torch.tensor(3.0))
+(one**2).backward()
+for _ in range(2):
+    (two**2).backward()  # nobody cleared what the first call left
+print(one.grad, two.grad)
+assert two.grad == 2 * one.grad  # markdown-exec: hide
+# --8<-- [end:accumulate]

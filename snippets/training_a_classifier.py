@@ -1,0 +1,281 @@
+"""Train a small network on CIFAR-10, and look at what it learned. Page: docs/training_a_classifier.md"""
+
+import data
+import prelude  # noqa: F401
+
+# --8<-- [start:imports]
+import torch
+import torchvision
+from torchvision.transforms import v2
+# --8<-- [end:imports]
+
+# --8<-- [start:dataset]
+import data  # markdown-exec: hide
+print(data.ready("cifar10"))  # markdown-exec: hide
+transform = v2.Compose(
+    [
+        v2.ToImage(),  # picture to tensor, numbers still 0..255
+        v2.ToDtype(torch.float32, scale=True),  # 0..1
+        v2.Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # -1..1
+    ]
+)
+
+batch_size = 4
+
+trainset = torchvision.datasets.CIFAR10(root="./data", train=True, download=True, transform=transform)
+trainloader = torch.utils.data.DataLoader(trainset, batch_size=batch_size, shuffle=True)
+
+testset = torchvision.datasets.CIFAR10(root="./data", train=False, download=True, transform=transform)
+testloader = torch.utils.data.DataLoader(testset, batch_size=batch_size, shuffle=False)
+
+classes = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+print(len(trainset), "training images,", len(testset), "test images")
+picture, _ = torchvision.datasets.CIFAR10(root="./data", train=False)[0]  # markdown-exec: hide
+assert picture.getextrema()[0][1] > 1  # a PIL image holds 0..255  # markdown-exec: hide
+assert testset[0][0].min() >= -1 and testset[0][0].max() <= 1  # markdown-exec: hide
+# --8<-- [end:dataset]
+
+# --8<-- [start:samples]
+import matplotlib.pyplot as plt
+
+figure, rows = plt.subplots(10, 10, figsize=(4.8, 4.4))
+for label, (name, row) in enumerate(zip(classes, rows)):
+    of_class = [i for i, target in enumerate(trainset.targets) if target == label][:10]
+    for index, cell in zip(of_class, row):
+        cell.imshow(trainset.data[index])
+        cell.axis("off")
+    row[0].set_title(name, x=-0.15, y=0.2, ha="right", fontsize=10)
+figure.set_label(f"The first ten training images of each class, a row a class: {', '.join(classes)}")
+plt.show()
+# --8<-- [end:samples]
+
+# --8<-- [start:batch]
+import matplotlib.pyplot as plt
+
+
+def imshow(img, words):
+    img = img / 2 + 0.5  # unnormalize
+    plt.figure(figsize=(4.8, 1.4), label=words)  # the label is what a screen reader says
+    plt.imshow(img.permute(1, 2, 0).numpy())  # matplotlib wants the channels last
+    plt.axis("off")
+    plt.show()
+
+
+# get some random training images
+images, labels = next(iter(trainloader))
+
+# show images
+imshow(torchvision.utils.make_grid(images), "Four training images")
+# print labels
+print(" ".join(f"{classes[label]:5s}" for label in labels))
+assert images.shape == (4, 3, 32, 32)  # markdown-exec: hide
+# --8<-- [end:batch]
+
+# --8<-- [start:net]
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, 5)
+        self.pool = nn.MaxPool2d(2, 2)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.fc1 = nn.Linear(16 * 5 * 5, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, 10)
+
+    def forward(self, x):  # (N, 3, 32, 32)
+        x = self.pool(F.relu(self.conv1(x)))  # (N, 6, 14, 14)
+        x = self.pool(F.relu(self.conv2(x)))  # (N, 16, 5, 5)
+        x = torch.flatten(x, 1)  # all dimensions except the batch: (N, 400)
+        x = F.relu(self.fc1(x))
+        x = F.relu(self.fc2(x))
+        return self.fc3(x)  # (N, 10)
+
+
+net = Net()
+# --8<-- [end:net]
+
+# --8<-- [start:optimizer]
+import torch.optim as optim
+
+criterion = nn.CrossEntropyLoss()
+optimizer = optim.SGD(net.parameters(), lr=0.001, momentum=0.9)
+untrained = net.conv1.weight.detach().clone()  # markdown-exec: hide
+# --8<-- [end:optimizer]
+
+# --8<-- [start:train]
+losses = []  # of every step, for a look at them afterwards
+
+for epoch in range(2):  # loop over the dataset twice
+    running_loss = 0.0
+    for i, (inputs, labels) in enumerate(trainloader):
+        # zero the parameter gradients
+        optimizer.zero_grad()
+
+        # forward + backward + optimize
+        outputs = net(inputs)
+        loss = criterion(outputs, labels)
+        loss.backward()
+        optimizer.step()
+
+        # print statistics
+        losses.append(loss.item())
+        running_loss += loss.item()
+        if i % 2000 == 1999:  # print every 2000 mini-batches
+            print(f"[{epoch + 1}, {i + 1:5d}] loss: {running_loss / 2000:.3f}")
+            running_loss = 0.0
+
+print("Finished Training")
+first, last = torch.tensor(losses[:1000]).mean(), torch.tensor(losses[-1000:]).mean()  # markdown-exec: hide
+assert last < 0.8 * first, (first, last)  # markdown-exec: hide
+# --8<-- [end:train]
+
+# --8<-- [start:curve]
+import math
+
+smooth = torch.tensor(losses[: len(losses) // 500 * 500]).view(-1, 500).mean(dim=1).tolist()
+plt.plot(range(500, 500 * len(smooth) + 1, 500), smooth)
+plt.axhline(math.log(10), linestyle=":", color="gray")  # guessing: each class one in ten
+plt.title("Loss while training")
+plt.xlabel("steps of 4 images")
+plt.ylabel("loss, mean of 500 steps")
+plt.show()
+assert smooth[-1] < smooth[0]  # markdown-exec: hide
+assert smooth[0] < 2.35  # guessing gives ln 10 = 2.30  # markdown-exec: hide
+# --8<-- [end:curve]
+
+# --8<-- [start:save]
+PATH = "./cifar_net.pth"
+torch.save(net.state_dict(), PATH)
+# --8<-- [end:save]
+
+# --8<-- [start:test_batch]
+images, labels = next(iter(testloader))
+
+# show images
+imshow(torchvision.utils.make_grid(images), "The first four test images")
+print("GroundTruth: ", " ".join(f"{classes[label]:5s}" for label in labels))
+# --8<-- [end:test_batch]
+
+# --8<-- [start:load]
+trained = net  # markdown-exec: hide
+net = Net()
+net.load_state_dict(torch.load(PATH))
+# --8<-- [end:load]
+
+# --8<-- [start:outputs]
+outputs = net(images)
+assert torch.equal(outputs, trained(images))  # bit for bit  # markdown-exec: hide
+# --8<-- [end:outputs]
+
+# --8<-- [start:predicted]
+_, predicted = torch.max(outputs, 1)
+
+print("Predicted: ", " ".join(f"{classes[label]:5s}" for label in predicted))
+# --8<-- [end:predicted]
+
+# --8<-- [start:beliefs]
+beliefs = F.softmax(outputs.detach(), dim=1)  # ten numbers an image that add up to 1
+
+figure, columns = plt.subplots(2, 4, figsize=(4.8, 3.6), height_ratios=(1, 2), sharey="row")
+for image, belief, label, (top, bottom) in zip(images, beliefs, labels, columns.T):
+    top.imshow((image.permute(1, 2, 0) / 2 + 0.5).numpy())
+    top.set_title(classes[label])
+    top.axis("off")
+    bottom.barh(classes, belief.numpy())
+    bottom.set_xlim(0, 1)
+columns[1, 0].invert_yaxis()
+figure.supxlabel("what the network believes", fontsize=10)
+plt.show()
+assert torch.allclose(beliefs.sum(dim=1), torch.ones(4))  # markdown-exec: hide
+# --8<-- [end:beliefs]
+
+# --8<-- [start:accuracy]
+correct = 0
+total = 0
+# since we're not training, we don't need the gradients of our outputs
+with torch.no_grad():
+    for images, labels in testloader:
+        outputs = net(images)
+        # the class with the highest energy is what we choose as prediction
+        _, predicted = torch.max(outputs, 1)
+        total += labels.size(0)
+        correct += (predicted == labels).sum().item()
+
+print(f"Accuracy of the network on the {total} test images: {100 * correct // total} %")
+assert correct / total > 0.3  # chance: 10 %, and 0.3 points more or less in 10,000 tries  # markdown-exec: hide
+# --8<-- [end:accuracy]
+
+# --8<-- [start:class_accuracy]
+# prepare to count predictions for each class
+correct_pred = {classname: 0 for classname in classes}
+total_pred = {classname: 0 for classname in classes}
+confusion = torch.zeros(10, 10)  # true class, predicted class
+
+# again no gradients needed
+with torch.no_grad():
+    for images, labels in testloader:
+        outputs = net(images)
+        _, predictions = torch.max(outputs, 1)
+        # collect the correct predictions for each class
+        for label, prediction in zip(labels, predictions):
+            if label == prediction:
+                correct_pred[classes[label]] += 1
+            total_pred[classes[label]] += 1
+            confusion[label, prediction] += 1
+
+# print accuracy for each class
+for classname, correct_count in correct_pred.items():
+    accuracy = 100 * correct_count / total_pred[classname]
+    print(f"Accuracy for class: {classname:5s} is {accuracy:.1f} %")
+assert sum(correct_pred.values()) == correct == confusion.trace()  # markdown-exec: hide
+# --8<-- [end:class_accuracy]
+
+# --8<-- [start:bars]
+accuracies = [100 * correct_pred[name] / total_pred[name] for name in classes]
+plt.barh(classes, accuracies)
+plt.axvline(10, linestyle=":", color="gray")  # chance
+plt.gca().invert_yaxis()
+plt.title("Accuracy of each class")
+plt.xlabel("% of the test images of the class; dotted: chance")
+plt.show()
+# --8<-- [end:bars]
+
+# --8<-- [start:confusion]
+share = 100 * confusion / confusion.sum(dim=1, keepdim=True)  # % of each true class
+
+plt.figure(figsize=(4.8, 4.2))
+plt.imshow(share.numpy())
+plt.xticks(range(10), classes, rotation=90)
+plt.yticks(range(10), classes)
+for row in range(10):
+    for column in range(10):
+        color = "white" if share[row, column] > share.max() / 2 else "#1d2433"
+        plt.text(column, row, f"{share[row, column]:.0f}", ha="center", va="center", color=color, fontsize=8)
+plt.title("What the images of each class are taken for, %")
+plt.xlabel("predicted")
+plt.ylabel("true class")
+plt.show()
+# --8<-- [end:confusion]
+
+# --8<-- [start:mistake]
+mistakes = share.clone().fill_diagonal_(0)
+worst = divmod(mistakes.argmax().item(), 10)
+print(f"Most often mistaken: {classes[worst[0]]} for {classes[worst[1]]}, {mistakes.max():.0f} % of the time")
+# --8<-- [end:mistake]
+
+# --8<-- [start:filters]
+filters = net.conv1.weight.detach()  # (6, 3, 5, 5)
+low, high = filters.min(), filters.max()
+
+figure, cells = plt.subplots(1, 6, figsize=(4.8, 1.0))
+for number, (weights, cell) in enumerate(zip(filters, cells)):
+    cell.imshow(((weights - low) / (high - low)).permute(1, 2, 0).numpy())
+    cell.axis("off")
+figure.set_label("The six filters of the first layer as 5 by 5 color pictures")
+plt.show()
+assert not torch.allclose(filters, untrained, atol=0.01)  # training has changed them  # markdown-exec: hide
+# --8<-- [end:filters]
