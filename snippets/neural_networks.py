@@ -108,6 +108,15 @@ assert linear.next_functions[0][0].variable is net.fc3.bias  # markdown-exec: hi
 assert linear.next_functions[1][0].name() == "ReluBackward0"  # markdown-exec: hide
 # --8<-- [end:steps_back]
 
+# --8<-- [start:accumulate]
+one, two = nn.Parameter(torch.tensor(3.0)), nn.Parameter(torch.tensor(3.0))
+(one**2).backward()
+for _ in range(2):
+    (two**2).backward()  # nobody cleared what the first call left
+print(one.grad, two.grad)
+assert two.grad == 2 * one.grad  # markdown-exec: hide
+# --8<-- [end:accumulate]
+
 # --8<-- [start:backprop]
 net.zero_grad()  # forgets the gradients of all parameters
 
@@ -145,12 +154,3 @@ loss.backward()
 optimizer.step()  # does the update
 assert criterion(net(images), target) < loss  # markdown-exec: hide
 # --8<-- [end:optim]
-
-# --8<-- [start:accumulate]
-one, two = nn.Parameter(torch.tensor(3.0)), nn.Parameter(torch.tensor(3.0))
-(one**2).backward()
-for _ in range(2):
-    (two**2).backward()  # nobody cleared what the first call left
-print(one.grad, two.grad)
-assert two.grad == 2 * one.grad  # markdown-exec: hide
-# --8<-- [end:accumulate]
