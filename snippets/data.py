@@ -1,6 +1,7 @@
 """CIFAR-10 and the weights of resnet18: from what is there, the real download, a mirror, or a stand-in, in this order.
 
     python snippets/data.py          fetch whatever is missing (a build does this first)
+    python snippets/data.py --again  try again to get the real thing where a stand-in was made
 
     TUTORIAL_MIRROR=FOLDER-OR-URL    a copy to use where the real download can't be reached
     TUTORIAL_STANDINS=forbid         stop rather than make a stand-in; for publishing
@@ -27,6 +28,7 @@ from pathlib import Path
 ROOT = Path(os.environ.get("CODEOUT_ROOT") or Path(__file__).resolve().parent.parent) / "data"
 BATCHES = "cifar-10-batches-py"
 WEIGHTS = "resnet18-f37072fd.pth"  # the first eight digits of its SHA-256 are in its name
+FILES = ("batches.meta", *(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 TIMEOUT = 20.0  # seconds without an answer after which a download is given up
 
 
@@ -39,9 +41,14 @@ class Source:
     """Where data came from. `files` are md5s, by name."""
 
     name: str
+    kind: str  # "original", "mirror" or "stand-in"
     note: str
-    standin: bool
     files: Mapping[str, str]
+
+    @property
+    def standin(self) -> bool:
+        """Whether it is not the real thing."""
+        return self.kind == "stand-in"
 
 
 # ------------------------------------------------------------------------------------------ what snippets call
@@ -59,28 +66,39 @@ def ready(name: str) -> str:
     source = prepare(name)
     if name == "cifar10":
         _accept(source)
-    return f"{source.name}: {source.note}"
+    return f"{source.name} ({source.kind}): {source.note}"
 
 
-def prepare(name: str) -> Source:
-    """Find or fetch a data set; return where it came from."""
+def prepare(name: str, *, again: bool = False) -> Source:
+    """Find or fetch a data set; return where it came from.
+
+    Args:
+        name: `cifar10` or `resnet18`.
+        again: try to download what an earlier call has made a stand-in for. Without it a stand-in stays, so that
+            a build without a network does not wait for one each time; only a mirror is asked.
+
+    Raises:
+        SystemExit: it can't be had, and stand-ins are forbidden.
+    """
     found = _known(name)
-    if found is not None and not (found.standin and (_forbidden() or _wants_better())):
+    if found is not None and not found.standin:
         return found
+    ways = dict(_WAYS[name])
+    if found is not None:
+        ways = {way: get for way, get in ways.items() if way == "mirror" or (way == "download" and (again or _forbidden()))}
     with _lock():
-        for way, get in _WAYS[name].items():
+        for way, get in ways.items():
+            if way == "mirror" and not _mirror():
+                continue
             if way == "stand-in" and _forbidden():
-                sys.exit(f"snippets/data.py:1: no {name} but a stand-in, which TUTORIAL_STANDINS=forbid rules out")
+                break
             try:
                 return _remember(name, get())
             except Missing as problem:
                 print(f"{name}: {way}: {problem}", file=sys.stderr)
-    raise AssertionError("a stand-in can always be made")
-
-
-def _wants_better() -> bool:
-    """Return whether a stand-in should be replaced if it can: at the start of a build, not in a block."""
-    return __name__ == "__main__"
+    if found is None or _forbidden():
+        sys.exit(f"snippets/data.py:1: no {name} but a stand-in, and TUTORIAL_STANDINS=forbid rules that out")
+    return found
 
 
 def _forbidden() -> bool:
@@ -123,8 +141,8 @@ def _there(name: str) -> Source:
 def _original(name: str, files: Mapping[str, str]) -> Source:
     known = {file: _md5(_folder(name) / file) for file in files}
     if name == "cifar10":
-        return Source("CIFAR-10", "the original files, md5 verified", False, known)
-    return Source("resnet18", "the published ImageNet weights, SHA-256 verified", False, known)
+        return Source("CIFAR-10", "original", "the original files, md5 verified", known)
+    return Source("resnet18", "original", "the published ImageNet weights, SHA-256 verified", known)
 
 
 # --------------------------------------------------------------------------------------------- the real download
@@ -177,7 +195,7 @@ def _mirror_cifar10() -> Source:
         files, note = {str(k): str(v) for k, v in manifest["files"].items()}, str(manifest["note"])
     except (ValueError, KeyError, AttributeError) as problem:
         raise Missing(f"{mirror}/manifest.json is not a manifest: {problem!r}") from problem
-    wanted = set(_originals())
+    wanted = set(FILES)
     if not wanted <= set(files) or any(Path(file).name != file for file in files):
         raise Missing(f"{mirror}/manifest.json does not list just {', '.join(sorted(wanted))}")
     with _incoming() as folder:
@@ -187,7 +205,7 @@ def _mirror_cifar10() -> Source:
                 raise Missing(f"{mirror}/{BATCHES}/{file} is damaged: its md5 is not the manifest's")
             (folder / file).write_bytes(content)
         _put(folder, _folder("cifar10"))
-    return Source("CIFAR-10", f"from a mirror: {note}", False, files)
+    return Source("CIFAR-10", "mirror", note, files)
 
 
 def _mirror_resnet18() -> Source:
@@ -201,9 +219,7 @@ def _mirror_resnet18() -> Source:
 
 
 def _mirror() -> str:
-    if mirror := os.environ.get("TUTORIAL_MIRROR", "").rstrip("/"):
-        return mirror
-    raise Missing("TUTORIAL_MIRROR names none")
+    return os.environ.get("TUTORIAL_MIRROR", "").rstrip("/")
 
 
 def _fetch(mirror: str, path: str) -> bytes:
@@ -228,7 +244,7 @@ def _standin_cifar10() -> Source:
         standin.write_cifar10(folder)
         files = {path.name: _md5(path) for path in sorted(folder.iterdir())}
         _put(folder, _folder("cifar10"))
-    return Source("CIFAR-10", standin.CIFAR10_NOTE, True, files)
+    return Source("CIFAR-10", "stand-in", standin.CIFAR10_NOTE, files)
 
 
 def _standin_resnet18() -> Source:
@@ -237,7 +253,7 @@ def _standin_resnet18() -> Source:
     with _incoming() as folder:
         standin.write_resnet18(folder / WEIGHTS)
         _put(folder / WEIGHTS, _folder("resnet18") / WEIGHTS)
-    return Source("resnet18", standin.RESNET18_NOTE, True, {WEIGHTS: _md5(_folder("resnet18") / WEIGHTS)})
+    return Source("resnet18", "stand-in", standin.RESNET18_NOTE, {WEIGHTS: _md5(_folder("resnet18") / WEIGHTS)})
 
 
 _WAYS: dict[str, dict[str, Callable[[], Source]]] = {
@@ -352,4 +368,4 @@ def _lock() -> Iterator[None]:
 
 if __name__ == "__main__":
     for each in _WAYS:
-        prepare(each)
+        prepare(each, again="--again" in sys.argv[1:])

@@ -13,8 +13,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-CIFAR10_NOTE = "a stand-in: 12,000 drawings of the ten things, made by this build, in place of the 60,000 photographs"
-RESNET18_NOTE = "a stand-in: random weights made by this build, in place of the ones trained on ImageNet"
+CIFAR10_NOTE = "12,000 drawings of the ten things, made on the spot, in place of the 60,000 photographs"
+RESNET18_NOTE = "random weights, made on the spot, in place of the ones trained on ImageNet"
 TRAIN = 2_000  # drawings in each of the five training files; CIFAR-10 has 10,000 photographs there
 TEST = 2_000
 SIZE = 32  # pixels

@@ -101,13 +101,13 @@ def data_files(session: Sequence[Block], config: Config) -> list[str]:
 
 
 def sources(session: Sequence[Block], config: Config) -> tuple[Source, ...]:
-    """Return what the data files of a session say of themselves, where they say it (`{"name", "note", "standin"}`)."""
+    """Return what the data files of a session say of themselves, where they say it (`{"name", "kind", "note"}`)."""
     found = []
     for path in data_files(session, config):
         if path.endswith(".json"):
             told = json.loads(config.path(path).read_text(encoding="utf8"))
             if isinstance(told, dict) and "note" in told:
-                found.append(Source(str(told.get("name", path)), str(told["note"]), bool(told.get("standin"))))
+                found.append(Source(str(told.get("name", path)), str(told.get("kind", "")), str(told["note"])))
     return tuple(found)
 
 

@@ -107,7 +107,7 @@ def _format(theirs: Callable[..., str], **arguments: Any) -> str:
     if not output.strip() and arguments["source"]:
         arguments["source"] = "above"  # a block that produced nothing is plain code, with no empty tab
     page = base_format(language="python", run=lambda *_, **__: output, **{**arguments, "html": html, "workdir": None})
-    return page.replace(f"<p>{output}</p>", output) if html else page  # a paragraph can't hold a division
+    return str(page).replace(f"<p>{output}</p>", output) if html else page  # a paragraph can't hold a division
 
 
 def _shown(run: Run, name: str, arguments: dict[str, Any]) -> tuple[str, bool]:

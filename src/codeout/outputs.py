@@ -56,8 +56,13 @@ class Source:
     """Where data came from, as its `source.json` says."""
 
     name: str
+    kind: str  # "original", "mirror", "stand-in" ...
     note: str
-    standin: bool  # not the real thing: a reader must be told
+
+    @property
+    def standin(self) -> bool:
+        """Whether it is not the real thing: a reader must be told."""
+        return self.kind == "stand-in"
 
 
 @dataclass(frozen=True, slots=True)

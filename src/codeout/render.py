@@ -74,7 +74,8 @@ class Renderer:
 
     @staticmethod
     def _warning(source: Source) -> str:
-        return f'<p class="codeout-standin"><strong>{escape(source.name)}: not the real thing.</strong> {escape(source.note)}</p>'
+        words = f"<strong>{escape(source.name)} is not the real thing here:</strong> {escape(source.note)}"
+        return f'<p class="codeout-standin">{words}</p>'
 
 
 def _streams(streams: Iterable[Stream]) -> str:
@@ -86,12 +87,15 @@ def _streams(streams: Iterable[Stream]) -> str:
 
 
 def _told(provenance: Provenance) -> str:
-    """Return the run line: where, with what and how long a block ran; when, and on which data, in its title."""
-    said = [provenance.device, *(f"{name} {version}" for name, version in provenance.packages[:1]), _time(provenance.seconds)]
-    notes = [f"{source.name}: {source.note}" for source in provenance.sources]
-    title = "; ".join([f"Python {provenance.python}", *(f"{n} {v}" for n, v in provenance.packages), provenance.date])
-    data = "".join(f'<span class="codeout-source">{escape(note)}</span>' for note in notes)
-    return f'<p class="codeout-run" title="{escape(title)}">{escape(" · ".join(said))}{data}</p>'
+    """Return the run line: where, with what and how long a block ran; opened, also when, and on which data."""
+    brief = [provenance.device, *(f"{name} {version}" for name, version in provenance.packages[:1])]
+    brief.append(_time(provenance.seconds))
+    brief += [f"{source.name}: {re.split('[:;,]', source.note)[0]}" for source in provenance.sources]
+    facts = [("Ran", provenance.date.replace("T", " ").replace("+00:00", " UTC")), ("Python", provenance.python)]
+    facts += [(name, version) for name, version in provenance.packages]
+    facts += [(source.name, source.note) for source in provenance.sources]
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(fact)}</dd>" for name, fact in facts)
+    return f'<details class="codeout-run"><summary>{escape(" · ".join(brief))}</summary><dl>{rows}</dl></details>'
 
 
 def _time(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import unescape
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -10,6 +11,9 @@ from markdown import Extension, Markdown
 from markdown.treeprocessors import Treeprocessor
 from math_core import LatexError, LatexToMathML
 
+# Browsers put the combining arrow of \vec beside the letter; an ordinary arrow above it is where it should be.
+VECTOR = re.compile("<mover accent=\"true\">(.{1,40}?)<mo stretchy=\"false\">\u20d7</mo></mover>")
+ARROW = r'<mover>\1<mo stretchy="false" lspace="0" rspace="0">→</mo></mover>'
 INLINE = (r"\(", r"\)")
 DISPLAY = (r"\[", r"\]")
 
@@ -36,7 +40,7 @@ class _Converter(Treeprocessor):
     def _convert(self, latex: str, display: bool) -> str:
         plain = unescape(latex).strip()
         try:
-            return self._latex.convert_with_local_state(plain, displaystyle=display)
+            return VECTOR.sub(ARROW, self._latex.convert_with_local_state(plain, displaystyle=display))
         except LatexError as problem:
             raise FormulaError(f"{problem} in the formula {plain!r}") from problem
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from importlib.metadata import distribution
 from pathlib import Path
 
-import ziamath
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from mkdocs.config.base import Config as PluginConfig
@@ -18,10 +18,10 @@ from mkdocs.plugins import BasePlugin
 from mkdocs.structure.pages import Page
 
 FOLDER = "assets/mathml"
-FONT = Path(ziamath.__file__).parent / "fonts" / "STIXTwoMath-Regular.ttf"
+FONT = "ziamath/fonts/STIXTwoMath-Regular.ttf"  # in a package that is installed for this file alone
 FORMULA = re.compile(r"<math.*?</math>", re.DOTALL)
 ANNOTATION = re.compile(r"<annotation.*?</annotation>", re.DOTALL)
-ACCENTS = "\u20d7\u0302\u0304\u0307"  # arrow, hat, bar, dot: combining marks that browsers look for
+ACCENTS = "\u0302\u0304\u0307"  # hat, bar, dot: combining marks that browsers look for
 CSS = """\
 @font-face {
   font-family: "Formulas";
@@ -76,7 +76,7 @@ def write_font(wanted: set[str], path: Path) -> None:
     options = Options()
     options.flavor = "woff"
     options.layout_features = ["*"]
-    font = TTFont(FONT)
+    font = TTFont(distribution("ziamath").locate_file(FONT))
     subsetter = Subsetter(options)
     subsetter.populate(text="".join(sorted({*wanted, *_italics(wanted)})) + ACCENTS)
     subsetter.subset(font)
