@@ -5,6 +5,7 @@
 
     TUTORIAL_MIRROR=FOLDER-OR-URL    a copy to use where the real download can't be reached
     TUTORIAL_STANDINS=forbid         stop rather than make a stand-in; for publishing
+    TUTORIAL_STANDINS=only           make stand-ins at once; for trying things out
 
 A mirror holds `manifest.json` (`{"note", "files": {name: md5}}`) and the `cifar-10-batches-py` that it describes, and
 may hold `resnet18-f37072fd.pth`. What was used is written to `data/cifar10.json` and `data/resnet18.json`: the key
@@ -81,28 +82,31 @@ def prepare(name: str, *, again: bool = False) -> Source:
         SystemExit: it can't be had, and stand-ins are forbidden.
     """
     found = _known(name)
-    if found is not None and not found.standin:
+    standins = os.environ.get("TUTORIAL_STANDINS", "")
+    if standins not in ("", "forbid", "only"):
+        sys.exit(f"snippets/data.py:1: TUTORIAL_STANDINS is 'forbid', 'only' or nothing, not {standins!r}")
+    if found is not None and (not found.standin or standins == "only"):
         return found
-    ways = dict(_WAYS[name])
+    ways = {way: get for way, get in _WAYS[name].items() if standins != "only" or way == "stand-in"}
     if found is not None:
-        ways = {way: get for way, get in ways.items() if way == "mirror" or (way == "download" and (again or _forbidden()))}
+        ways = {
+            way: get
+            for way, get in ways.items()
+            if way == "mirror" or (way == "download" and (again or standins == "forbid"))
+        }
     with _lock():
         for way, get in ways.items():
             if way == "mirror" and not _mirror():
                 continue
-            if way == "stand-in" and _forbidden():
+            if way == "stand-in" and standins == "forbid":
                 break
             try:
                 return _remember(name, get())
             except Missing as problem:
                 print(f"{name}: {way}: {problem}", file=sys.stderr)
-    if found is None or _forbidden():
+    if found is None or standins == "forbid":
         sys.exit(f"snippets/data.py:1: no {name} but a stand-in, and TUTORIAL_STANDINS=forbid rules that out")
     return found
-
-
-def _forbidden() -> bool:
-    return os.environ.get("TUTORIAL_STANDINS", "") == "forbid"
 
 
 # ------------------------------------------------------------------------------------------- what is there already

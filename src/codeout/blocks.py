@@ -113,7 +113,9 @@ class Finder:
             self._markdown = Markdown(extensions=["pymdownx.superfences"], extension_configs=settings)
         return self._markdown
 
-    def _record(self, source: str, language: str, css_class: str, options: dict[str, Any], md: Markdown, **_: Any) -> str:
+    def _record(
+        self, source: str, language: str, css_class: str, options: dict[str, Any], md: Markdown, **_: Any
+    ) -> str:
         self._fences.append((source, options))
         return ""
 
@@ -182,7 +184,9 @@ def _block(code: str, options: dict[str, Any], place: Place, origin: Place) -> B
     )
 
 
-def _accept(language: str, inputs: dict[str, str], options: dict[str, Any], attrs: dict[str, Any], md: Markdown) -> bool:
+def _accept(
+    language: str, inputs: dict[str, str], options: dict[str, Any], attrs: dict[str, Any], md: Markdown
+) -> bool:
     return True
 
 

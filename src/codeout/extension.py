@@ -68,7 +68,7 @@ class _Planner(Preprocessor):
 
     def run(self, lines: list[str]) -> list[str]:
         if not hasattr(self.md, "_original_md"):  # else: markdown-exec is converting a part of a page
-            snippets = self.md.preprocessors["snippet"] if "snippet" in self.md.preprocessors else None
+            snippets = self.md.preprocessors["snippet"] if "snippet" in self.md.preprocessors else None  # noqa: SIM401 (not a dict)
             finder = Finder(snippets, self.site.engine.config.root.resolve())
             blocks = finder.find("\n".join(lines), self.site.page, self.site.offset)
             self.plan = _Plan(blocks, self.site.engine.run(blocks))
@@ -96,11 +96,11 @@ def makeExtension(**options: Any) -> CodeoutExtension:  # noqa: N802 (the name t
 
 
 def _format(theirs: Callable[..., str], **arguments: Any) -> str:
-    """Stand in for markdown-exec's formatter of Python: show the run of a block in the layout that its options ask for."""
+    """Stand in for markdown-exec's formatter of Python: show a block's run in the layout that its options ask for."""
     md: Markdown = arguments["md"]
-    if NAME not in md.preprocessors:
+    planner = md.preprocessors[NAME] if NAME in md.preprocessors else None
+    if not isinstance(planner, _Planner):
         return theirs(**arguments)
-    planner = md.preprocessors[NAME]
     run, name = planner.plan.next(arguments["code"])
     arguments["extra"] = {k: v for k, v in arguments.get("extra", {}).items() if k not in OURS}
     output, html = _shown(run, name, arguments)

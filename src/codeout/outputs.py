@@ -202,7 +202,7 @@ class _Screen:
 
     def command(self, command: str, parameters: str) -> None:
         """Carry out one control sequence (ECMA-48, section 8.3)."""
-        first = parameters.split(";")[0]
+        first = parameters.split(";", 1)[0]
         count = int(first) if first.isdigit() else 0
         if command in "ABEF":
             step = max(count, 1) if command in "BE" else -max(count, 1)

@@ -62,7 +62,11 @@ class Engine:
         if raised:
             kind = BlockError if isinstance(raised[0], BlockError) else PageError
             raise kind("\n\n".join(str(problem) for problem in raised))
-        found = {block: run for group, future in zip(groups, futures, strict=True) for block, run in zip(group, future.result(), strict=True)}
+        found = {
+            block: run
+            for group, future in zip(groups, futures, strict=True)
+            for block, run in zip(group, future.result(), strict=True)
+        }
         return [found[block] for block in blocks]
 
     def _prepare(self) -> None:

@@ -22,7 +22,7 @@ import sys
 import sysconfig
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any
@@ -78,7 +78,9 @@ class Log:
         self._flush()
         if self._tail:
             kept = "".join(text for _, text in self._tail)[-TAIL:]
-            self._put({"stream": self._tail[-1][0], "text": f"\n[… {self._cut - len(kept):,} characters left out …]\n{kept}"})
+            self._put(
+                {"stream": self._tail[-1][0], "text": f"\n[… {self._cut - len(kept):,} characters left out …]\n{kept}"}
+            )
 
     def _add(self, name: str, text: str) -> None:
         if not text:
@@ -139,6 +141,7 @@ class Session:
         self._log = log
         self._module = ModuleType("__main__")
         self._shell: InteractiveShell | None = None
+        self._show: Callable[[object], None]
 
     def run(self, code: str, file: str, line: int) -> None:
         """Run a block; its outputs and its exception, if it raises one, go to the log.
@@ -149,7 +152,7 @@ class Session:
             line: the line of that file where it starts, from 1.
         """
         if self._shell is None:
-            self._shell = _shell(self._module, self._log)
+            self._shell, self._show = _shell(self._module, self._log)
         padded = "\n" * (line - 1) + code
         remembered = linecache.cache.get(file)
         known = remembered[2] if remembered and len(remembered) == 4 else []
@@ -159,7 +162,7 @@ class Session:
         try:
             value = _execute(padded, file, vars(self._module))
             if value is not None and not _is_artist(value):
-                self._shell.display_pub.publish(*self._shell.display_formatter.format(value))
+                self._show(value)
         except BaseException as exception:  # the outermost frame of the author's code: all of it is reported
             self._show_figures()
             self._log.send(**_described(exception, file))
@@ -193,7 +196,8 @@ def _is_artist(value: object) -> bool:
     )
 
 
-def _shell(module: ModuleType, log: Log) -> InteractiveShell:
+def _shell(module: ModuleType, log: Log) -> tuple[InteractiveShell, Callable[[object], None]]:
+    """Return IPython's shell around a namespace, and what displays a value as a notebook would."""
     from IPython.core.displaypub import DisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
@@ -212,13 +216,19 @@ def _shell(module: ModuleType, log: Log) -> InteractiveShell:
     settings = Config()
     settings.HistoryManager.enabled = False
     shell = InteractiveShell.instance(config=settings, user_module=module, user_ns=vars(module))
-    shell.display_pub = Publisher(parent=shell)
+    shell.display_pub = Publisher(parent=shell)  # type: ignore[no-untyped-call]
     sys.modules["__main__"] = module
     vars(module)["__name__"] = "__main__"
-    for mime in ("image/svg+xml", "image/png"):
-        formatter = shell.display_formatter.formatters[mime]
-        formatter.for_type_by_name("matplotlib.figure", "Figure", _FIGURES[mime])
-    return shell
+    formatter = shell.display_formatter
+    if formatter is None:
+        raise AssertionError("a shell has a display formatter once it is made")
+    for mime, picture in _FIGURES.items():
+        formatter.formatters[mime].for_type_by_name("matplotlib.figure", "Figure", picture)
+
+    def show(value: object) -> None:
+        shell.display_pub.publish(*formatter.format(value))
+
+    return shell, show
 
 
 def _figure_svg(figure: Any) -> tuple[str, dict[str, str]] | None:
@@ -227,7 +237,7 @@ def _figure_svg(figure: Any) -> tuple[str, dict[str, str]] | None:
     return backend.svg(figure)
 
 
-def _figure_png(figure: Any) -> tuple[str, dict[str, str]] | None:
+def _figure_png(figure: Any) -> tuple[bytes, dict[str, str]] | None:
     from codeout import backend
 
     return backend.png(figure)

@@ -12,7 +12,7 @@ from markdown.treeprocessors import Treeprocessor
 from math_core import LatexError, LatexToMathML
 
 # Browsers put the combining arrow of \vec beside the letter; an ordinary arrow above it is where it should be.
-VECTOR = re.compile("<mover accent=\"true\">(.{1,40}?)<mo stretchy=\"false\">\u20d7</mo></mover>")
+VECTOR = re.compile('<mover accent="true">(.{1,40}?)<mo stretchy="false">\u20d7</mo></mover>')
 ARROW = r'<mover>\1<mo stretchy="false" lspace="0" rspace="0">→</mo></mover>'
 INLINE = (r"\(", r"\)")
 DISPLAY = (r"\[", r"\]")
