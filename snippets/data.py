@@ -81,32 +81,38 @@ def prepare(name: str, *, again: bool = False) -> Source:
     Raises:
         SystemExit: it can't be had, and stand-ins are forbidden.
     """
-    found = _known(name)
     standins = os.environ.get("TUTORIAL_STANDINS", "")
     if standins not in ("", "forbid", "only"):
         sys.exit(f"snippets/data.py:1: TUTORIAL_STANDINS is 'forbid', 'only' or nothing, not {standins!r}")
-    if found is not None and (not found.standin or standins == "only"):
+    if (found := _known(name)) is not None and not found.standin:
         return found
-    ways = {way: get for way, get in _WAYS[name].items() if standins != "only" or way == "stand-in"}
-    if found is not None:
-        ways = {
-            way: get
-            for way, get in ways.items()
-            if way == "mirror" or (way == "download" and (again or standins == "forbid"))
-        }
     with _lock():
-        for way, get in ways.items():
-            if way == "mirror" and not _mirror():
-                continue
-            if way == "stand-in" and standins == "forbid":
-                break
+        found = _known(name)  # another build may have fetched it while this one waited
+        if found is not None and (not found.standin or standins == "only"):
+            return found
+        for way in _ways(found, standins, again):
             try:
-                return _remember(name, get())
+                return _remember(name, _GET[name][way]())
             except Missing as problem:
                 print(f"{name}: {way}: {problem}", file=sys.stderr)
     if found is None or standins == "forbid":
         sys.exit(f"snippets/data.py:1: no {name} but a stand-in, and TUTORIAL_STANDINS=forbid rules that out")
     return found
+
+
+def _ways(found: Source | None, standins: str, again: bool) -> list[str]:
+    """Return what to try, in order; `found` is a stand-in that an earlier call has made."""
+    if standins == "only":
+        return ["stand-in"]
+    ways = ["mirror"] if _mirror() else []
+    if found is None or again or standins == "forbid":
+        ways.insert(0, "download")
+    if found is None:
+        ways.insert(0, "on disk")
+        ways.append("stand-in")
+    if standins == "forbid" and "stand-in" in ways:
+        ways.remove("stand-in")
+    return ways
 
 
 # ------------------------------------------------------------------------------------------- what is there already
@@ -260,7 +266,7 @@ def _standin_resnet18() -> Source:
     return Source("resnet18", "stand-in", standin.RESNET18_NOTE, {WEIGHTS: _md5(_folder("resnet18") / WEIGHTS)})
 
 
-_WAYS: dict[str, dict[str, Callable[[], Source]]] = {
+_GET: dict[str, dict[str, Callable[[], Source]]] = {
     "cifar10": {
         "on disk": lambda: _there("cifar10"),
         "download": _download_cifar10,
@@ -371,5 +377,5 @@ def _lock() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    for each in _WAYS:
+    for each in _GET:
         prepare(each, again="--again" in sys.argv[1:])

@@ -41,7 +41,7 @@ class Worker:
             _link(config.path(link), self.folder / link)
         folders = [str(config.path(path)) for path in config.paths]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "codeout.worker", *folders],
+            [sys.executable, "-m", "codeout.worker", str(os.getpid()), *folders],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=self.folder,

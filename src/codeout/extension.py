@@ -98,7 +98,7 @@ def makeExtension(**options: Any) -> CodeoutExtension:  # noqa: N802 (the name t
 def _format(theirs: Callable[..., str], **arguments: Any) -> str:
     """Stand in for markdown-exec's formatter of Python: show a block's run in the layout that its options ask for."""
     md: Markdown = arguments["md"]
-    planner = md.preprocessors[NAME] if NAME in md.preprocessors else None
+    planner = md.preprocessors[NAME] if NAME in md.preprocessors else None  # noqa: SIM401 (not a dict)
     if not isinstance(planner, _Planner):
         return theirs(**arguments)
     run, name = planner.plan.next(arguments["code"])

@@ -56,8 +56,7 @@ class Store:
     def _save(self, mime: str, data: str) -> str:
         content = base64.b64decode(data)
         name = f"{hashlib.sha256(content).hexdigest()}.{IMAGES[mime]}"
-        if not (self.root / "images" / name).exists():
-            _write(self.root / "images" / name, content)
+        _write(self.root / "images" / name, content)  # even if it is there: what is there may be damaged
         return REFERENCE + name
 
     def _load(self, mime: str, data: str) -> str:

@@ -285,17 +285,19 @@ def _capture(folder: Path) -> tuple[IO[bytes], Log]:
     return requests, log
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
     """Have the kernel end this process when its parent is gone, however it went (Linux: prctl 1 is PDEATHSIG)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        if os.getppid() != parent:  # it went before the kernel was asked
+            os._exit(1)
 
 
 def main() -> None:
-    """Serve requests until the parent hangs up. `sys.argv[1:]` are the folders that blocks import from."""
-    _die_with_parent()
+    """Serve requests until the parent hangs up. The arguments are the parent's process id, and the folders that blocks import from."""
+    _die_with(int(sys.argv[1]))
     folder = Path.cwd()
-    sys.path[:] = [*sys.argv[1:], *(path for path in sys.path if path not in ("", str(folder)))]
+    sys.path[:] = [*sys.argv[2:], *(path for path in sys.path if path not in ("", str(folder)))]
     requests, log = _capture(folder)
     with (folder / ".stacks").open("w") as stacks:
         session = Session(log)

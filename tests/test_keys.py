@@ -1,0 +1,124 @@
+"""What makes a block run again, and what does not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from codeout import Config, PageError
+from codeout import environment as env
+from codeout.keys import Environment, File, Key, Step, keys, normal
+from conftest import block
+
+HERE = Environment("3.11.7", "CPU", (("torch", "2.15.0"),), ())
+
+
+def of(*codes: str) -> list[Key]:
+    return keys([Step(code, (), ()) for code in codes], [], HERE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stale"),
+    [
+        pytest.param("a = 1", "a = 5", [True, True, True], id="an edit reaches the blocks below"),
+        pytest.param("a + 1", "a + 2", [False, True, True], id="and spares the blocks above"),
+        pytest.param("a = 1", "a = 1   ", [False, False, False], id="white space at the end of a line is nothing"),
+        pytest.param("'''x'''", "'''x  \n'''", [False, False, True], id="unless it stands in a string"),
+        pytest.param("a + 1", "a + 1  # why", [False, True, True], id="a comment may be shown by a warning"),
+    ],
+)
+def test_an_edit_reruns_what_it_can_change(old: str, new: str, stale: list[bool]) -> None:
+    codes = ["a = 1", "a + 1", "'''x'''"]
+    pairs = zip(of(*codes), of(*(code.replace(old, new) for code in codes)), strict=True)
+    assert [before != after for before, after in pairs] == stale
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"python": "3.12.1"},
+        {"device": "NVIDIA H100"},
+        {"packages": (("torch", "2.14.1"),)},
+        {"variables": (("MODE", "fast"),)},
+    ],
+)
+def test_another_environment_is_another_run_of_the_same_code(change: dict[str, object]) -> None:
+    there = dataclasses.replace(HERE, **change)  # type: ignore[arg-type]
+    here, elsewhere = of("a = 1")[0], keys([Step("a = 1", (), ())], [], there)[0]
+    assert here.code == elsewhere.code
+    assert here.environment != elsewhere.environment
+
+
+def test_files_of_the_session_and_modules_of_a_block_count() -> None:
+    steps = [Step("a", (), ()), Step("import m", (), (File("m.py", "1"),)), Step("b", (), ())]
+    changed = [steps[0], Step("import m", (), (File("m.py", "2"),)), steps[2]]
+    plain, edited = keys(steps, [], HERE), keys(changed, [], HERE)
+    assert [one != other for one, other in zip(plain, edited, strict=True)] == [False, True, True]
+    assert keys(steps, [File("data.json", "1")], HERE)[0] != plain[0]
+
+
+def test_code_that_is_no_python_keeps_its_white_space() -> None:
+    assert normal("a = (  \n") == "a = (  \n"
+
+
+def test_a_module_is_followed_to_the_modules_that_it_imports(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("import two\n")
+    (tmp_path / "two.py").write_text("import json\n")
+    (tmp_path / "other.py").write_text("")
+    config = Config.of({"root": tmp_path, "paths": ["."]})
+    assert [file.path for file in env.modules("from one import x", config)] == ["one.py", "two.py"]
+
+
+def test_a_change_in_an_imported_module_reruns_from_the_block_that_imports_it(tmp_path: Path) -> None:
+    config = Config.of({"root": tmp_path, "paths": ["."]})
+    session = [block("a = 1"), block("import one"), block("b = 1")]
+    (tmp_path / "one.py").write_text("x = 1\n")
+    before = env.session_keys(session, config)
+    (tmp_path / "one.py").write_text("x = 2\n")
+    after = env.session_keys(session, config)
+    assert [one != other for one, other in zip(before, after, strict=True)] == [False, True, True]
+
+
+def test_prelude_data_and_variables_are_in_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "prelude.py").write_text("seed = 0\n")
+    (tmp_path / "d.csv").write_text("1\n")
+    settings = {"root": tmp_path, "prelude": "prelude.py", "data": {"s*": ["d.csv"]}, "variables": ["MODE"]}
+    seen = set()
+    for change in (
+        lambda: None,
+        lambda: (tmp_path / "prelude.py").write_text("seed = 1\n"),
+        lambda: (tmp_path / "d.csv").write_text("2\n"),
+        lambda: monkeypatch.setenv("MODE", "x"),
+    ):
+        change()
+        seen.add(str(env.session_keys([block("a")], Config.of(settings))[0]))
+    assert len(seen) == 4
+
+
+def test_packages_are_those_that_the_code_can_reach(tmp_path: Path) -> None:
+    found = dict(env.environment(["import PIL.Image", "import sys, json"], Config.of({"root": tmp_path})).packages)
+    assert set(found) == {"pillow"}
+    reached = dict(env.environment(["import matplotlib"], Config.of({"root": tmp_path})).packages)
+    assert {"matplotlib", "numpy", "pillow"} <= set(reached)
+    assert "torch" not in reached
+
+
+def test_reading_versions_imports_nothing(tmp_path: Path) -> None:
+    loaded = set(sys.modules)
+    env.environment(["import torch, matplotlib"], Config.of({"root": tmp_path}))
+    assert not {name for name in set(sys.modules) - loaded if name.split(".")[0] in ("torch", "matplotlib")}
+
+
+def test_missing_data_is_a_sentence_that_names_the_block_and_the_file(tmp_path: Path) -> None:
+    config = Config.of({"root": tmp_path, "data": {"s": ["gone.json"]}})
+    with pytest.raises(PageError, match=r"^docs/page\.md:1: session 's' depends on gone\.json, which is not there$"):
+        env.session_keys([block("a")], config)
+
+
+def test_a_data_file_tells_where_the_data_came_from(tmp_path: Path) -> None:
+    (tmp_path / "d.json").write_text(json.dumps({"name": "D", "kind": "stand-in", "note": "drawn"}))
+    (source,) = env.sources([block("a")], Config.of({"root": tmp_path, "data": {"s": ["d.json"]}}))
+    assert (source.name, source.note, source.standin) == ("D", "drawn", True)

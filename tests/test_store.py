@@ -1,0 +1,88 @@
+"""Runs on disk."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from codeout import Figure, Run, Store, Stream
+from codeout.keys import Key
+from test_outputs import PROVENANCE
+
+KEY = Key("c" * 40, "e" * 16)
+PICTURE = base64.b64encode(b"\x89PNG picture").decode()
+RUN = Run((Stream("stdout", "hello\n"), Figure({"image/png": PICTURE, "text/plain": "<Figure>"}, "words")), PROVENANCE)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def entry(store: Store) -> Path:
+    return store.root / "cc" / f"{KEY}.json"
+
+
+def test_what_was_put_is_found(store: Store) -> None:
+    store.put(KEY, RUN)
+    assert store.get(KEY) == RUN
+    assert store.get(Key("d" * 40, "e" * 16)) is None
+
+
+def test_the_store_is_json_and_pictures(store: Store) -> None:
+    store.put(KEY, RUN)
+    files = [path for path in store.root.rglob("*") if path.is_file()]
+    assert sorted(path.suffix for path in files) == [".json", ".png"]
+    assert PICTURE not in entry(store).read_text()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        pytest.param(lambda s: entry(s).write_text(entry(s).read_text()[:50]), id="torn"),
+        pytest.param(lambda s: entry(s).write_bytes(b"\x80\x04pickle"), id="foreign"),
+        pytest.param(lambda s: entry(s).write_text("[]"), id="not an object"),
+        pytest.param(
+            lambda s: entry(s).write_text(json.dumps(json.loads(entry(s).read_text()) | {"format": 0})), id="older"
+        ),
+        pytest.param(lambda s: entry(s).write_text(entry(s).read_text().replace("c" * 40, "f" * 40)), id="another's"),
+        pytest.param(
+            lambda s: entry(s).write_text(entry(s).read_text().replace("file:", "file:../../")), id="climbing out"
+        ),
+        pytest.param(lambda s: next((s.root / "images").iterdir()).write_bytes(b"other"), id="a damaged picture"),
+        pytest.param(lambda s: next((s.root / "images").iterdir()).unlink(), id="a missing picture"),
+    ],
+)
+def test_what_is_not_whole_is_a_miss_and_can_be_put_again(store: Store, harm: Callable[[Store], None]) -> None:
+    store.put(KEY, RUN)
+    harm(store)
+    assert store.get(KEY) is None
+    store.put(KEY, RUN)
+    assert store.get(KEY) == RUN
+
+
+def test_many_writers_leave_one_whole_run_and_no_rubbish(store: Store) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: store.put(KEY, RUN), range(64)))
+    assert store.get(KEY) == RUN
+    assert not list(store.root.rglob(".new-*"))
+
+
+def test_a_failed_write_keeps_the_run_that_was_there(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.put(KEY, RUN)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        store.put(KEY, Run((), PROVENANCE))
+    monkeypatch.undo()
+    assert store.get(KEY) == RUN
+    assert not list(store.root.rglob(".new-*"))
+    assert os.listdir(store.root)
