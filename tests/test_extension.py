@@ -1,0 +1,141 @@
+"""Pages in, HTML out: the extension behind markdown-exec's fences, without a site generator."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+from codeout import CodeoutError
+from codeout.extension import CodeoutExtension
+from markdown import Markdown
+from markdown_exec import formatter, validator
+
+FENCE = '```python exec="on" {options}\n{code}\n```\n'
+
+
+def page(*blocks: tuple[str, str]) -> str:
+    return "# Title\n\n" + "\n".join(FENCE.format(options=options, code=code) for options, code in blocks)
+
+
+def convert(text: str, root: Path, **options: object) -> str:
+    """Convert a page as markdown-exec is set up without its MkDocs plugin."""
+    fences = [{"name": name, "class": name, "validator": validator, "format": formatter} for name in ("python", "bash")]
+    extensions = [
+        "pymdownx.superfences",
+        "pymdownx.highlight",
+        "pymdownx.tabbed",
+        "toc",
+        CodeoutExtension(root=root, **options),
+    ]
+    settings = {"pymdownx.superfences": {"custom_fences": fences}, "pymdownx.tabbed": {"alternate_style": True}}
+    return Markdown(extensions=extensions, extension_configs=settings).convert(text)
+
+
+def plain(shown: str) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", "", shown))
+
+
+def anonymous(shown: str) -> str:
+    """Return HTML without the numbers that markdown-exec counts through a process."""
+    return re.sub(r"exec-\d+--", "", shown)
+
+
+TABS = 'source="tabbed-left" tabs="Code|Out"'
+
+
+def test_code_and_out_are_tabs(tmp_path: Path) -> None:
+    shown = convert(page((f'session="s" {TABS}', "print(1 + 1)")), tmp_path)
+    assert re.findall(r"<label[^>]*>(\w+)</label>", shown) == ["Code", "Out"]
+    code, out = shown.split('class="tabbed-block"')[1:]
+    assert "print(1 + 1)" in plain(code)
+    assert "<code>2</code>" in out
+    assert "<p><div" not in shown
+
+
+def test_a_block_that_produced_nothing_is_plain_code(tmp_path: Path) -> None:
+    shown = convert(page((TABS, "x = 1")), tmp_path)
+    assert "tabbed" not in shown
+    assert "x = 1" in plain(shown)
+    assert "codeout" not in shown
+
+
+def test_output_is_text_unless_it_came_as_something_else(tmp_path: Path) -> None:
+    shown = convert(page((TABS, "print('**b** <i>x</i>\\n\\n# heading')")), tmp_path)
+    assert "&lt;i&gt;x&lt;/i&gt;" in shown
+    assert "<strong>" not in shown
+    assert shown.count("<h1") == 1
+
+
+def test_hidden_lines_run_and_do_not_show(tmp_path: Path) -> None:
+    shown = convert(page((TABS, "x = 5  # markdown-exec: hide\nprint(x)")), tmp_path)
+    assert "<code>5</code>" in shown
+    assert "x = 5" not in plain(shown)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "expected"),
+    [
+        pytest.param('html="on"', "print('<b>x</b>')", "<b>x</b>", id="html: the text is HTML"),
+        pytest.param('result="text"', "print('<b>')", "<code>&lt;b&gt;", id="result: a code block"),
+        pytest.param('source="above"', "print(7)", "<code>7</code>", id="source above"),
+        pytest.param('source="console"', "print(7)", "7", id="source console"),
+        pytest.param("", "print(7)", "<code>7</code>", id="no source"),
+    ],
+)
+def test_options_of_markdown_exec_keep_their_meaning(tmp_path: Path, options: str, code: str, expected: str) -> None:
+    shown = convert(page((options, code)), tmp_path)
+    assert expected in shown
+
+
+def test_ours_do_not_show_as_attributes(tmp_path: Path) -> None:
+    shown = convert(page((f'{TABS} raises="ZeroDivisionError" timeout="5" title="Division"', "1 / 0")), tmp_path)
+    assert "ZeroDivisionError: division by zero" in plain(shown)
+    assert "raises=" not in shown and "timeout=" not in shown
+    assert "Division" in plain(shown)
+
+
+def test_other_languages_are_left_to_markdown_exec(tmp_path: Path) -> None:
+    shown = convert('```bash exec="on" result="text"\necho from bash\n```\n\n' + page((TABS, "print(1)")), tmp_path)
+    assert "from bash" in shown
+    assert "<code>1</code>" in shown
+
+
+def test_blocks_in_admonitions_and_lists_are_run(tmp_path: Path) -> None:
+    fence = FENCE.format(options=TABS, code="print('inside')")
+    shown = convert("- item\n\n" + "\n".join(f"    {line}" for line in fence.splitlines()), tmp_path)
+    assert "<code>inside</code>" in shown
+
+
+def test_a_second_conversion_starts_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = page(('session="s" ' + TABS, "x = 3"), ('session="s" ' + TABS, "print(x)"))
+    first = convert(text, tmp_path)
+
+    def fail(*_: object) -> None:
+        raise AssertionError("a worker was started")
+
+    monkeypatch.setattr("codeout.run.Worker", fail)
+    second = convert(text + "\nMore prose, with a comma.\n", tmp_path)
+    assert anonymous(first) in anonymous(second)
+    with pytest.raises(AssertionError, match="a worker was started"):
+        convert(text.replace("x = 3", "x = 4"), tmp_path)
+
+
+def test_a_failing_block_stops_the_conversion_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(CodeoutError, match=r"^page:4: ZeroDivisionError"):
+        convert(page((TABS, "1 / 0")), tmp_path)
+
+
+def test_a_failing_block_can_show_in_place(tmp_path: Path) -> None:
+    shown = convert(page(('session="s" ' + TABS, "print('before')\n1 / 0")), tmp_path, errors="show")
+    assert "before" in plain(shown)
+    assert "codeout-error" in shown and "ZeroDivisionError" in shown
+
+
+def test_two_sites_in_one_process_do_not_meet(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    assert "<code>1</code>" in convert(page(('session="s" ' + TABS, "x = 1\nprint(x)")), tmp_path / "a")
+    with pytest.raises(CodeoutError, match="NameError"):
+        convert(page(('session="s" ' + TABS, "print(x)")), tmp_path / "b")

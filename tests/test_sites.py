@@ -1,0 +1,158 @@
+"""Small sites, built by MkDocs: with the engine, without its plugin, and without the engine at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+CONFIG = """
+site_name: Small
+markdown_extensions:
+  - pymdownx.superfences
+  - pymdownx.tabbed: {alternate_style: true}
+  - pymdownx.snippets: {base_path: [snippets], check_paths: true}
+  - codeout: {paths: [snippets]}
+plugins:
+  - codeout
+  - markdown-exec: {languages: [python]}
+"""
+TABS = 'source="tabbed-left" tabs="Code|Out"'
+PAGE = f"""---
+title: First
+---
+# First
+
+```python exec="on" session="first" {TABS}
+--8<-- "first.py:one"
+```
+
+```python exec="on" session="first" {TABS}
+--8<-- "first.py:two"
+```
+"""
+SNIPPET = """import helper
+
+# --8<-- [start:one]
+import helper
+x = helper.VALUE
+# --8<-- [end:one]
+
+# --8<-- [start:two]
+print("x is", x)
+# --8<-- [end:two]
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for path, text in {
+        "mkdocs.yml": CONFIG,
+        "docs/index.md": "# Home\n",
+        "docs/first.md": PAGE,
+        "snippets/first.py": SNIPPET,
+        "snippets/helper.py": "VALUE = 41\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    return tmp_path
+
+
+def build(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mkdocs", "build", *arguments]
+    return subprocess.run(
+        command, cwd=project, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+def shown(project: Path, page: str = "first") -> str:
+    return (project / "site" / page / "index.html").read_text(encoding="utf8")
+
+
+def test_a_page_shows_what_its_snippet_does(project: Path) -> None:
+    done = build(project, "--strict")
+    assert done.returncode == 0, done.stderr
+    assert "<code>x is 41</code>" in shown(project)
+
+
+def test_an_edit_of_an_imported_module_is_seen(project: Path) -> None:
+    build(project)
+    (project / "snippets" / "helper.py").write_text("VALUE = 42\n")
+    assert build(project).returncode == 0
+    assert "<code>x is 42</code>" in shown(project)
+
+
+def test_nothing_runs_when_nothing_has_changed(project: Path) -> None:
+    assert "running 2 blocks" in build(project).stderr
+    (project / "docs" / "first.md").write_text(PAGE.replace("# First", "# First, and prose"))
+    assert "running" not in build(project).stderr
+    assert "<code>x is 41</code>" in shown(project)
+
+
+@pytest.mark.parametrize("strict", [[], ["--strict"]])
+def test_an_exception_fails_the_build_with_page_snippet_and_both_lines(project: Path, strict: list[str]) -> None:
+    (project / "snippets" / "first.py").write_text(SNIPPET.replace('print("x is", x)', "y = 1\nprint(x / 0)"))
+    done = build(project, *strict)
+    assert done.returncode != 0
+    assert "docs/first.md:10 (snippets/first.py:10): ZeroDivisionError: division by zero" in done.stderr
+    assert "site-packages" not in done.stderr, "a sentence, not a traceback of ours"
+
+
+def test_a_missing_section_fails_the_build(project: Path) -> None:
+    (project / "docs" / "first.md").write_text(PAGE.replace("first.py:two", "first.py:three"))
+    assert build(project).returncode != 0
+
+
+def test_the_extension_alone_makes_the_same_page(project: Path) -> None:
+    build(project)
+    with_plugin = shown(project)
+    (project / "mkdocs.yml").write_text(CONFIG.replace("  - codeout\n", ""))
+    assert build(project, "--strict").returncode == 0
+    assert article(shown(project)) == article(with_plugin)
+
+
+def test_the_same_page_builds_under_plain_markdown_exec(project: Path) -> None:
+    plain = CONFIG.replace("  - codeout: {paths: [snippets]}\n", "").replace("  - codeout\n", "")
+    (project / "mkdocs.yml").write_text(plain)
+    done = build(project, "--strict", PYTHONPATH="snippets")
+    assert done.returncode == 0, done.stderr
+    assert "x is 41" in shown(project)
+
+
+def test_while_serving_an_error_shows_in_place_and_an_edit_mends_it(project: Path) -> None:
+    (project / "snippets" / "first.py").write_text(SNIPPET.replace('print("x is", x)', "print(x / 0)"))
+    command = [sys.executable, "-m", "mkdocs", "serve", "--dev-addr", "127.0.0.1:8765"]
+    server = subprocess.Popen(command, cwd=project, stderr=subprocess.DEVNULL)
+    try:
+        assert wait_for("ZeroDivisionError")
+        (project / "snippets" / "first.py").write_text(SNIPPET)
+        assert wait_for("x is 41")
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def wait_for(words: str, seconds: float = 30) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen("http://127.0.0.1:8765/first/", timeout=5) as answer:
+                if words in answer.read().decode():
+                    return True
+        except OSError:
+            pass  # it is still starting
+        time.sleep(0.2)
+    return False
+
+
+def article(page: str) -> str:
+    """Return a page's own part, without the numbers that are counted through a build."""
+    found = re.search(r'<h1 id="first">.*?</h1>(.*?)<footer', page, re.DOTALL)
+    assert found is not None
+    return re.sub(r"exec-\d+--", "", found[1])
