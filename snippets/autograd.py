@@ -49,16 +49,6 @@ b = torch.tensor([6.0, 4.0], requires_grad=True)
 Q = 3 * a**3 - b**2
 # --8<-- [end:q]
 
-# --8<-- [start:graph]
-import figures
-
-figures.show(figures.graph(Q, "Q", {"a": a, "b": b}), "autograd-graph")
-found = figures.trace(Q, {"a": a, "b": b})
-assert sorted(node.label for node in found.nodes.values()) == [
-    "MulBackward0", "PowBackward0", "PowBackward0", "SubBackward0", "a", "b"
-]
-# --8<-- [end:graph]
-
 # --8<-- [start:q_backward]
 external_grad = torch.tensor([1.0, 1.0])
 Q.backward(gradient=external_grad)
@@ -90,6 +80,16 @@ print(J.T @ v == a.grad)
 assert torch.equal(J.T @ v, a.grad)  # markdown-exec: hide
 assert torch.equal(J, torch.diag(9 * a.detach() ** 2))  # markdown-exec: hide
 # --8<-- [end:jacobian]
+
+# --8<-- [start:graph]
+import figures
+
+figures.show(figures.graph(Q, "Q", {"a": a, "b": b}), "autograd-graph")
+found = figures.trace(Q, {"a": a, "b": b})
+assert sorted(node.label for node in found.nodes.values()) == [
+    "MulBackward0", "PowBackward0", "PowBackward0", "SubBackward0", "a", "b"
+]
+# --8<-- [end:graph]
 
 # --8<-- [start:dynamic]
 def f(x):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from codeout import Block, Config, Engine, Run
 from codeout.blocks import Place
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from markdown import Markdown
+
 from codeout import Finder, PageError
 from codeout.blocks import Place, sessions
-from markdown import Markdown
 
 PAGE = """# Title
 
@@ -62,9 +63,10 @@ def test_blocks_without_a_session_are_sessions_by_themselves() -> None:
 def test_a_block_knows_the_line_of_its_snippet(tmp_path: Path) -> None:
     snippet = tmp_path / "snippets" / "s.py"
     snippet.parent.mkdir()
-    snippet.write_text(
-        "import this\n# --8<-- [start:one]\na = 1\n# --8<-- [end:one]\n\n# --8<-- [start:two]\nb = 2\n# --8<-- [end:two]\n"
+    one, two = (
+        f"# --8<-- [start:{n}]\n{code}\n# --8<-- [end:{n}]\n" for n, code in (("one", "a = 1"), ("two", "b = 2"))
     )
+    snippet.write_text(f"import this\n{one}\n{two}")
     settings = {"pymdownx.snippets": {"base_path": [str(snippet.parent)], "check_paths": True}}
     md = Markdown(extensions=["pymdownx.snippets"], extension_configs=settings)
     page = '```python exec="on"\n--8<-- "s.py:two"\n```\n\n```python exec="on"\n--8<-- "s.py:one"\nmore = 1\n```\n'

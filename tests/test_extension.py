@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from codeout import CodeoutError
-from codeout.extension import CodeoutExtension
 from markdown import Markdown
 from markdown_exec import formatter, validator
+
+from codeout import CodeoutError
+from codeout.extension import CodeoutExtension
 
 FENCE = '```python exec="on" {options}\n{code}\n```\n'
 

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import block
+
 from codeout import Config, PageError
 from codeout import environment as env
 from codeout.keys import Environment, File, Key, Step, keys, normal
-from conftest import block
 
 HERE = Environment("3.11.7", "CPU", (("torch", "2.15.0"),), ())
 

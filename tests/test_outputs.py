@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from codeout import Error, Figure, Provenance, Run, Source, Stream, Value
 from codeout.outputs import from_json, terminal, tidy, to_json
 

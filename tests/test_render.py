@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+from test_outputs import PROVENANCE
+
 from codeout import Error, Figure, Output, Run, Source, Stream, Value
 from codeout.render import Renderer, svg
-from dataclasses import replace
-from test_outputs import PROVENANCE
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{}</svg>'
 

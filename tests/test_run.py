@@ -12,9 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from conftest import block
+
 from codeout import BlockError, Config, Engine, Error, Figure, PageError, Run, Stream, Value
 from codeout.blocks import Place
-from conftest import block
 
 Runner = Callable[..., list[Run]]
 
@@ -200,7 +201,11 @@ def test_blocks_import_from_the_folders_that_are_named(run: Runner, tmp_path: Pa
 def test_a_worker_has_a_folder_of_its_own_and_the_linked_ones(run: Runner, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "d.txt").write_text("here")
-    code = "import os, pathlib\npathlib.Path('made.txt').write_text('x')\nprint(pathlib.Path('data/d.txt').read_text(), os.getcwd())"
+    code = """
+import os, pathlib
+pathlib.Path("made.txt").write_text("x")
+print(pathlib.Path("data/d.txt").read_text(), os.getcwd())
+"""
     said = text(run(code, links=["data"])[0]).split()
     assert said[0] == "here"
     assert not Path(said[1]).exists()
@@ -322,7 +327,12 @@ def test_a_block_that_hangs_or_dies_is_told_in_one_message_and_leaves_nothing(
 
 
 def test_child_processes_and_threads_do_not_outlive_their_session(run: Runner) -> None:
-    code = "import subprocess, threading, time\np = subprocess.Popen(['sleep', '100'])\nthreading.Thread(target=time.sleep, args=(100,)).start()\nprint(p.pid)"
+    code = """
+import subprocess, threading, time
+p = subprocess.Popen(["sleep", "100"])
+threading.Thread(target=time.sleep, args=(100,)).start()
+print(p.pid)
+"""
     started = time.monotonic()
     pid = int(text(run(code)[0]))
     assert time.monotonic() - started < 20
@@ -330,7 +340,12 @@ def test_child_processes_and_threads_do_not_outlive_their_session(run: Runner) -
 
 
 def test_a_worker_dies_with_a_build_that_is_killed(tmp_path: Path) -> None:
-    build = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom conftest import *\nEngine(Config.of({{'root': {str(tmp_path)!r}}})).run([block('import time; time.sleep(60)')])"
+    build = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from conftest import Config, Engine, block
+Engine(Config.of({{"root": {str(tmp_path)!r}}})).run([block("import time; time.sleep(60)")])
+"""
     process = subprocess.Popen([sys.executable, "-c", build])
     deadline = time.monotonic() + 20
     while not (alive := workers()) and time.monotonic() < deadline:

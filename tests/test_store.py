@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from test_outputs import PROVENANCE
+
 from codeout import Figure, Run, Store, Stream
 from codeout.keys import Key
-from test_outputs import PROVENANCE
 
 KEY = Key("c" * 40, "e" * 16)
 PICTURE = base64.b64encode(b"\x89PNG picture").decode()
@@ -85,4 +85,4 @@ def test_a_failed_write_keeps_the_run_that_was_there(store: Store, monkeypatch: 
     monkeypatch.undo()
     assert store.get(KEY) == RUN
     assert not list(store.root.rglob(".new-*"))
-    assert os.listdir(store.root)
+    assert list(store.root.iterdir())

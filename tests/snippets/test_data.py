@@ -1,0 +1,202 @@
+"""Where data comes from: what is there, a download, a mirror, a stand-in; and what is never used."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import http.server
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "snippets"))
+from torchvision.datasets import CIFAR10
+from torchvision.models import ResNet18_Weights
+
+import data
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty data folder, on a machine where every download is refused."""
+    monkeypatch.setattr(data, "ROOT", tmp_path / "data")
+    monkeypatch.delenv("TUTORIAL_MIRROR", raising=False)
+    monkeypatch.delenv("TUTORIAL_STANDINS", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for proxy in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(proxy, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    for name in ("train_list", "test_list", "meta", "url", "tgz_md5"):
+        monkeypatch.setattr(CIFAR10, name, getattr(CIFAR10, name))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def mirror(standins: Path, tmp_path: Path) -> Path:
+    """Return a mirror of the stand-ins, with a manifest of its md5s."""
+    folder = tmp_path / "mirror"
+    shutil.copytree(standins / "data" / data.BATCHES, folder / data.BATCHES)
+    files = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in (folder / data.BATCHES).iterdir()}
+    (folder / "manifest.json").write_text(json.dumps({"dataset": "CIFAR10", "note": "a copy", "files": files}))
+    return folder
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """Serve `tmp_path` over HTTP."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def test_a_refused_download_says_why_in_one_line_and_a_stand_in_is_made(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = data.prepare("cifar10")
+    said = capsys.readouterr().err.strip().splitlines()
+    assert (source.kind, source.standin) == ("stand-in", True)
+    assert len([line for line in said if line.startswith("cifar10: download: URLError")]) == 1
+    assert json.loads((root / "cifar10.json").read_text())["kind"] == "stand-in"
+
+
+def test_torchvision_takes_the_stand_in_and_its_pictures_have_the_right_shape(root: Path) -> None:
+    assert "stand-in" in data.ready("cifar10")
+    picture, label = CIFAR10(str(root), train=False)[0]
+    assert picture.size == (32, 32)
+    assert 0 <= label < 10
+    assert len(CIFAR10(str(root), train=True)) == 10_000
+
+
+def test_stand_ins_are_the_same_each_time(root: Path) -> None:
+    first = data.prepare("cifar10").files
+    shutil.rmtree(root)
+    assert data.prepare("cifar10").files == first
+
+
+def test_a_stand_in_of_the_weights_fits_the_network(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.models import resnet18
+
+    monkeypatch.setenv("TORCH_HOME", str(root / "torch"))
+    assert "resnet18 (stand-in)" in data.ready("resnet18")
+    assert len(resnet18(weights=ResNet18_Weights.DEFAULT).state_dict()) == 122
+
+
+def test_the_real_download_goes_through_torchvision(
+    root: Path, server: str, mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = mirror.parent / "cifar-10-python.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(mirror / data.BATCHES, data.BATCHES)
+    files = json.loads((mirror / "manifest.json").read_text())["files"]
+    monkeypatch.setattr(CIFAR10, "url", f"{server}/{archive.name}")
+    monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
+    monkeypatch.setattr(CIFAR10, "train_list", [[name, files[name]] for name, _ in CIFAR10.train_list])
+    monkeypatch.setattr(CIFAR10, "test_list", [[name, files[name]] for name, _ in CIFAR10.test_list])
+    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": files["batches.meta"]})
+    source = data.prepare("cifar10")
+    assert source.kind == "original"
+    assert not list(root.glob(".new-*"))
+    shutil.rmtree(root / data.BATCHES)
+    archive.write_bytes(archive.read_bytes()[:1000])
+    assert data.prepare("cifar10").kind == "stand-in", "a download that ends early is not used"
+
+
+@pytest.mark.parametrize("over_http", [False, True], ids=["a folder", "a URL"])
+def test_a_mirror_is_used_where_the_download_is_refused(
+    root: Path, mirror: Path, server: str, monkeypatch: pytest.MonkeyPatch, over_http: bool
+) -> None:
+    monkeypatch.setenv("TUTORIAL_MIRROR", f"{server}/mirror" if over_http else str(mirror))
+    source = data.prepare("cifar10")
+    assert (source.kind, source.note) == ("mirror", "a copy")
+    assert data.ready("cifar10") == "CIFAR-10 (mirror): a copy"
+    assert len(CIFAR10(str(root), train=False)) == 2_000
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        pytest.param(lambda m: (m / data.BATCHES / "test_batch").write_bytes(b"x"), "is damaged", id="a damaged file"),
+        pytest.param(lambda m: (m / data.BATCHES / "test_batch").unlink(), "No such file", id="a missing file"),
+        pytest.param(lambda m: (m / "manifest.json").write_text("{}"), "is not a manifest", id="no manifest"),
+        pytest.param(
+            lambda m: (m / "manifest.json").write_text('{"note": "", "files": {"../x": "0"}}'),
+            "does not list just",
+            id="a path that climbs out",
+        ),
+    ],
+)
+def test_a_damaged_mirror_is_never_used(root, mirror, monkeypatch, capsys, harm, said) -> None:
+    harm(mirror)
+    monkeypatch.setenv("TUTORIAL_MIRROR", str(mirror))
+    assert data.prepare("cifar10").kind == "stand-in"
+    assert said in capsys.readouterr().err
+
+
+def test_damaged_files_on_disk_are_replaced(root: Path, mirror: Path, monkeypatch) -> None:
+    monkeypatch.setenv("TUTORIAL_MIRROR", str(mirror))
+    data.prepare("cifar10")
+    (root / data.BATCHES / "data_batch_3").write_bytes(b"damaged")
+    data.prepare("cifar10")
+    assert (
+        hashlib.md5((root / data.BATCHES / "data_batch_3").read_bytes()).hexdigest()
+        == data.prepare("cifar10").files["data_batch_3"]
+    )
+
+
+def test_what_is_there_and_verified_is_not_fetched_again(
+    root: Path, mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUTORIAL_MIRROR", str(mirror))
+    data.prepare("cifar10")
+    shutil.rmtree(mirror)
+    assert data.prepare("cifar10").kind == "mirror"
+
+
+def test_a_mirror_takes_the_place_of_a_stand_in(root: Path, mirror: Path, monkeypatch) -> None:
+    assert data.prepare("cifar10").kind == "stand-in"
+    monkeypatch.setenv("TUTORIAL_MIRROR", str(mirror))
+    assert data.prepare("cifar10").kind == "mirror"
+
+
+def test_a_stand_in_is_kept_without_asking_the_network_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data.prepare("cifar10")
+    monkeypatch.setitem(data._GET["cifar10"], "download", lambda: pytest.fail("asked the network"))
+    assert data.prepare("cifar10").kind == "stand-in"
+    with pytest.raises(pytest.fail.Exception):
+        data.prepare("cifar10", again=True)
+
+
+@pytest.mark.parametrize("made_before", [False, True])
+def test_stand_ins_can_be_forbidden(root: Path, monkeypatch: pytest.MonkeyPatch, made_before: bool) -> None:
+    if made_before:
+        data.prepare("cifar10")
+    monkeypatch.setenv("TUTORIAL_STANDINS", "forbid")
+    with pytest.raises(SystemExit, match=r"^snippets/data\.py:1: no cifar10 but a stand-in"):
+        data.prepare("cifar10")
+
+
+def test_a_wrong_setting_names_the_choices(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUTORIAL_STANDINS", "never")
+    with pytest.raises(SystemExit, match="is 'forbid', 'only' or nothing, not 'never'"):
+        data.prepare("cifar10")
+
+
+def test_two_builds_at_once_end_with_whole_files(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "snippets", tmp_path / "snippets", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {"TUTORIAL_STANDINS": "only", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    builds = [subprocess.Popen([sys.executable, "snippets/data.py"], cwd=tmp_path, env=environment) for _ in range(3)]
+    assert [build.wait(120) for build in builds] == [0, 0, 0]
+    source = json.loads((tmp_path / "data" / "cifar10.json").read_text())
+    for name, md5 in source["files"].items():
+        assert hashlib.md5((tmp_path / "data" / data.BATCHES / name).read_bytes()).hexdigest() == md5
+    assert not [path for path in (tmp_path / "data").iterdir() if path.name.startswith((".new-", ".old-"))]

@@ -1,0 +1,59 @@
+"""The diagrams are what the objects are."""
+
+from __future__ import annotations
+
+import sys
+from xml.etree import ElementTree
+
+import pytest
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "snippets"))
+import torch
+from torch import nn
+
+import figures
+
+
+def texts(drawing: figures.Drawing) -> list[str]:
+    return [element.text for element in ElementTree.fromstring(drawing.svg).iter() if element.tag.endswith("}text")]
+
+
+def walk(function: object) -> list[str]:
+    return [function.name(), *(name for earlier, _ in function.next_functions if earlier for name in walk(earlier))]
+
+
+def test_the_graph_has_the_nodes_that_a_walk_over_grad_fn_meets() -> None:
+    a, b = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    q = 3 * a**3 - b**2
+    walked = [name for name in walk(q.grad_fn) if "AccumulateGrad" not in name]
+    assert sorted(texts(figures.graph(q, "Q", {"a": a, "b": b}))) == sorted([*walked, "a  (leaf)", "b  (leaf)", "Q"])
+
+
+def test_a_node_that_is_used_twice_is_drawn_once() -> None:
+    a = torch.ones(2, requires_grad=True)
+    b = a * 2
+    found = figures.trace(b + b * b, {"a": a})
+    assert sorted(node.label for node in found.nodes.values()) == ["AddBackward0", "MulBackward0", "MulBackward0", "a"]
+
+
+def test_a_tensor_without_history_is_refused() -> None:
+    with pytest.raises(ValueError, match="was not computed"):
+        figures.trace(torch.ones(2), {})
+
+
+def test_the_network_is_drawn_with_the_shapes_of_a_real_forward_pass() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 5))
+    assert texts(figures.network(net, torch.zeros(1, 3, 8, 8))) == [
+        *("input", "3 × 8 × 8"),
+        *("0: convolution, relu", "4 × 6 × 6"),
+        *("max pooling", "4 × 3 × 3"),
+        *("flatten", "36"),
+        *("4: linear", "5"),
+    ]
+
+
+def test_a_drawing_has_words() -> None:
+    root = ElementTree.fromstring(figures.network(nn.Sequential(nn.Linear(2, 1)), torch.zeros(1, 2)).svg)
+    said = {element.tag.split("}")[1]: element.text for element in root if element.tag.endswith(("title", "desc"))}
+    assert said == {"title": "Sequential, layer by layer", "desc": "input: 2; 0: linear: 1"}
