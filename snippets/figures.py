@@ -111,7 +111,9 @@ def graph(result: Tensor, name: str, leaves: Mapping[str, Tensor]) -> Drawing:
     parts = []
     for start, end in found.edges:
         parts.append(_arrow(left(start) + wide / 2, top(start) + high, left(end) + wide / 2, top(end)))
-    for key, node in found.nodes.items():
+    order = sorted(found.nodes, key=lambda key: (row[key], column[key]))
+    for key in order:
+        node = found.nodes[key]
         words = f"{node.label}  (leaf)" if node.leaf else node.label
         parts.append(_box(left(key), top(key), wide, high, words, "leaf" if node.leaf else "node"))
     bottom = top(found.root) + high
@@ -119,7 +121,6 @@ def graph(result: Tensor, name: str, leaves: Mapping[str, Tensor]) -> Drawing:
     parts.append(_arrow(x, bottom, x, bottom + gap - 4))
     parts.append(_text(x, bottom + gap + 14, name, weight="bold"))
     width = 2 * MARGIN + (max(column.values()) + 1) * (wide + 16) - 16
-    order = sorted(found.nodes, key=lambda key: (row[key], column[key]))
     names = ", ".join(found.nodes[key].label for key in order)
     words = f"The graph of {name} in {last + 1} rows, from the leaves down: {names}."
     return _drawing(width, bottom + gap + 22, f"How {name} was computed", words, parts)

@@ -48,14 +48,14 @@ class _Plan:
     runs: list[Run] = field(default_factory=list)
     shown: int = 0
 
-    def next(self, code: str) -> tuple[Run, str]:
-        """Return the run of the fence that is formatted now, and a name for it that is unique in the page."""
+    def next(self, code: str) -> tuple[Block, Run, str]:
+        """Return the block and the run of the fence that is formatted now, and a name for it, unique in the page."""
         number = self.shown
         if number == len(self.blocks) or self.blocks[number].code.strip() != code.strip():
             known = str(self.blocks[number]) if number < len(self.blocks) else "the end of the page"
             raise FenceError(f"{known}: a preprocessor has changed this fence, so it is not the block that was run")
         self.shown += 1
-        return self.runs[number], f"out-{number + 1}"
+        return self.blocks[number], self.runs[number], f"out-{number + 1}"
 
 
 class _Planner(Preprocessor):
@@ -101,16 +101,16 @@ def _format(theirs: Callable[..., str], **arguments: Any) -> str:
     planner = md.preprocessors[NAME] if NAME in md.preprocessors else None  # noqa: SIM401 (not a dict)
     if not isinstance(planner, _Planner):
         return theirs(**arguments)
-    run, name = planner.plan.next(arguments["code"])
+    block, run, name = planner.plan.next(arguments["code"])
     arguments["extra"] = {k: v for k, v in arguments.get("extra", {}).items() if k not in OURS}
-    output, html = _shown(run, name, arguments)
+    output, html = _shown(block, run, name, arguments)
     if not output.strip() and arguments["source"]:
         arguments["source"] = "above"  # a block that produced nothing is plain code, with no empty tab
     page = base_format(language="python", run=lambda *_, **__: output, **{**arguments, "html": html, "workdir": None})
     return str(page).replace(f"<p>{output}</p>", output) if html else page  # a paragraph can't hold a division
 
 
-def _shown(run: Run, name: str, arguments: dict[str, Any]) -> tuple[str, bool]:
+def _shown(block: Block, run: Run, name: str, arguments: dict[str, Any]) -> tuple[str, bool]:
     """Return what a run shows, and whether it is HTML. Options that ask for its text alone get just that."""
     plain = all(isinstance(output, Stream | Value) for output in run.outputs)
     if plain and (arguments["source"] == "console" or arguments["result"]):
@@ -118,7 +118,7 @@ def _shown(run: Run, name: str, arguments: dict[str, Any]) -> tuple[str, bool]:
     if plain and arguments["html"]:
         return "".join(_text(output) for output in run.outputs), True
     converter = MarkdownConverter(arguments["md"], update_toc=False)
-    return Renderer(markdown=converter.convert).run(run, name), True
+    return Renderer(markdown=converter.convert).run(run, name, str(block.origin)), True
 
 
 def _text(output: object) -> str:

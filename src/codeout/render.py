@@ -26,12 +26,13 @@ class Renderer:
 
     markdown: Markdown
 
-    def run(self, run: Run, name: str) -> str:
+    def run(self, run: Run, name: str, origin: str = "") -> str:
         """Return the HTML of a run; empty if it produced nothing.
 
         Args:
             run: the run.
             name: unique in the page; ids in pictures begin with it.
+            origin: `path:line` of the code, for whoever looks at the page's source.
         """
         if not run.outputs:
             return ""
@@ -42,7 +43,7 @@ class Renderer:
             else:
                 parts += [self._output(output, f"{name}-{number}-{i}") for i, output in enumerate(outputs)]
         parts.append(_told(run.provenance))
-        return f'<div class="codeout">{"".join(parts)}</div>'
+        return f'<div class="codeout" data-origin="{escape(origin)}">{"".join(parts)}</div>'
 
     def _output(self, output: Output, name: str) -> str:
         match output:
