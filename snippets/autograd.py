@@ -10,7 +10,7 @@ from torchvision.models import ResNet18_Weights, resnet18
 import data  # markdown-exec: hide
 print(data.ready("resnet18"))  # markdown-exec: hide
 model = resnet18(weights=ResNet18_Weights.DEFAULT)
-images = torch.rand(1, 3, 64, 64)  # one image: channels, height, width
+images = torch.rand(1, 3, 64, 64)  # a batch of one image: channels, height, width
 labels = torch.rand(1, 1000)  # one value for each ImageNet class
 print(sum(p.numel() for p in model.parameters()), "parameters")
 # --8<-- [end:model]
@@ -51,6 +51,12 @@ Q = 3 * a**3 - b**2
 
 # --8<-- [start:q_backward]
 external_grad = torch.tensor([1.0, 1.0])
+try:  # markdown-exec: hide
+    Q.backward()  # markdown-exec: hide
+except RuntimeError as problem:  # markdown-exec: hide
+    assert "scalar" in str(problem)  # markdown-exec: hide
+else:  # markdown-exec: hide
+    raise AssertionError("a vector knew where to start")  # markdown-exec: hide
 Q.backward(gradient=external_grad)
 # --8<-- [end:q_backward]
 
@@ -58,6 +64,12 @@ Q.backward(gradient=external_grad)
 # check if collected gradients are correct
 print(9 * a**2 == a.grad)
 print(-2 * b == b.grad)
+try:  # markdown-exec: hide
+    Q.sum().backward()  # markdown-exec: hide
+except RuntimeError as problem:  # markdown-exec: hide
+    assert "second time" in str(problem)  # markdown-exec: hide
+else:  # markdown-exec: hide
+    raise AssertionError("the graph was kept")  # markdown-exec: hide
 assert torch.equal(9 * a**2, a.grad) and torch.equal(-2 * b, b.grad)  # markdown-exec: hide
 # --8<-- [end:check]
 
@@ -89,6 +101,7 @@ found = figures.trace(Q, {"a": a, "b": b})
 assert sorted(node.label for node in found.nodes.values()) == [
     "MulBackward0", "PowBackward0", "PowBackward0", "SubBackward0", "a", "b"
 ]
+assert len(found.edges) == 5
 # --8<-- [end:graph]
 
 # --8<-- [start:dynamic]

@@ -215,15 +215,15 @@ def stages(net: nn.Module, example: Tensor) -> list[Stage]:
 def network(net: nn.Module, example: Tensor) -> Drawing:
     """Draw a network as the shapes that a forward pass had, from the input at the top to the output."""
     found = _merged(stages(net, example))
-    width, high, middle = 340, 58, 96
+    width, high, middle, right = 364, 58, 72, 150
     parts = []
     for number, stage in enumerate(found):
         y = MARGIN + number * high + high / 2
         if number:
             parts.append(_arrow(middle, y - high / 2 - 6, middle, y - high / 2 + 6))
         parts += _shape(stage.shape, middle, y)
-        parts.append(_text(184, y - 3, stage.name, anchor="start", weight="bold"))
-        parts.append(_text(184, y + 14, " × ".join(map(str, stage.shape)), anchor="start"))
+        parts.append(_text(right, y - 3, stage.name, anchor="start", weight="bold"))
+        parts.append(_text(right, y + 14, " × ".join(map(str, stage.shape)), anchor="start"))
     said = "; ".join(f"{stage.name}: {' by '.join(map(str, stage.shape))}" for stage in found)
     return _drawing(width, 2 * MARGIN + len(found) * high, f"{type(net).__name__}, layer by layer", said, parts)
 

@@ -39,12 +39,14 @@ example = torch.zeros(1, 1, 32, 32)
 figures.show(figures.network(net, example), "neural-networks-net")
 shapes = [stage.shape for stage in figures.stages(net, example) if "pooling" in stage.name]
 assert shapes == [(6, 14, 14), (16, 5, 5)]
+assert [s.shape for s in figures.stages(net, example) if "convolution" in s.name] == [(6, 28, 28), (16, 10, 10)]
 # --8<-- [end:diagram]
 
 # --8<-- [start:parameters]
 params = list(net.parameters())
 print(len(params))
 print(params[0].size())  # conv1's .weight
+assert len(params) == 10 and all(isinstance(p, nn.Parameter) for p in params)  # markdown-exec: hide
 assert params[0] is net.conv1.weight  # markdown-exec: hide
 # --8<-- [end:parameters]
 
@@ -53,6 +55,12 @@ images = torch.randn(1, 1, 32, 32)
 out = net(images)
 print(out)
 assert out.shape == (1, 10)  # markdown-exec: hide
+try:  # markdown-exec: hide
+    net(torch.zeros(1, 1, 28, 28))  # markdown-exec: hide
+except RuntimeError:  # markdown-exec: hide
+    pass  # markdown-exec: hide
+else:  # markdown-exec: hide
+    raise AssertionError("28 by 28 pixels would do")  # markdown-exec: hide
 # --8<-- [end:forward]
 
 # --8<-- [start:random_backward]
@@ -94,8 +102,8 @@ while function is not None:
     function = next((f for f in inputs if "AccumulateGrad" not in f.name() and f.name() != "TBackward0"), None)
 print(*reversed(steps), sep="\n-> ")
 kinds = [step.removesuffix("Backward0") for step in reversed(steps)]  # markdown-exec: hide
-assert kinds[:3] == ["Convolution", "Relu", "MaxPool2DWithIndices"], kinds  # markdown-exec: hide
-assert kinds[-6:] == ["Addmm", "Relu", "Addmm", "Relu", "Addmm", "MseLoss"], kinds  # markdown-exec: hide
+linear_layers = [*["Addmm", "Relu"] * 2, "Addmm"]  # markdown-exec: hide
+assert kinds == [*["Convolution", "Relu", "MaxPool2DWithIndices"] * 2, "View", *linear_layers, "MseLoss"], kinds  # markdown-exec: hide
 # --8<-- [end:chain]
 
 # --8<-- [start:steps_back]
@@ -106,15 +114,16 @@ print(loss.grad_fn.next_functions[0][0].next_functions[1][0])  # ReLU
 linear = loss.grad_fn.next_functions[0][0]  # markdown-exec: hide
 assert linear.next_functions[0][0].variable is net.fc3.bias  # markdown-exec: hide
 assert linear.next_functions[1][0].name() == "ReluBackward0"  # markdown-exec: hide
+assert linear.next_functions[2][0].next_functions[0][0].variable is net.fc3.weight  # markdown-exec: hide
 # --8<-- [end:steps_back]
 
 # --8<-- [start:accumulate]
-one, two = nn.Parameter(torch.tensor(3.0)), nn.Parameter(torch.tensor(3.0))
-(one**2).backward()
+once, twice = nn.Parameter(torch.tensor(3.0)), nn.Parameter(torch.tensor(3.0))
+(once**2).backward()
 for _ in range(2):
-    (two**2).backward()  # nobody cleared what the first call left
-print(one.grad, two.grad)
-assert two.grad == 2 * one.grad  # markdown-exec: hide
+    (twice**2).backward()  # nobody cleared what the first call left
+print(once.grad, twice.grad)
+assert once.grad == 6 and twice.grad == 12  # markdown-exec: hide
 # --8<-- [end:accumulate]
 
 # --8<-- [start:backprop]

@@ -96,6 +96,7 @@ class Net(nn.Module):
 
 
 net = Net()
+assert sum(p.numel() for p in net.parameters()) == 62_006  # conv1 has three times the weights, 450 instead of 150  # markdown-exec: hide
 # --8<-- [end:net]
 
 # --8<-- [start:optimizer]
@@ -129,6 +130,7 @@ for epoch in range(2):  # loop over the dataset twice
             running_loss = 0.0
 
 print("Finished Training")
+assert len(losses) == 2 * len(trainloader)  # each image was seen twice  # markdown-exec: hide
 first, last = torch.tensor(losses[:1000]).mean(), torch.tensor(losses[-1000:]).mean()  # markdown-exec: hide
 assert last < 0.8 * first, (first, last)  # markdown-exec: hide
 # --8<-- [end:train]
@@ -145,6 +147,8 @@ plt.ylabel("loss, mean of 500 steps")
 plt.show()
 assert smooth[-1] < smooth[0]  # markdown-exec: hide
 assert smooth[0] < 2.35  # guessing gives ln 10 = 2.30  # markdown-exec: hide
+guess = F.cross_entropy(torch.zeros(1, 10), torch.tensor([0])).item()  # markdown-exec: hide
+assert math.isclose(guess, math.log(10), rel_tol=1e-6)  # markdown-exec: hide
 # --8<-- [end:curve]
 
 # --8<-- [start:save]
@@ -161,6 +165,15 @@ print("GroundTruth: ", " ".join(f"{classes[label]:5s}" for label in labels))
 # --8<-- [end:test_batch]
 
 # --8<-- [start:load]
+import io, pickle  # markdown-exec: hide
+torch.save(print, harmful := io.BytesIO())  # markdown-exec: hide
+harmful.seek(0)  # markdown-exec: hide
+try:  # markdown-exec: hide
+    torch.load(harmful)  # markdown-exec: hide
+except pickle.UnpicklingError:  # markdown-exec: hide
+    pass  # markdown-exec: hide
+else:  # markdown-exec: hide
+    raise AssertionError("torch.load has loaded a function")  # markdown-exec: hide
 trained = net  # markdown-exec: hide
 net = Net()
 net.load_state_dict(torch.load(PATH))
@@ -200,7 +213,7 @@ total = 0
 with torch.no_grad():
     for images, labels in testloader:
         outputs = net(images)
-        # the class with the highest energy is what we choose as prediction
+        # the class with the highest number is what we choose as prediction
         _, predicted = torch.max(outputs, 1)
         total += labels.size(0)
         correct += (predicted == labels).sum().item()

@@ -56,6 +56,7 @@ trainloader = torch.utils.data.DataLoader(trainset, batch_size=4, shuffle=True)
 batch = next(iter(trainloader))
 inputs, labels = batch[0].to(device), batch[1].to(device)
 assert inputs.device.type == labels.device.type == device.type  # markdown-exec: hide
+assert (inputs is batch[0]) == (device.type == "cpu")  # markdown-exec: hide
 # --8<-- [end:batch]
 
 # --8<-- [start:train]
@@ -103,8 +104,10 @@ widths = [1, 2, 4, 8, 16]
 devices = [torch.device("cpu")] + ([device] if device.type != "cpu" else [])
 measured = {str(d): [1000 * seconds_per_step(d, width) for width in widths] for d in devices}
 for name, milliseconds in measured.items():
-    print(name, " ".join(f"{ms:.2f} ms" for ms in milliseconds))
+    print(name, ", ".join(f"{width}: {ms:.2f} ms" for width, ms in zip(widths, milliseconds)))
 assert measured["cpu"][-1] > 4 * measured["cpu"][0]  # markdown-exec: hide
+gains = [c / d for c, d in zip(measured["cpu"], measured[str(devices[-1])])]  # markdown-exec: hide
+assert len(devices) == 1 or gains[-1] > gains[0], gains  # markdown-exec: hide
 # --8<-- [end:time]
 
 # --8<-- [start:chart]

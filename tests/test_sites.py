@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -127,22 +128,24 @@ def test_the_same_page_builds_under_plain_markdown_exec(project: Path) -> None:
 
 def test_while_serving_an_error_shows_in_place_and_an_edit_mends_it(project: Path) -> None:
     (project / "snippets" / "first.py").write_text(SNIPPET.replace('print("x is", x)', "print(x / 0)"))
-    command = [sys.executable, "-m", "mkdocs", "serve", "--dev-addr", "127.0.0.1:8765"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mkdocs", "serve", "--dev-addr", f"127.0.0.1:{port}"]
     server = subprocess.Popen(command, cwd=project, stderr=subprocess.DEVNULL)
     try:
-        assert wait_for("ZeroDivisionError")
+        assert wait_for(port, "ZeroDivisionError")
         (project / "snippets" / "first.py").write_text(SNIPPET)
-        assert wait_for("x is 41")
+        assert wait_for(port, "x is 41")
     finally:
         server.terminate()
         server.wait(10)
 
 
-def wait_for(words: str, seconds: float = 30) -> bool:
+def wait_for(port: int, words: str, seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen("http://127.0.0.1:8765/first/", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/first/", timeout=5) as answer:
                 if words in answer.read().decode():
                     return True
         except OSError:

@@ -11,7 +11,7 @@ import pytest
 
 
 def run(name: str, folder: Path) -> str:
-    environment = {k: v for k, v in os.environ.items() if k != "CODEOUT_ROOT"} | {"MPLBACKEND": "agg"}
+    environment = {**os.environ, "MPLBACKEND": "agg", "TUTORIAL_STANDINS": "only"}
     command = [sys.executable, f"snippets/{name}.py"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
