@@ -13,6 +13,7 @@ from conftest import block
 from codeout import Config, PageError
 from codeout import environment as env
 from codeout.keys import Environment, File, Key, Step, keys, normal
+from codeout.packages import Installed
 
 HERE = Environment("3.11.7", "CPU", (("torch", "2.15.0"),), ())
 
@@ -123,3 +124,27 @@ def test_a_data_file_tells_where_the_data_came_from(tmp_path: Path) -> None:
     (tmp_path / "d.json").write_text(json.dumps({"name": "D", "kind": "stand-in", "note": "drawn"}))
     (source,) = env.sources([block("a")], Config.of({"root": tmp_path, "data": {"s": ["d.json"]}}))
     assert (source.name, source.note, source.standin) == ("D", "drawn", True)
+
+
+def test_what_is_known_of_packages_is_read_again_after_an_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def install(version: str) -> None:
+        folder = tmp_path / "site-packages" / f"thing-{version}.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: thing\nVersion: {version}\n")
+
+    install("1.0")
+    monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
+    installed = Installed(tmp_path / "packages.json")
+    assert installed.versions(["thing"]) == {"thing": "1.0"}
+    assert Installed(tmp_path / "packages.json").versions(["thing"]) == {"thing": "1.0"}
+    (tmp_path / "site-packages" / "thing-1.0.dist-info").rename(tmp_path / "gone")
+    install("2.0")
+    assert installed.versions(["thing"]) == {"thing": "2.0"}
+    assert Installed(tmp_path / "packages.json").versions(["thing"]) == {"thing": "2.0"}
+
+
+def test_a_damaged_memory_of_packages_is_read_anew(tmp_path: Path) -> None:
+    (tmp_path / "packages.json").write_text("[")
+    assert "pillow" in Installed(tmp_path / "packages.json").versions(["PIL"])

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -25,6 +23,7 @@ from codeout.config import Config
 from codeout.errors import PageError
 from codeout.keys import Environment, File, Key, Step, keys
 from codeout.outputs import Source
+from codeout.packages import Installed
 
 
 def session_keys(session: Sequence[Block], config: Config) -> list[Key]:
@@ -42,11 +41,10 @@ def session_keys(session: Sequence[Block], config: Config) -> list[Key]:
 
 def environment(texts: Iterable[str], config: Config) -> Environment:
     """Return the environment of code: the device, and each installed package that the code can reach."""
-    wanted = {*config.packages, *(name for text in texts for name in imports(text))}
-    found: dict[str, str] = {}
-    for name in sorted(wanted - sys.stdlib_module_names):
-        for distribution in _distributions(name):
-            found.update(_closure(distribution))
+    imported = {name for text in texts for name in imports(text)}
+    found = _installed(config.path(config.store)).versions(
+        {*config.packages, *(name for name in imported if not _local(name, config))}
+    )
     return Environment(
         python=platform.python_version(),
         device=device(),
@@ -55,19 +53,20 @@ def environment(texts: Iterable[str], config: Config) -> Environment:
     )
 
 
-def imports(code: str) -> set[str]:
+@cache
+def imports(code: str) -> frozenset[str]:
     """Return the top-level names of the modules that code imports; none if it can't be read as Python."""
     try:
         tree = ast.parse(code)
     except (SyntaxError, ValueError):
-        return set()
-    found = set()
+        return frozenset()
+    found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.split(".")[0])
-    return found
+    return frozenset(found)
 
 
 def modules(code: str, config: Config) -> tuple[File, ...]:
@@ -112,6 +111,11 @@ def sources(session: Sequence[Block], config: Config) -> tuple[Source, ...]:
 
 
 @cache
+def _installed(store: Path) -> Installed:
+    return Installed(store / "packages.json")
+
+
+@cache
 def device() -> str:
     """Return the name of the accelerator that blocks can use, or `CPU`."""
     if sys.platform == "darwin" and platform.machine() == "arm64":
@@ -124,44 +128,6 @@ def device() -> str:
     answer = subprocess.run(query, capture_output=True, text=True, check=False, timeout=30)
     name = answer.stdout.strip().split("\n")[0].strip()
     return name if answer.returncode == 0 and name else "CPU"
-
-
-@cache
-def _distributions(module: str) -> tuple[str, ...]:
-    """Return the installed distributions that provide a module; most are named like it."""
-    try:
-        return (importlib.metadata.distribution(module).metadata["Name"],)
-    except (importlib.metadata.PackageNotFoundError, ValueError):
-        return tuple(sorted(set(_providers().get(module, []))))
-
-
-@cache
-def _providers() -> dict[str, list[str]]:
-    return dict(importlib.metadata.packages_distributions())
-
-
-@cache
-def _closure(name: str) -> tuple[tuple[str, str], ...]:
-    """Return (name, version) of a distribution and of all that it requires, as far as they are installed."""
-    found: dict[str, str] = {}
-    waiting = [name]
-    while waiting:
-        normal = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
-        if normal in found:
-            continue
-        try:
-            distribution = importlib.metadata.distribution(normal)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        found[normal] = distribution.version
-        waiting += _requirements(distribution)
-    return tuple(sorted(found.items()))
-
-
-def _requirements(distribution: importlib.metadata.Distribution) -> Iterator[str]:
-    for line in distribution.requires or []:
-        if "extra ==" not in line and (match := re.match(r"[A-Za-z0-9._-]+", line)):
-            yield match[0]
 
 
 def _local(name: str, config: Config) -> list[Path]:

@@ -9,6 +9,7 @@ import ast
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 FORMAT = 1  # raise it when captured outputs change shape: every run on disk is then a miss
 
@@ -75,6 +76,7 @@ def keys(steps: Sequence[Step], before: Iterable[File], environment: Environment
     return found
 
 
+@cache
 def normal(code: str) -> str:
     """Return code without the white space that can't change what it does: at the ends of lines, and around it."""
     stripped = "\n".join(line.rstrip() for line in code.strip("\n").split("\n"))

@@ -48,7 +48,7 @@ class Store:
             OSError: the disk is full or read-only; nothing of the run is kept then.
         """
         content = {"format": FORMAT, "key": str(key), **to_json(_each_picture(run, self._save))}
-        _write(self._path(key), json.dumps(content, ensure_ascii=False, indent=1).encode())
+        write(self._path(key), json.dumps(content, ensure_ascii=False, indent=1).encode())
 
     def _path(self, key: Key) -> Path:
         return self.root / key.code[:2] / f"{key}.json"
@@ -56,7 +56,7 @@ class Store:
     def _save(self, mime: str, data: str) -> str:
         content = base64.b64decode(data)
         name = f"{hashlib.sha256(content).hexdigest()}.{IMAGES[mime]}"
-        _write(self.root / "images" / name, content)  # even if it is there: what is there may be damaged
+        write(self.root / "images" / name, content)  # even if it is there: what is there may be damaged
         return REFERENCE + name
 
     def _load(self, mime: str, data: str) -> str:
@@ -80,7 +80,7 @@ def _each_picture(run: Run, change: Callable[[str, str], str]) -> Run:
     return replace(run, outputs=tuple(outputs))
 
 
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
     """Put a file in place in one step: whoever reads it meets all of it or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
