@@ -15,7 +15,7 @@ from codeout import environment as env
 from codeout.keys import Environment, File, Key, Step, keys, normal
 from codeout.packages import Installed
 
-HERE = Environment("3.11.7", "CPU", (("torch", "2.15.0"),), ())
+HERE = Environment("3.11.7", "Linux x86_64", "CPU", (("torch", "2.15.0"),), ())
 
 
 def of(*codes: str) -> list[Key]:
@@ -102,10 +102,10 @@ def test_prelude_data_and_variables_are_in_the_key(tmp_path: Path, monkeypatch: 
 
 def test_packages_are_those_that_the_code_can_reach(tmp_path: Path) -> None:
     found = dict(env.environment(["import PIL.Image", "import sys, json"], Config.of({"root": tmp_path})).packages)
-    assert set(found) == {"pillow"}
+    assert {"pillow", "ipython"} <= set(found)
     reached = dict(env.environment(["import matplotlib"], Config.of({"root": tmp_path})).packages)
     assert {"matplotlib", "numpy", "pillow"} <= set(reached)
-    assert "torch" not in reached
+    assert not {"torch", "mkdocs", "requests"} & {*found, *reached}
 
 
 def test_reading_versions_imports_nothing(tmp_path: Path) -> None:

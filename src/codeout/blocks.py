@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from markdown import Markdown
-from markdown_exec import validator
-from pymdownx.snippets import SnippetPreprocessor
+from markdown_exec import MARKDOWN_EXEC_AUTO, validator
+from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
 
 from codeout.errors import PageError
 
 LANGUAGES = ("python", "py")
-OPENING = re.compile(r"^(?P<indent>[> \t]*)(?P<fence>`{3,}|~{3,})[ \t{]*\.?(?:python|py)\b.*\bexec\b")
+OPENING = re.compile(r"^(?P<indent>[> ]*)(?P<fence>`{3,}|~{3,})[ {]*(?:[^`]*[. ])?(?:python|py)\b")
+OURS = ("raises", "timeout")  # options of a block that markdown-exec does not know
+SHOWN = ("hl_lines", "linenums", "title", "title_mode")  # options of a shown block, which it passes on
+THEIRS = ("exec", "html", "id", "idprefix", "result", "returncode", "session", "source", "tabs", "updatetoc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Finder:
 
     snippets: SnippetPreprocessor | None = None
     root: Path = field(default_factory=Path.cwd)  # what the paths in messages are relative to
+    languages: tuple[str, ...] = LANGUAGES  # those whose fences the site has markdown-exec run
     _fences: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     _markdown: Markdown | None = None
 
@@ -87,52 +91,77 @@ class Finder:
             offset: how many lines of the file stand above `text` (front matter).
 
         Raises:
-            PageError: an option of a block has no meaning.
+            PageError: a section is missing, or an option of a block has no meaning.
         """
-        if "exec" not in text:
+        if "exec" not in text and "8<" not in text and not MARKDOWN_EXEC_AUTO[0]:
             return []
-        self._fences.clear()
         lines = text.split("\n")
-        expanded = self._expand(lines)
-        self._converter().preprocessors["fenced_code_block"].run(expanded)
-        raw = _openings(lines)
-        found = []
-        for code, options in self._fences:
-            place, body = self._locate(code, raw, page, offset)
+        found: list[Block] = []
+        raw, next_one = _openings(self._normal(lines)), 0
+        for code, options in self._record(self._expanded(lines, page, offset)):
+            place, body, at = self._locate(code, raw, next_one, page, offset)
+            next_one = next_one if at is None else at + 1
             found.append(_block(code, options, place, self._origin(body, place)))
         return found
+
+    def _record(self, expanded: list[str]) -> list[tuple[str, dict[str, Any]]]:
+        self._fences.clear()
+        self._converter().preprocessors["fenced_code_block"].run(self._normal(expanded))
+        return list(self._fences)
 
     def _converter(self) -> Markdown:
         """Return a converter that records each executable Python fence, and passes over all others."""
         if self._markdown is None:
             fences = [{"name": "*", "class": "", "validator": _accept, "format": _nothing}]
             fences += [
-                {"name": name, "class": "", "validator": validator, "format": self._record} for name in LANGUAGES
+                {"name": name, "class": "", "validator": validator, "format": self._note} for name in self.languages
             ]
             settings = {"pymdownx.superfences": {"custom_fences": fences}}
             self._markdown = Markdown(extensions=["pymdownx.superfences"], extension_configs=settings)
         return self._markdown
 
-    def _record(
-        self, source: str, language: str, css_class: str, options: dict[str, Any], md: Markdown, **_: Any
-    ) -> str:
+    def _note(self, source: str, language: str, css_class: str, options: dict[str, Any], md: Markdown, **_: Any) -> str:
         self._fences.append((source, options))
         return ""
+
+    def _normal(self, lines: list[str]) -> list[str]:
+        """Return lines as Python-Markdown hands them to the fences: tabs are spaces, blank lines are empty."""
+        normal: list[str] = self._converter().preprocessors["normalize_whitespace"].run(lines)
+        return normal
+
+    def _expanded(self, lines: list[str], page: str, offset: int) -> list[str]:
+        """Return lines with their snippets put in.
+
+        Raises:
+            PageError: one is not there; it names the line that asks for it.
+        """
+        try:
+            return self._expand(lines)
+        except SnippetMissingError as problem:
+            line = next((n for n, text in enumerate(lines, start=1) if self._missing(text)), 1)
+            raise PageError(f"{Place(page, offset + line)}: {problem}") from problem
+
+    def _missing(self, line: str) -> bool:
+        try:
+            self._expand([line])
+        except SnippetMissingError:
+            return True
+        return False
 
     def _expand(self, lines: list[str]) -> list[str]:
         expanded: list[str] = self.snippets.run(list(lines)) if self.snippets else lines
         return expanded
 
     def _locate(
-        self, code: str, raw: list[tuple[int, str, list[str]]], page: str, offset: int
-    ) -> tuple[Place, list[str]]:
-        """Return where a recorded fence opens, and its body as written; fences above it are passed over for good."""
-        while raw:
-            line, indent, body = raw.pop(0)
-            dedented = [text.removeprefix(indent) for text in body]
-            if "\n".join(self._expand(dedented)).expandtabs(4).strip() == code.strip():
-                return Place(page, offset + line), dedented
-        return Place(page, offset + 1), []
+        self, code: str, raw: list[tuple[int, list[str]]], start: int, page: str, offset: int
+    ) -> tuple[Place, list[str], int | None]:
+        """Return where a recorded fence opens, its body as written, and which of the openings from `start` it is."""
+        wanted = code.strip()
+        for at in range(start, len(raw)):
+            line, body = raw[at]
+            if "\n".join(self._normal(self._expand(body))).strip().startswith(wanted):
+                return Place(page, offset + line), body, at
+        return Place(page, offset + 1), [], None  # it came with a snippet, say
 
     def _origin(self, body: list[str], place: Place) -> Place:
         """Return where the first line of a fence's code stands: its snippet if that is all there is, else the page."""
@@ -147,30 +176,45 @@ class Finder:
         path = self.snippets.get_snippet_path(target["path"]) if target else None
         if path is None:
             return here
-        lines = self.snippets.read_lines(path)
         shown = Path(path).relative_to(self.root).as_posix() if Path(path).is_relative_to(self.root) else path
-        for number, line in enumerate(lines, start=1):
-            marker = self.snippets.match_section(line)
-            if target["section"] and marker and marker["name"] == target["section"]:
-                return Place(shown, number + 1)
-        return Place(shown, (target["start"] or [0])[0] + 1)
+        first = _first_line(self.snippets, self.snippets.read_lines(path), target)
+        return here if first is None else Place(shown, first)
 
 
-def _openings(lines: Sequence[str]) -> list[tuple[int, str, list[str]]]:
-    """Return (1-based line, indent, body) of everything that looks like an executable fence."""
+def _first_line(snippets: SnippetPreprocessor, lines: list[str], target: dict[str, Any]) -> int | None:
+    """Return the line of a file where a snippet begins; None if what follows is not in one piece."""
+    matches = [(number, snippets.match_section(line)) for number, line in enumerate(lines, start=1)]
+    markers = [(number, match["name"]) for number, match in matches if match]
+    if not target["section"]:
+        return None if markers or len(target["start"]) > 1 else ((target["start"] or [None])[0] or 0) + 1
+    edges = [number for number, name in markers if name == target["section"]]
+    first, last = edges[0], edges[1] if len(edges) > 1 else len(lines) + 1
+    return None if any(first < number < last for number, _ in markers) else first + 1
+
+
+def _openings(lines: Sequence[str]) -> list[tuple[int, list[str]]]:
+    """Return (1-based line, body) of everything that looks like the fence of a Python block."""
     found = []
     for number, line in enumerate(lines, start=1):
         if match := OPENING.match(line):
-            closing = re.compile(rf"^[> \t]*{match['fence']}[ \t]*$")
+            closing = re.compile(rf"^[> ]*{match['fence']} *$")
             end = next((i for i in range(number, len(lines)) if closing.match(lines[i])), len(lines))
-            found.append((number, match["indent"], list(lines[number:end])))
+            found.append((number, [_dedented(text, match["indent"]) for text in lines[number:end]]))
     return found
+
+
+def _dedented(line: str, indent: str) -> str:
+    return "" if line.strip() == indent.strip() else line.removeprefix(indent)
 
 
 def _block(code: str, options: dict[str, Any], place: Place, origin: Place) -> Block:
     extra = options.get("extra", {})
+    known = (*THEIRS, "width", "workdir", *OURS, *SHOWN)
+    for name in extra:
+        if name not in known and not name.startswith("data-"):
+            raise PageError(f"{place}: a block has no option {name!r}, but {', '.join(sorted(known))}")
     timeout = extra.get("timeout")
-    if timeout is not None and not re.fullmatch(r"\d+(\.\d+)?", timeout):
+    if timeout is not None and not (re.fullmatch(r"\d+(\.\d+)?", timeout) and float(timeout) > 0):
         raise PageError(f"{place}: timeout takes a number of seconds, not {timeout!r}")
     return Block(
         place=place,

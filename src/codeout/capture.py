@@ -1,7 +1,8 @@
 """What a worker's blocks write, from Python or from below it, as events in one order on their way to the parent.
 
 Two files stand in place of stdout and stderr, so that output of C code and of child processes is caught as well.
-Whatever is in those files is collected before each write from Python, which keeps the order.
+Whatever is in those files is collected before each write from Python, which keeps the order. A process that a block
+forks writes to the files, like any other child.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import json
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
+from threading import RLock
 from typing import IO, Any
 
 HEAD = 200_000  # characters of text that a block may print before its middle is cut
@@ -25,32 +28,44 @@ CAPTURED = {"stdout": ".stdout", "stderr": ".stderr"}  # files of the scratch fo
 
 
 class Log:
-    """The ordered events of a block, on their way to the parent."""
+    """The ordered events of a block. Any thread may write to it."""
 
-    def __init__(self, replies: IO[bytes], folder: Path) -> None:
-        self._replies = replies
-        self._files = {name: (folder / path).open("rb") for name, path in CAPTURED.items()}
+    def __init__(self, replies: int, folder: Path) -> None:
+        """Take the descriptor that leads to the parent, and the folder of the two files."""
+        self._replies: int | None = replies
+        self._files = {name: (folder / path).open("rb", buffering=0) for name, path in CAPTURED.items()}
         self._decoders = {name: codecs.getincrementaldecoder("utf8")("replace") for name in CAPTURED}
         self._libc = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
+        self._lock = RLock()
         self.begin()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._before_fork, after_in_parent=self._lock.release, after_in_child=self._forked
+            )
 
     def begin(self) -> None:
         """Start counting anew, for the next block."""
-        self._pending: list[tuple[str, str]] = []
+        self._pending: deque[tuple[str, str]] = deque()
+        self._tail: deque[tuple[str, str]] = deque()
         self._texts = self._sent = self._cut = 0
-        self._tail: list[tuple[str, str]] = []
         self._last = time.monotonic()
 
     def send(self, **event: Any) -> None:
         """Pass on one event, after all text before it."""
-        self.collect()
-        self._flush()
-        self._put(event)
+        with self._lock:
+            self.collect()
+            self._flush()
+            self._end_cut()
+            self._put(event)
 
     def text(self, name: str, text: str) -> None:
         """Pass on text that Python code wrote, after what others wrote before it."""
-        self.collect()
-        self._add(name, text)
+        with self._lock:
+            if self._replies is None:  # a forked process: its text is a child's
+                os.write(1 if name == "stdout" else 2, text.encode("utf8", "replace"))
+                return
+            self.collect()
+            self._add(name, text)
 
     def collect(self) -> None:
         """Take in what C code and child processes have written by now."""
@@ -59,48 +74,75 @@ class Log:
             while raw := file.read(65_536):
                 self._add(name, self._decoders[name].decode(raw))
 
-    def finish(self) -> None:
-        """Send the end of an output whose middle was cut."""
-        self.collect()
+    def _before_fork(self) -> None:
+        self._lock.acquire()
         self._flush()
-        if self._tail:
-            kept = "".join(text for _, text in self._tail)[-TAIL:]
-            self._put(
-                {"stream": self._tail[-1][0], "text": f"\n[… {self._cut - len(kept):,} characters left out …]\n{kept}"}
-            )
+
+    def _forked(self) -> None:
+        self._replies = None
+        self._lock.release()
 
     def _add(self, name: str, text: str) -> None:
-        if not text:
-            return
-        room = HEAD - self._sent
+        redrawn = text.startswith("\r") and "\n" not in text
+        if redrawn and self._pending and self._pending[-1][0] == name and _covers(text, self._pending[-1][1]):
+            self._sent -= len(self._pending.pop()[1])
+        room = max(HEAD - self._sent, 0)
         if room < len(text):
-            self._cut += len(text) - max(room, 0)
-            self._tail.append((name, text[max(room, 0) :][-TAIL:]))
-            if len(self._tail) > PROMPT:
-                self._tail = [(name, "".join(part for _, part in self._tail)[-TAIL:])]
-            text = text[: max(room, 0)]
+            self._keep_tail(name, text[room:])
+            text = text[:room]
         self._sent += len(text)
-        self._pending.append((name, text))
         self._texts += 1
+        if text:
+            self._pending.append((name, text))
         if self._texts < PROMPT or time.monotonic() - self._last > PATIENCE:
             self._flush()
 
+    def _keep_tail(self, name: str, text: str) -> None:
+        self._cut += len(text)
+        self._tail.append((name, text[-TAIL:]))
+        kept = sum(len(part) for _, part in self._tail) if len(self._tail) % 100 == 0 else 0
+        while kept > 2 * TAIL:
+            kept -= len(self._tail.popleft()[1])
+
+    def _end_cut(self) -> None:
+        """Send the end of text whose middle was cut, and what was cut."""
+        if not self._tail:
+            return
+        room, kept = TAIL, deque[tuple[str, str]]()
+        while self._tail and room:
+            name, text = self._tail.pop()
+            kept.appendleft((name, text[-room:]))
+            room -= len(kept[0][1])
+        left_out = self._cut - (TAIL - room)
+        if left_out:
+            self._put({"stream": kept[0][0], "text": f"\n[… {left_out:,} characters left out …]\n"})
+        for name, text in kept:
+            self._put({"stream": name, "text": text})
+        self._tail.clear()
+        self._cut = 0
+
     def _flush(self) -> None:
-        for name, text in self._pending:
-            if text:
-                self._put({"stream": name, "text": text})
-        self._pending.clear()
+        while self._pending:
+            name, text = self._pending.popleft()
+            self._put({"stream": name, "text": text})
         self._last = time.monotonic()
 
     def _put(self, event: Mapping[str, Any]) -> None:
-        self._replies.write(json.dumps(event).encode() + b"\n")
-        self._replies.flush()
+        raw = memoryview(json.dumps(event).encode() + b"\n")
+        while self._replies is not None and raw:
+            raw = raw[os.write(self._replies, raw) :]
+
+
+def _covers(new: str, old: str) -> bool:
+    """Return whether a redrawn line hides the one before it."""
+    return old.startswith("\r") and "\n" not in old and len(new) >= len(old)
 
 
 class Captured(io.RawIOBase):
     """What stands below `sys.stdout` and `sys.stderr`."""
 
     def __init__(self, name: str, descriptor: int, log: Log) -> None:
+        """Take the name that Python shows, the descriptor for code below Python, and where text goes."""
         self.name = name
         self._descriptor = descriptor
         self._log = log
@@ -124,7 +166,7 @@ class Captured(io.RawIOBase):
 def capture(folder: Path) -> tuple[IO[bytes], Log]:
     """Move the pipes to the parent out of the way, and put files where stdout and stderr were."""
     requests = os.fdopen(os.dup(0), "rb")
-    replies = os.fdopen(os.dup(1), "wb")
+    replies = os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     for descriptor, path in enumerate(CAPTURED.values(), start=1):

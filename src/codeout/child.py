@@ -18,23 +18,38 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from codeout.blocks import Block
 from codeout.config import Config
 from codeout.errors import BlockError
 from codeout.outputs import Error, Figure, Output, Stream, Value, tidy
 
-KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
+NEEDED = ("PATH", "SYSTEMROOT", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")  # to start at all
+KEYED = ("TZ", "LANG", "LC_ALL")  # let through, since they change outputs; and in every key
 GRACE = 2.0  # seconds after the time limit in which the worker writes down where it hung
 LINGER = 5.0  # seconds that an idle worker may take to end
+WATCH = 'read _; kill -9 -- "-$1"; rm -rf -- "$2"'  # until the build hangs up, in whatever way
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker says of a block that it has run."""
+
+    outputs: tuple[Output, ...]
+    seconds: float
+    modules: tuple[str, ...]  # files of the author's modules that are loaded by now
 
 
 class Worker:
     """A child process that runs the blocks of one session."""
 
     def __init__(self, config: Config) -> None:
+        """Start the process, in a new scratch folder."""
         self._config = config
         self.folder = Path(tempfile.mkdtemp(prefix="codeout-"))
         for link in config.links:
@@ -48,11 +63,13 @@ class Worker:
             env=_environment(config, self.folder),
             start_new_session=True,
         )
+        self._watcher = _watch(self._process.pid, self.folder)
         self._events: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._said = ""  # the end of what the block has printed
         threading.Thread(target=self._read, daemon=True).start()
 
-    def run(self, block: Block, tick: Callable[[str], None]) -> tuple[list[Output], float]:
-        """Run a block; return its outputs, as a screen would end up showing them, and the seconds it took.
+    def run(self, block: Block, tick: Callable[[str], None]) -> Answer:
+        """Run a block.
 
         Args:
             block: the block.
@@ -62,24 +79,30 @@ class Worker:
             BlockError: it took longer than it may, or the process died.
         """
         limit = block.timeout or self._config.timeout
-        file = block.origin
         request = {
             "code": block.code,
-            "file": file.path,
-            "line": file.line,
+            "file": block.origin.path,
+            "line": block.origin.line,
             "width": block.width,
             "workdir": str(self._config.path(block.workdir)) if block.workdir else "",
             "timeout": limit,
         }
+        self._said = ""
         self._send(request, block)
         outputs: list[Output] = []
+        displayed: dict[str, int] = {}  # display_id → its place in `outputs`
         for event in self._answers(block, limit, tick):
             if "done" in event:
-                return list(tidy(outputs)), float(event["done"])
+                return Answer(tuple(tidy(outputs)), float(event["done"]), tuple(event["modules"]))
             if "clear" in event:
                 outputs.clear()
+            elif event.get("update") and event["id"] in displayed:
+                outputs[displayed[event["id"]]] = _output(event)
             else:
+                if event.get("id"):
+                    displayed[event["id"]] = len(outputs)
                 outputs.append(_output(event))
+                self._said = (self._said + event.get("text", ""))[-2000:]
                 tick(event.get("text", ""))
         raise AssertionError("the answers of a worker end with 'done' or an exception")
 
@@ -88,10 +111,33 @@ class Worker:
         with contextlib.suppress(BrokenPipeError):
             if self._process.stdin:
                 self._process.stdin.close()
+        started = self._descendants()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(LINGER)
-        self._kill()
+        self.kill(started)
+        if self._watcher:
+            self._watcher.kill()
+            self._watcher.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kill(self, started: tuple[psutil.Process, ...] | None = None) -> None:
+        """End the process and all that it started, at once. May be called from any thread."""
+        for process in self._descendants() if started is None else started:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        if sys.platform == "win32":
+            self._process.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _descendants(self) -> tuple[psutil.Process, ...]:
+        """Return the processes that blocks have started, those included that have left the group."""
+        try:
+            return tuple(psutil.Process(self._process.pid).children(recursive=True))
+        except psutil.NoSuchProcess:
+            return ()
 
     def _send(self, request: dict[str, Any], block: Block) -> None:
         if self._process.stdin is None:
@@ -109,12 +155,14 @@ class Worker:
                 raw = self._events.get(timeout=min(1.0, left))
             except queue.Empty:
                 tick("")
-                continue
+                if self._process.poll() is None:
+                    continue
+                raw = b""  # it is gone, though a process that it forked may still hold its pipe
             if not raw:
                 raise BlockError(f"{block}: {self._death()}")
             yield json.loads(raw)
-        self._kill()
-        raise BlockError(f"{block}: took longer than {limit:g} s\n{self._tail('.stacks')}")
+        self.kill()
+        raise BlockError(f"{block}: took longer than {limit:g} s{self._last_words(self._tail('.stacks'))}")
 
     def _read(self) -> None:
         """Pass on the lines of the worker; an empty one says that it is gone."""
@@ -130,33 +178,28 @@ class Worker:
             how = f"was ended by {signal.Signals(-code).name}"
             if -code == signal.SIGKILL:
                 how += " (out of memory?)"
-        last = self._tail(".stderr")
-        return f"the process of the session {how}" + (f"; it said last:\n{last}" if last else "")
+        return f"the process of the session {how}{self._last_words(self._tail('.stderr'))}"
+
+    def _last_words(self, more: str) -> str:
+        said = "\n".join(part for part in (self._said.strip(), more) if part)
+        return f"; it said last:\n{said}" if said else ""
 
     def _tail(self, name: str) -> str:
         with contextlib.suppress(OSError):
             return (self.folder / name).read_text(encoding="utf8", errors="replace")[-2000:].strip()
         return ""
 
-    def _kill(self) -> None:
-        if sys.platform == "win32":
-            self._process.kill()
-        else:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
 
 def _output(event: dict[str, Any]) -> Output:
     if "stream" in event:
         return Stream(event["stream"], event["text"])
     if "error" in event:
-        return Error(event["error"], event["message"], event["traceback"], event["line"])
+        return Error(event["error"], event["message"], event["traceback"], event["line"], tuple(event["bases"]))
     return Value(event["display"]) if event["alt"] is None else Figure(event["display"], event["alt"])
 
 
 def _environment(config: Config, folder: Path) -> dict[str, str]:
-    own = {name: os.environ[name] for name in (*KEPT, *config.variables) if name in os.environ}
+    own = {name: os.environ[name] for name in (*NEEDED, *KEYED, *config.variables) if name in os.environ}
     return {
         **own,
         "HOME": str(folder),
@@ -168,6 +211,15 @@ def _environment(config: Config, folder: Path) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "CODEOUT_ROOT": str(config.root.resolve()),
     }
+
+
+def _watch(group: int, folder: Path) -> subprocess.Popen[bytes] | None:
+    """Start what cleans up behind a worker if the build is killed before it can."""
+    if sys.platform == "win32":
+        return None
+    command = ["/bin/sh", "-c", WATCH, "sh", str(group), str(folder)]
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing, start_new_session=True)
 
 
 def _link(target: Path, link: Path) -> None:

@@ -51,9 +51,14 @@ class Config:
         if values.get("errors", "raise") not in ("raise", "show"):
             raise PageError(f"mkdocs.yml:1: codeout: 'errors' is 'raise' or 'show', not {values['errors']!r}")
         for name in ("timeout", "jobs"):
-            if name in values and (isinstance(values[name], bool) or not isinstance(values[name], int | float)):
-                raise PageError(f"mkdocs.yml:1: codeout: {name!r} takes a number, not {values[name]!r}")
-        return cls(**values)
+            number = values.get(name, 0)
+            if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
+                raise PageError(f"mkdocs.yml:1: codeout: {name!r} takes a number that is not negative, not {number!r}")
+        config = cls(**values)
+        for path in config.paths:
+            if not config.path(path).is_dir():
+                raise PageError(f"mkdocs.yml:1: codeout: 'paths' names {path!r}, and there is no such folder")
+        return config
 
     def path(self, relative: str) -> Path:
         """Return the absolute path of one that is relative to the root."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.util
 import json
 import os
 import platform
@@ -19,6 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from codeout.blocks import Block
+from codeout.child import KEYED
 from codeout.config import Config
 from codeout.errors import PageError
 from codeout.keys import Environment, File, Key, Step, keys
@@ -29,13 +31,13 @@ from codeout.packages import Installed
 def session_keys(session: Sequence[Block], config: Config) -> list[Key]:
     """Return the keys of a session's blocks on this machine, now."""
     prelude = _read(config, config.prelude) if config.prelude else ""
-    before = [File(config.prelude, _sha(prelude.encode()))] if config.prelude else []
+    before = [File(config.prelude, sha(prelude.encode()))] if config.prelude else []
     before += modules(prelude, config)
-    before += [File(path, _sha(config.path(path).read_bytes())) for path in data_files(session, config)]
+    before += [File(path, sha(config.path(path).read_bytes())) for path in data_files(session, config)]
     steps = [Step(b.code, (f"width={b.width}", f"workdir={b.workdir}"), modules(b.code, config)) for b in session]
     texts = [prelude, *(block.code for block in session)]
     local = {file.path for step in steps for file in step.modules} | {file.path for file in before}
-    texts += [config.path(path).read_text(encoding="utf8") for path in sorted(local) if path.endswith(".py")]
+    texts += [config.path(path).read_text("utf8", "replace") for path in sorted(local) if path.endswith(".py")]
     return keys(steps, before, environment(texts, config))
 
 
@@ -43,13 +45,14 @@ def environment(texts: Iterable[str], config: Config) -> Environment:
     """Return the environment of code: the device, and each installed package that the code can reach."""
     imported = {name for text in texts for name in imports(text)}
     found = _installed(config.path(config.store)).versions(
-        {*config.packages, *(name for name in imported if not _local(name, config))}
+        {"IPython", *config.packages, *(name for name in imported if not _local(name, config))}
     )
     return Environment(
         python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
         device=device(),
         packages=tuple(sorted(found.items())),
-        variables=tuple((name, os.environ.get(name, "")) for name in sorted(config.variables)),
+        variables=tuple((name, os.environ.get(name, "")) for name in sorted({*config.variables, *KEYED})),
     )
 
 
@@ -79,9 +82,19 @@ def modules(code: str, config: Config) -> tuple[File, ...]:
                 shown = _shown(path, config)
                 if shown not in found:
                     content = path.read_bytes()
-                    found[shown] = File(shown, _sha(content))
-                    waiting.append(content.decode("utf8", "replace"))
+                    found[shown] = File(shown, sha(content))
+                    if path.suffix == ".py":
+                        waiting.append(content.decode("utf8", "replace"))
     return tuple(found[path] for path in sorted(found))
+
+
+def digests(paths: Iterable[str], config: Config) -> tuple[tuple[str, str], ...]:
+    """Return (path, digest) of files of the author; an empty digest for one that is not there."""
+    found = []
+    for name in paths:
+        path = config.path(name)
+        found.append((_shown(path, config), sha(path.read_bytes()) if path.is_file() else ""))
+    return tuple(found)
 
 
 def data_files(session: Sequence[Block], config: Config) -> list[str]:
@@ -130,16 +143,37 @@ def device() -> str:
     return name if answer.returncode == 0 and name else "CPU"
 
 
-def _local(name: str, config: Config) -> list[Path]:
-    """Return the files of a module that stands in one of the folders blocks import from."""
-    for folder in config.paths:
-        module = config.path(folder) / f"{name}.py"
-        package = config.path(folder) / name
-        if module.is_file():
-            return [module]
-        if (package / "__init__.py").is_file():
-            return sorted(package.rglob("*.py"))
-    return []
+def _local(name: str, config: Config) -> tuple[Path, ...]:
+    """Return the files of a module that is the author's: in a folder that blocks import from, or installed editable."""
+    for folder in (config.path(path) for path in config.paths):
+        if (folder / name / "__init__.py").is_file():
+            return _package(folder / name)
+        if (folder / f"{name}.py").is_file():
+            return (folder / f"{name}.py",)
+        if (folder / name).is_dir():
+            return _package(folder / name)
+    origin = _editable(name)
+    if origin is None:
+        return ()
+    return _package(origin.parent) if origin.name == "__init__.py" else (origin,)
+
+
+@cache
+def _editable(name: str) -> Path | None:
+    """Return where a module that is installed, but not copied to where packages are, has its code."""
+    try:
+        spec = None if name in sys.stdlib_module_names else importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    origin = Path(spec.origin) if spec and spec.origin else None
+    if origin is None or not origin.is_file() or {"site-packages", "dist-packages"} & set(origin.parts):
+        return None
+    return origin
+
+
+def _package(folder: Path) -> tuple[Path, ...]:
+    """Return all files of a package: its code, and what its code may read."""
+    return tuple(sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts))
 
 
 def _read(config: Config, path: str) -> str:
@@ -154,5 +188,6 @@ def _shown(path: Path, config: Config) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
-def _sha(content: bytes) -> str:
+def sha(content: bytes) -> str:
+    """Return the digest of a file's content."""
     return hashlib.sha256(content).hexdigest()

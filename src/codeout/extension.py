@@ -18,14 +18,13 @@ from markdown.preprocessors import Preprocessor
 from markdown_exec import MarkdownConverter, base_format, formatters
 from pymdownx.superfences import SuperFencesException
 
-from codeout.blocks import LANGUAGES, Block, Finder
+from codeout.blocks import LANGUAGES, OURS, Block, Finder
 from codeout.config import Config
 from codeout.errors import CodeoutError
 from codeout.outputs import Run, Stream, Value
 from codeout.render import Renderer
 from codeout.run import Engine
 
-OURS = ("raises", "timeout")  # options of a block that markdown-exec does not know
 NAME = "codeout"
 
 
@@ -40,6 +39,11 @@ class Site:
     engine: Engine
     page: str = "page"  # the path of the page, if a plugin has told it
     offset: int = 0  # lines of its file above the text that is converted
+    known: dict[tuple[Block, ...], list[Run]] = field(default_factory=dict)  # of the pages of the build at hand
+
+    def runs(self, blocks: list[Block]) -> list[Run]:
+        """Return the runs of a page's blocks: those that this build already knows, or new ones."""
+        return self.known.get(tuple(blocks)) or self.engine.run(blocks)
 
 
 @dataclass(slots=True)
@@ -67,12 +71,17 @@ class _Planner(Preprocessor):
         self.plan = _Plan()
 
     def run(self, lines: list[str]) -> list[str]:
-        if not hasattr(self.md, "_original_md"):  # else: markdown-exec is converting a part of a page
-            snippets = self.md.preprocessors["snippet"] if "snippet" in self.md.preprocessors else None  # noqa: SIM401 (not a dict)
-            finder = Finder(snippets, self.site.engine.config.root.resolve())
-            blocks = finder.find("\n".join(lines), self.site.page, self.site.offset)
-            self.plan = _Plan(blocks, self.site.engine.run(blocks))
+        snippets = self.md.preprocessors["snippet"] if "snippet" in self.md.preprocessors else None  # noqa: SIM401
+        finder = Finder(snippets, self.site.engine.config.root.resolve(), self._languages())
+        blocks = finder.find("\n".join(lines), self.site.page, self.site.offset)
+        self.plan = _Plan(blocks, self.site.runs(blocks))
         return lines
+
+    def _languages(self) -> tuple[str, ...]:
+        """Return those of our languages whose fences the site has given to markdown-exec."""
+        fences: Any = self.md.preprocessors["fenced_code_block"]
+        known = [fence["name"] for fence in fences.extension.superfences]
+        return tuple(name for name in LANGUAGES if name in known)
 
 
 class CodeoutExtension(Extension):
@@ -103,27 +112,58 @@ def _format(theirs: Callable[..., str], **arguments: Any) -> str:
         return theirs(**arguments)
     block, run, name = planner.plan.next(arguments["code"])
     arguments["extra"] = {k: v for k, v in arguments.get("extra", {}).items() if k not in OURS}
-    output, html = _shown(block, run, name, arguments)
+    try:
+        return _laid_out(block, run, name, arguments)
+    except CodeoutError:
+        raise
+    except Exception as problem:  # superfences would swallow it, and show the fence as text
+        raise FenceError(f"{block}: can't be shown: {type(problem).__name__}: {problem}") from problem
+
+
+def _laid_out(block: Block, run: Run, name: str, arguments: dict[str, Any]) -> str:
+    """Return source and output in markdown-exec's own layout; our HTML stands in it for what the code printed."""
+    if arguments["source"] == "console":
+        if _plain(run):
+            return _console(run, arguments)
+        arguments["source"] = "above"  # a figure has no place in a console
+    output = _shown(block, run, name, arguments)
     if not output.strip() and arguments["source"]:
         arguments["source"] = "above"  # a block that produced nothing is plain code, with no empty tab
-    page = base_format(language="python", run=lambda *_, **__: output, **{**arguments, "html": html, "workdir": None})
-    return str(page).replace(f"<p>{output}</p>", output) if html else page  # a paragraph can't hold a division
+    arguments |= {"html": True, "result": "", "workdir": None}
+    page = base_format(language="python", run=lambda *_, **__: output, **arguments)
+    return str(page).replace(f"<p>{output}</p>", output)  # a paragraph can't hold a division
 
 
-def _shown(block: Block, run: Run, name: str, arguments: dict[str, Any]) -> tuple[str, bool]:
-    """Return what a run shows, and whether it is HTML. Options that ask for its text alone get just that."""
-    plain = all(isinstance(output, Stream | Value) for output in run.outputs)
-    if plain and (arguments["source"] == "console" or arguments["result"]):
-        return "".join(_text(output) for output in run.outputs), False
-    if plain and arguments["html"]:
-        return "".join(_text(output) for output in run.outputs), True
+def _shown(block: Block, run: Run, name: str, arguments: dict[str, Any]) -> str:
+    """Return the HTML of a run. Options that ask for its text alone get just that."""
+    text = "".join(_text(output) for output in run.outputs)
+    if arguments["html"] and _plain(run):
+        return text
+    if arguments["result"] and _plain(run):
+        return _highlighted(text, arguments["result"], arguments["md"]) if text else ""
     converter = MarkdownConverter(arguments["md"], update_toc=False)
-    return Renderer(markdown=converter.convert).run(run, name, str(block.origin)), True
+    return Renderer(markdown=converter.convert).run(run, name, str(block.origin))
+
+
+def _console(run: Run, arguments: dict[str, Any]) -> str:
+    source = [line for line in arguments["code"].split("\n") if "markdown-exec: hide" not in line]
+    text = "".join(_text(output) for output in run.outputs)
+    return _highlighted("\n".join(source).strip() + "\n" + text, arguments["result"] or "python", arguments["md"])
+
+
+def _highlighted(text: str, language: str, md: Markdown) -> str:
+    fences: Any = md.preprocessors["fenced_code_block"]
+    shown = fences.highlight(src=text, language=language, options={}, md=md, classes=[], id_value="", attrs={})
+    return str(shown)
+
+
+def _plain(run: Run) -> bool:
+    return all(isinstance(output, Stream | Value) for output in run.outputs)
 
 
 def _text(output: object) -> str:
     match output:
-        case Stream("stdout", text):
+        case Stream(_, text):
             return text
         case Value(data):
             return data.get("text/html") or data.get("text/plain", "")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-FORMAT = 1  # raise it when captured outputs change shape: every run on disk is then a miss
+FORMAT = 2  # raise it when captured outputs change shape: every run on disk is then a miss
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Environment:
     """What a run depends on besides code and data."""
 
     python: str
+    platform: str  # operating system and processor
     device: str
     packages: tuple[tuple[str, str], ...]  # (name, version), sorted
     variables: tuple[tuple[str, str], ...]  # (name, value), sorted

@@ -46,6 +46,11 @@ class Error:
     message: str
     traceback: str  # begins at the author's line; no frames of ours
     line: int | None  # 1-based, in the file the block comes from
+    bases: tuple[str, ...] = ()  # the names of the classes that it derives from
+
+    def is_a(self, name: str) -> bool:
+        """Return whether `except NAME` would have caught it."""
+        return bool(name) and name in (self.type, *self.bases)
 
 
 Output: TypeAlias = Stream | Value | Figure | Error
@@ -83,11 +88,20 @@ class Run:
 
     outputs: tuple[Output, ...]
     provenance: Provenance
+    origin: str = ""  # `path:line` of its code when it ran
+    modules: tuple[tuple[str, str], ...] = ()  # (path, digest) of the author's modules that were loaded
 
     @property
     def error(self) -> Error | None:
         """The exception that ended the block, if one did."""
         return next((output for output in self.outputs if isinstance(output, Error)), None)
+
+    def mentions(self, path: str) -> bool:
+        """Return whether a text of its outputs names a file, and so perhaps a line of it."""
+        texts = (
+            o.text if isinstance(o, Stream) else o.traceback for o in self.outputs if isinstance(o, Stream | Error)
+        )
+        return any(path in text for text in texts)
 
 
 _KINDS: dict[str, type[Stream | Value | Figure | Error]] = {
@@ -102,7 +116,7 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 def to_json(run: Run) -> dict[str, Any]:
     """Return a run as plain JSON values."""
     outputs = [{"kind": _NAMES[type(output)], **asdict(output)} for output in run.outputs]
-    return {"outputs": outputs, "provenance": asdict(run.provenance)}
+    return {"outputs": outputs, "provenance": asdict(run.provenance), "origin": run.origin, "modules": run.modules}
 
 
 def from_json(content: Mapping[str, Any]) -> Run:
@@ -112,16 +126,22 @@ def from_json(content: Mapping[str, Any]) -> Run:
         ValueError: it did not write this.
     """
     try:
-        outputs = tuple(_KINDS[o["kind"]](**{k: v for k, v in o.items() if k != "kind"}) for o in content["outputs"])
+        outputs = tuple(_KINDS[o["kind"]](**_fields(o)) for o in content["outputs"])
         told = dict(content["provenance"])
         told["packages"] = tuple((str(name), str(version)) for name, version in told["packages"])
         told["sources"] = tuple(Source(**source) for source in told["sources"])
-        run = Run(outputs, Provenance(**told))
-    except (KeyError, TypeError, AttributeError) as problem:
+        modules = tuple((str(path), str(digest)) for path, digest in content["modules"])
+        run = Run(outputs, Provenance(**told), str(content["origin"]), modules)
+    except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise ValueError(f"not a run: {problem!r}") from problem
     if not all(_sound(output) for output in run.outputs):
         raise ValueError("not a run: an output has a field of the wrong kind")
     return run
+
+
+def _fields(output: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: part for name, part in output.items() if name != "kind"}
+    return told | {"bases": tuple(told["bases"])} if "bases" in told else told
 
 
 def _sound(output: Output) -> bool:

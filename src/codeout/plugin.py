@@ -6,6 +6,10 @@ What a reader sees does not depend on it: with the extension alone the site is t
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,8 +22,9 @@ from mkdocs.plugins import BasePlugin, event_priority
 from mkdocs.structure.files import Files
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
+from mkdocs.utils.meta import get_data
 
-from codeout.blocks import Block, Finder
+from codeout.blocks import LANGUAGES, Block, Finder
 from codeout.config import Config
 from codeout.errors import CodeoutError
 from codeout.extension import NAME, Site
@@ -44,37 +49,41 @@ class CodeoutPlugin(BasePlugin[Settings]):
         self._serving = command == "serve"
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
-        """Set the engine up from the options of the extension."""
+        """Set the engine up from the options of the extension; while serving, keep it as long as they are the same."""
         if NAME not in config.markdown_extensions:
             raise PluginError("mkdocs.yml:1: the codeout plugin needs `- codeout` under `markdown_extensions`, too")
         options = {k: v for k, v in (config.mdx_configs.get(NAME) or {}).items() if k != "site"}
-        root = Path(config.config_file_path).parent if config.config_file_path else Path.cwd()
-        docs = Path(config.docs_dir)
+        root = Path(config.config_file_path).parent.resolve() if config.config_file_path else Path.cwd()
         try:
             settings = Config.of({"root": root, **options})
         except CodeoutError as problem:
             raise PluginError(str(problem)) from problem
         settings = dataclasses.replace(
             settings,
-            docs_dir=docs.relative_to(root).as_posix() if docs.is_relative_to(root) else str(docs),
+            docs_dir=Path(os.path.relpath(config.docs_dir, root)).as_posix(),
             errors="show" if self._serving else settings.errors,
         )
-        self._site = Site(Engine(settings))
+        if self._site is None or self._site.engine.config != settings:
+            self._site = Site(Engine(settings))
         config.mdx_configs[NAME] = {**options, "site": self._site}
         return config
 
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
-        """Run all blocks of the site that are not in the store, sessions side by side."""
-        site = self._ready()
-        finder = Finder(_snippets(config), site.engine.config.root.resolve())
-        blocks: list[Block] = []
-        for file in files.documentation_pages():
-            text = file.content_string
-            blocks += finder.find(text, self._path(file.src_uri), 0) if "exec" in text else []
-        try:
-            site.engine.run(blocks)
-        except CodeoutError as problem:
-            raise PluginError(str(problem)) from problem
+        """Run all blocks of the site that are not in the store, sessions side by side.
+
+        Only if no other plugin may change the text of pages: what they will hand over is not known yet.
+        """
+        others = [method for method in config.plugins.events["page_markdown"] if method != self.on_page_markdown]
+        pages = [] if others else files.documentation_pages()
+        finder = self._finder(config)
+        with _told():
+            found: list[list[Block]] = []
+            for file in pages:
+                text, _ = get_data(file.content_string)
+                offset = file.content_string.count("\n") - text.count("\n")
+                found.append(finder.find(text, self._path(file.src_uri), offset))
+            runs = iter(self._ready().engine.run([block for blocks in found for block in blocks]))
+            self._ready().known = {tuple(blocks): list(islice(runs, len(blocks))) for blocks in found}
         return nav
 
     @event_priority(-100)  # last: after plugins that change the text
@@ -82,7 +91,10 @@ class CodeoutPlugin(BasePlugin[Settings]):
         """Tell the extension which page comes next, and how many lines its front matter takes."""
         site = self._ready()
         site.page = self._path(page.file.src_uri)
-        site.offset = page.file.content_string.count("\n") - markdown.count("\n")
+        site.offset = max(page.file.content_string.count("\n") - markdown.count("\n"), 0)
+        with _told():
+            blocks = self._finder(config).find(markdown, site.page, site.offset)
+            site.known[tuple(blocks)] = site.runs(blocks)
         return markdown
 
     def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
@@ -92,6 +104,12 @@ class CodeoutPlugin(BasePlugin[Settings]):
             server.watch(str(settings.path(path)))
         return server
 
+    def _finder(self, config: MkDocsConfig) -> Finder:
+        fences = (config.mdx_configs.get("pymdownx.superfences") or {}).get("custom_fences", [])
+        known = [fence.get("name") for fence in fences]
+        languages = tuple(name for name in LANGUAGES if name in known)
+        return Finder(_snippets(config), self._ready().engine.config.root.resolve(), languages)
+
     def _path(self, src_uri: str) -> str:
         return f"{self._ready().engine.config.docs_dir}/{src_uri}"
 
@@ -99,6 +117,15 @@ class CodeoutPlugin(BasePlugin[Settings]):
         if self._site is None:
             raise AssertionError("MkDocs calls on_config before every other event")
         return self._site
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Have MkDocs print what the engine says as a message, not as a crash of ours."""
+    try:
+        yield
+    except CodeoutError as problem:
+        raise PluginError(str(problem)) from problem
 
 
 def _snippets(config: MkDocsConfig) -> Any:

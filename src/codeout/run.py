@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Lock
@@ -40,34 +40,47 @@ class Engine:
         self.store = Store(config.path(config.store))
         self._prepared = False
         self._lock = Lock()
+        self._workers: set[Worker] = set()
+        self._failed: dict[Key, tuple[Sequence[Block], list[Run] | BlockError]] = {}  # by a session's last key
 
     def run(self, blocks: Sequence[Block]) -> list[Run]:
         """Return the run of each block of a page, or of many pages, in order.
 
         Raises:
-            CodeoutError: a block did what its page does not expect, or can't be run. With `errors: show` a block's
-                exception, death or hang is an output instead.
+            CodeoutError: a block did what its page does not expect, or can't be run; all such blocks are named. With
+                `errors: show` a block's exception, death or hang is an output instead.
         """
         if not blocks:
             return []
         self._prepare()
         groups = [group for page in _pages(blocks) for group in sessions(page)]
-        with ThreadPoolExecutor(self.config.jobs or os.cpu_count() or 1) as pool:
-            futures = [pool.submit(self._session, group) for group in groups]
-            problems = [future.exception() for future in futures]
-        raised = [problem for problem in problems if problem is not None]
-        for problem in raised:
+        futures = self._all(groups)
+        problems = [problem for future in futures if (problem := future.exception())]
+        for problem in problems:
             if not isinstance(problem, CodeoutError):
                 raise problem
-        if raised:
-            kind = BlockError if isinstance(raised[0], BlockError) else PageError
-            raise kind("\n\n".join(str(problem) for problem in raised))
-        found = {
-            block: run
-            for group, future in zip(groups, futures, strict=True)
-            for block, run in zip(group, future.result(), strict=True)
-        }
-        return [found[block] for block in blocks]
+        if problems:
+            kind = BlockError if isinstance(problems[0], BlockError) else PageError
+            raise kind("\n\n".join(dict.fromkeys(str(problem) for problem in problems)))
+        # By identity: two fences of a page may be equal.
+        ran = [zip(group, future.result(), strict=True) for group, future in zip(groups, futures, strict=True)]
+        found = {id(block): run for pairs in ran for block, run in pairs}
+        return [found[id(block)] for block in blocks]
+
+    def _all(self, groups: Sequence[Sequence[Block]]) -> list[Future[list[Run]]]:
+        """Run sessions side by side; whatever interrupts that ends their workers at once."""
+        pool = ThreadPoolExecutor(self.config.jobs or os.cpu_count() or 1)
+        try:
+            futures = [pool.submit(self._session, group) for group in groups]
+            wait(futures)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in list(self._workers):
+                worker.kill()
+            pool.shutdown()  # each session closes its worker, and removes its scratch folder
+            raise
+        pool.shutdown()
+        return futures
 
     def _prepare(self) -> None:
         """Run the script that fetches data, once: on the terminal, where its progress is seen.
@@ -86,14 +99,39 @@ class Engine:
 
     def _session(self, session: Sequence[Block]) -> list[Run]:
         keys = environment.session_keys(session, self.config)
-        found = [self.store.get(key) for key in keys]
+        found = [self._stored(block, key) for block, key in zip(session, keys, strict=True)]
         runs = [run for run in found if run is not None]
         if len(runs) < len(session):
-            runs = self._run(session, keys)
+            runs = self._new(session, keys)
+        if self.config.errors == "show":
+            return [_with_absence(block, run) for block, run in zip(session, runs, strict=True)]
         for block, run in zip(session, runs, strict=True):
-            if self.config.errors == "raise":
-                _check(block, run)
+            _check(block, run)
         return runs
+
+    def _stored(self, block: Block, key: Key) -> Run | None:
+        """Return the run of a block from the store, unless something that it depends on is not what it was."""
+        run = self.store.get(key)
+        if run is None or run.modules != environment.digests([path for path, _ in run.modules], self.config):
+            return None
+        if run.origin != str(block.origin) and run.mentions(run.origin.rsplit(":", 1)[0]):
+            return None  # it names lines that are elsewhere now
+        return run
+
+    def _new(self, session: Sequence[Block], keys: Sequence[Key]) -> list[Run]:
+        """Run a session, unless this engine has just seen it fail."""
+        known, failed = self._failed.get(keys[-1], ((), []))
+        if known != session:
+            try:
+                failed = self._run(session, keys)
+            except BlockError as problem:
+                failed = problem
+            if isinstance(failed, list) and not any(_unexpected(b, r) for b, r in zip(session, failed, strict=True)):
+                return failed
+            self._failed[keys[-1]] = (session, failed)
+        if isinstance(failed, BlockError):
+            raise failed
+        return failed
 
     def _run(self, session: Sequence[Block], keys: Sequence[Key]) -> list[Run]:
         """Run all blocks of a session in a new worker, and keep what they produced."""
@@ -104,20 +142,23 @@ class Engine:
         log.info("codeout: %s: running %d blocks", name, len(session))
         start = time.monotonic()
         worker = Worker(self.config)
+        self._workers.add(worker)
         runs: list[Run] = []
         try:
             if self.config.prelude:
                 self._prelude(worker, session[0])
             for number, (block, key) in enumerate(zip(session, keys, strict=True), start=1):
-                progress = _Progress(f"{name}: block {number} of {len(session)}")
-                outputs, seconds = worker.run(block, progress)
+                answer = worker.run(block, _Progress(f"{name}: block {number} of {len(session)}"))
                 date = datetime.now(UTC).isoformat(timespec="seconds")
-                run = Run(tuple(outputs), Provenance(told.device, told.python, shown, seconds, date, sources))
+                provenance = Provenance(told.device, told.python, shown, answer.seconds, date, sources)
+                modules = environment.digests(answer.modules, self.config)
+                run = Run(answer.outputs, provenance, str(block.origin), modules)
                 runs.append(run)
                 if _unexpected(block, run):
                     runs += [_skipped(run, block)] * (len(session) - number)
                     break
-                self._keep(key, run)
+                if environment.session_keys(session, self.config)[number - 1] == key:
+                    self._keep(key, run)  # else: a file was edited while the block ran
         except BlockError as problem:
             if self.config.errors == "raise":
                 raise
@@ -125,6 +166,7 @@ class Engine:
             died = Run((Error("BlockError", str(problem), str(problem), None),), provenance)
             runs += [died] * (len(session) - len(runs))
         finally:
+            self._workers.discard(worker)
             worker.close()
         log.info("codeout: %s: done in %.1f s", name, time.monotonic() - start)
         return runs
@@ -133,16 +175,15 @@ class Engine:
         path = self.config.prelude
         code = self.config.path(path).read_text(encoding="utf8")
         prelude = Block(place=first.place, session=first.session, code=code, origin=Place(path, 1))
-        outputs, _ = worker.run(prelude, _Progress(path))
-        for output in outputs:
+        for output in worker.run(prelude, _Progress(path)).outputs:
             if isinstance(output, Error):
                 raise BlockError(f"{path}:{output.line or 1}: {output.type}: {output.message}\n{output.traceback}")
 
     def _keep(self, key: Key, run: Run) -> None:
         try:
             self.store.put(key, run)
-        except OSError as problem:
-            log.warning("codeout: %s: can't keep a run (%s); it will run again", self.store.root, problem.strerror)
+        except (OSError, ValueError) as problem:
+            log.warning("codeout: %s: can't keep a run (%s); it will run again", self.store.root, problem)
 
 
 class _Progress:
@@ -169,12 +210,20 @@ def _pages(blocks: Sequence[Block]) -> list[list[Block]]:
 
 
 def _unexpected(block: Block, run: Run) -> bool:
-    return run.error is not None and run.error.type != block.raises
+    return run.error is not None and not run.error.is_a(block.raises)
 
 
 def _skipped(run: Run, failed: Block) -> Run:
     words = f"Did not run: the block at {failed} failed."
     return replace(run, outputs=(Error("Skipped", words, words, None),))
+
+
+def _with_absence(block: Block, run: Run) -> Run:
+    """Return a run that shows that an expected exception did not come, if it did not."""
+    if run.error is not None or not block.raises:
+        return run
+    words = f"{block}: raised nothing, but the page expects {block.raises}"
+    return replace(run, outputs=(*run.outputs, Error("BlockError", words, words, None)))
 
 
 def _check(block: Block, run: Run) -> None:
@@ -186,7 +235,7 @@ def _check(block: Block, run: Run) -> None:
     error = run.error
     if error is None and block.raises:
         raise BlockError(f"{block}: raised nothing, but the page expects {block.raises}")
-    if error is not None and error.type != block.raises:
+    if error is not None and not error.is_a(block.raises):
         expected = f" (the page expects {block.raises})" if block.raises else ""
         where = block.line(error.line)
         raise BlockError(f"{where}: {error.type}: {error.message}{expected}\n{error.traceback}".rstrip())

@@ -10,6 +10,7 @@ import ast
 import base64
 import ctypes
 import faulthandler
+import io
 import json
 import linecache
 import os
@@ -17,6 +18,7 @@ import signal
 import sys
 import sysconfig
 import time
+import tokenize
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import (
@@ -28,22 +30,20 @@ from importlib.machinery import (
 )
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from codeout.capture import Log, capture
 
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
 
 class Session:
-    """A namespace, and the IPython shell that knows how objects show themselves."""
+    """A namespace, and the IPython machinery that knows how objects show themselves."""
 
     def __init__(self, log: Log) -> None:
+        """Make an empty namespace; it is what `__main__` means from now on."""
         self._log = log
+        self._show = _display(log)  # before our own `__main__`: IPython puts one there, too
         self._module = ModuleType("__main__")
-        self._shell: InteractiveShell | None = None
-        self._show: Callable[[object], None]
+        sys.modules["__main__"] = self._module
 
     def run(self, code: str, file: str, line: int) -> None:
         """Run a block; its outputs and its exception, if it raises one, go to the log.
@@ -53,53 +53,70 @@ class Session:
             file: what tracebacks call the file it stands in.
             line: the line of that file where it starts, from 1.
         """
-        if self._shell is None:
-            self._shell, self._show = _shell(self._module, self._log)
         padded = "\n" * (line - 1) + code
-        remembered = linecache.cache.get(file)
-        known = remembered[2] if remembered and len(remembered) == 4 else []
-        own = padded.splitlines(keepends=True)
-        lines = known[: line - 1] + own[len(known[: line - 1]) :] + known[len(own) :]
-        linecache.cache[file] = (len(padded), None, lines, file)
+        _remember(file, padded, line)
         try:
-            value = _execute(padded, file, vars(self._module))
-            if value is not None and not _is_artist(value):
-                self._show(value)
+            try:
+                value = _execute(padded, file, vars(self._module))
+                if value is not None and not _is_artist(value):
+                    self._show(value)
+            finally:
+                _show_figures()
         except BaseException as exception:  # the outermost frame of the author's code: all of it is reported
-            self._show_figures()
             self._log.send(**_described(exception, file))
-        else:
-            self._show_figures()
 
-    def _show_figures(self) -> None:
-        if "matplotlib.pyplot" in sys.modules:
-            from codeout.backend import FigureManager
 
-            FigureManager.pyplot_show()
+def _remember(file: str, padded: str, line: int) -> None:
+    """Let tracebacks and `inspect` find the lines of a block, among those of the blocks before it in the same file."""
+    remembered = linecache.cache.get(file)
+    known = remembered[2] if remembered and len(remembered) == 4 else []
+    own = padded.splitlines(keepends=True)
+    above = known[: line - 1]
+    linecache.cache[file] = (len(padded), None, above + own[len(above) :] + known[len(own) :], file)
 
 
 def _execute(code: str, file: str, namespace: dict[str, Any]) -> object:
     """Run code; return the value of its last expression, None if it ends otherwise or with a semicolon."""
     tree = ast.parse(code, file)
     last = tree.body[-1] if tree.body else None
-    if not isinstance(last, ast.Expr) or code.rstrip().endswith(";"):
-        exec(compile(tree, file, "exec"), namespace)
+    silent = not isinstance(last, ast.Expr) or _ends_with_semicolon(code)
+    if not silent:
+        tree.body.pop()
+    # `dont_inherit`: the author's code does not live under the `__future__` imports of this file
+    exec(compile(tree, file, "exec", dont_inherit=True), namespace)
+    if silent or not isinstance(last, ast.Expr):
         return None
-    tree.body.pop()
-    exec(compile(tree, file, "exec"), namespace)
-    return eval(compile(ast.Expression(last.value), file, "eval"), namespace)
+    value: object = eval(compile(ast.Expression(last.value), file, "eval", dont_inherit=True), namespace)
+    return value
+
+
+def _ends_with_semicolon(code: str) -> bool:
+    nothing = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.DEDENT)
+    tokens = [t for t in tokenize.generate_tokens(io.StringIO(code).readline) if t.type not in nothing]
+    return bool(tokens) and tokens[-1].string == ";"
 
 
 def _is_artist(value: object) -> bool:
     """Return whether a value is what plotting functions return and nobody wants to read."""
-    items = value if isinstance(value, list | tuple) else [value]
-    return bool(items) and all(
-        type(item).__module__.startswith("matplotlib.") and type(item).__name__ != "Figure" for item in items
-    )
+    if "matplotlib.artist" not in sys.modules:
+        return False
+    from matplotlib.artist import Artist
+    from matplotlib.container import Container
+    from matplotlib.figure import Figure
+
+    items: list[object] = list(value) if isinstance(value, list | tuple) else [value]
+    return bool(items) and all(isinstance(i, Artist | Container) and not isinstance(i, Figure) for i in items)
 
 
-def _shell(module: ModuleType, log: Log) -> tuple[InteractiveShell, Callable[[object], None]]:
-    """Return IPython's shell around a namespace, and what displays a value as a notebook would."""
+def _show_figures() -> None:
+    if "matplotlib.pyplot" in sys.modules:
+        from codeout.backend import FigureManager
+
+        FigureManager.pyplot_show()
+
+
+def _display(log: Log) -> Callable[[object], None]:
+    """Set up IPython's `display`; return what displays a value as a notebook would."""
     from IPython.core.displaypub import DisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
@@ -107,20 +124,33 @@ def _shell(module: ModuleType, log: Log) -> tuple[InteractiveShell, Callable[[ob
     class Publisher(DisplayPublisher):
         """Sends what is displayed to the parent."""
 
-        def publish(self, data: Any, metadata: Any = None, *_: Any, **__: Any) -> None:
-            alt = next((told["alt"] for told in (metadata or {}).values() if "alt" in told), None)
+        def publish(
+            self,
+            data: Any,
+            metadata: Any = None,
+            source: Any = None,
+            *,
+            transient: Any = None,
+            update: Any = False,
+            **_: Any,
+        ) -> None:
+            told = [part for part in (metadata or {}).values() if isinstance(part, dict)]
+            alt = next((part["alt"] for part in told if "alt" in part), None)
             bundle = {mime: _text(part) for mime, part in data.items() if isinstance(part, str | bytes)}
-            log.send(display=bundle, alt=alt)
+            log.send(display=bundle, alt=alt, id=(transient or {}).get("display_id"), update=update)
 
         def clear_output(self, wait: bool = False) -> None:
             log.send(clear=True)
 
+    def reraise(exception: Any = None, *_: Any, **__: Any) -> None:
+        """Stand in for IPython's way of printing what an object's own representation raised."""
+        raise exception[1] if exception else sys.exc_info()[1] or AssertionError("no exception to show")
+
     settings = Config()
     settings.HistoryManager.enabled = False
-    shell = InteractiveShell.instance(config=settings, user_module=module, user_ns=vars(module))
+    shell = InteractiveShell.instance(config=settings)
     shell.display_pub = Publisher(parent=shell)  # type: ignore[no-untyped-call]
-    sys.modules["__main__"] = module
-    vars(module)["__name__"] = "__main__"
+    shell.showtraceback = reraise  # type: ignore[method-assign, assignment]
     formatter = shell.display_formatter
     if formatter is None:
         raise AssertionError("a shell has a display formatter once it is made")
@@ -130,7 +160,7 @@ def _shell(module: ModuleType, log: Log) -> tuple[InteractiveShell, Callable[[ob
     def show(value: object) -> None:
         shell.display_pub.publish(*formatter.format(value))
 
-    return shell, show
+    return show
 
 
 def _figure_svg(figure: Any) -> tuple[str, dict[str, str]] | None:
@@ -160,11 +190,16 @@ def _described(exception: BaseException, file: str) -> dict[str, Any]:
     lines = [frame.lineno for frame in own if frame.filename == file]
     line = exception.lineno if isinstance(exception, SyntaxError) and exception.filename == file else None
     text = "".join(told.format())
-    for folder in {sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"), str(Path.cwd())}:
+    for folder in {sysconfig.get_path("purelib"), sysconfig.get_path("stdlib")}:
         text = text.replace(folder + os.sep, "")
+    try:
+        message = str(exception)
+    except Exception as problem:
+        message = f"(its __str__ raised {type(problem).__name__})"
     return {
         "error": type(exception).__name__,
-        "message": str(exception),
+        "bases": [base.__name__ for base in type(exception).__mro__[1:]],
+        "message": message,
         "traceback": text,
         "line": line or (lines[-1] if lines else None),
     }
@@ -190,12 +225,38 @@ def _import_from(folders: Sequence[str]) -> None:
     sys.path_hooks.insert(0, finder)
 
 
+def _imported(folders: Sequence[str]) -> list[str]:
+    """Return the files of the modules that came from these folders, however they were imported."""
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    known = [file for file in files if isinstance(file, str)]
+    return sorted({f for f in known if any(Path(f).is_relative_to(folder) for folder in folders)})
+
+
 def _die_with(parent: int) -> None:
-    """Have the kernel end this process when its parent is gone, however it went (Linux: prctl 1 is PDEATHSIG)."""
+    """Have the kernel end this process when its parent is gone, however it went (Linux: prctl 1 is PDEATHSIG).
+
+    It also becomes the one to whom orphans of a block fall (prctl 36, PR_SET_CHILD_SUBREAPER), so they can be found.
+    """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        libc = ctypes.CDLL(None)
+        libc.prctl(1, signal.SIGKILL)
+        libc.prctl(36, 1)
         if os.getppid() != parent:  # it went before the kernel was asked
             os._exit(1)
+
+
+def _serve(request: Mapping[str, Any], session: Session, log: Log, folders: Sequence[str]) -> None:
+    """Run the block of a request, and answer."""
+    here = Path.cwd() if request["workdir"] else None
+    if here:
+        os.chdir(request["workdir"])
+    os.environ["COLUMNS"] = str(request["width"] or 80)
+    start = time.perf_counter()
+    session.run(request["code"], request["file"], request["line"])
+    seconds = time.perf_counter() - start
+    if here:
+        os.chdir(here)
+    log.send(done=seconds, modules=_imported(folders))
 
 
 def main() -> None:
@@ -204,23 +265,19 @@ def main() -> None:
     The arguments are the parent's process id, and the folders that blocks import from.
     """
     _die_with(int(sys.argv[1]))
-    folder = Path.cwd()
-    _import_from(sys.argv[2:])
+    folder, folders, own = Path.cwd(), sys.argv[2:], os.getpid()
+    _import_from(folders)
     requests, log = capture(folder)
     with (folder / ".stacks").open("w") as stacks:
         session = Session(log)
         for raw in requests:
             request = json.loads(raw)
             log.begin()
-            os.chdir(request["workdir"] or folder)
-            os.environ["COLUMNS"] = str(request["width"] or 80)
             faulthandler.dump_traceback_later(request["timeout"], file=stacks)
-            start = time.perf_counter()
-            session.run(request["code"], request["file"], request["line"])
-            seconds = time.perf_counter() - start
+            _serve(request, session, log, folders)
             faulthandler.cancel_dump_traceback_later()
-            log.finish()
-            log.send(done=seconds)
+            if os.getpid() != own:  # a process that a block has forked, and that has come to the block's end
+                os._exit(0)
     os._exit(0)  # threads that blocks have left behind must not keep the session alive
 
 
