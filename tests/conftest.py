@@ -28,7 +28,7 @@ def run(tmp_path: Path) -> Callable[..., list[Run]]:
 
     def run(*codes: str | Block, **settings: object) -> list[Run]:
         blocks = [c if isinstance(c, Block) else block(c, line=1 + 10 * i) for i, c in enumerate(codes)]
-        return Engine(Config.of({"root": tmp_path, **settings})).run(blocks)
+        return Engine(Config.of({"root": tmp_path, "timeout": 60, **settings})).run(blocks)
 
     return run
 

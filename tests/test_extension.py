@@ -90,6 +90,52 @@ def test_options_of_markdown_exec_keep_their_meaning(tmp_path: Path, options: st
     assert expected in shown
 
 
+@pytest.mark.parametrize("options", ['result="text"', 'source="console"', 'source="above" result="json"'])
+def test_text_that_looks_like_a_fence_stays_text(tmp_path: Path, options: str) -> None:
+    code = "print('`' * 8 + chr(10) + '<script>x</script>')"
+    shown = convert(page((options, code)), tmp_path)
+    assert "<script>" not in shown
+    assert "<script>x</script>" in plain(shown)
+
+
+def test_a_figure_has_no_place_in_a_console_but_is_shown(tmp_path: Path) -> None:
+    code = "import matplotlib.pyplot as plt\nplt.plot([1])\nplt.show()"
+    assert 'src="data:image/png' in convert(page(('source="console"', code)), tmp_path)
+
+
+def test_what_cannot_be_shown_is_an_error_and_not_a_fence_as_text(tmp_path: Path) -> None:
+    code = "from IPython.display import display\ndisplay({'image/svg+xml': '<svg>&nbsp;</svg>'}, raw=True)"
+    with pytest.raises(CodeoutError, match=r"^page:3: can't be shown: ParseError"):
+        convert(page(("", code)), tmp_path)
+    with pytest.raises(CodeoutError, match="unsupported location for sources: tabbed"):
+        convert(page(('source="tabbed"', "print(1)")), tmp_path)
+
+
+def test_a_misspelt_option_names_the_choices(tmp_path: Path) -> None:
+    with pytest.raises(CodeoutError, match=r"^page:3: a block has no option 'rasies', but .*raises"):
+        convert(page(('rasies="ValueError"', "1 / 0")), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("if True:\n\tprint('tab')", id="a tab"),
+        pytest.param("print('''a\n   \nb''')", id="white space alone on a line of a string"),
+    ],
+)
+def test_white_space_that_python_markdown_changes_is_no_surprise(tmp_path: Path, code: str) -> None:
+    assert "codeout-stream" in convert(page((TABS, code)), tmp_path)
+
+
+def test_markdown_that_a_block_displays_may_have_blocks_of_its_own(tmp_path: Path) -> None:
+    code = "from IPython.display import Markdown\nMarkdown('~~~python exec=\"on\"\\nprint(6 * 7)\\n~~~')"
+    assert "<code>42</code>" in convert(page(("", code)), tmp_path)
+
+
+def test_only_the_languages_that_the_site_has_enabled_are_run(tmp_path: Path) -> None:
+    assert "codeout" not in convert('```py exec="on"\nprint(1)\n```\n', tmp_path)
+
+
 def test_ours_do_not_show_as_attributes(tmp_path: Path) -> None:
     shown = convert(page((f'{TABS} raises="ZeroDivisionError" timeout="5" title="Division"', "1 / 0")), tmp_path)
     assert "ZeroDivisionError: division by zero" in plain(shown)

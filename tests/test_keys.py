@@ -43,6 +43,7 @@ def test_an_edit_reruns_what_it_can_change(old: str, new: str, stale: list[bool]
     [
         {"python": "3.12.1"},
         {"device": "NVIDIA H100"},
+        {"platform": "Darwin arm64"},
         {"packages": (("torch", "2.14.1"),)},
         {"variables": (("MODE", "fast"),)},
     ],
@@ -94,10 +95,11 @@ def test_prelude_data_and_variables_are_in_the_key(tmp_path: Path, monkeypatch: 
         lambda: (tmp_path / "prelude.py").write_text("seed = 1\n"),
         lambda: (tmp_path / "d.csv").write_text("2\n"),
         lambda: monkeypatch.setenv("MODE", "x"),
+        lambda: monkeypatch.setenv("TZ", "Asia/Tokyo"),
     ):
         change()
         seen.add(str(env.session_keys([block("a")], Config.of(settings))[0]))
-    assert len(seen) == 4
+    assert len(seen) == 5
 
 
 def test_packages_are_those_that_the_code_can_reach(tmp_path: Path) -> None:

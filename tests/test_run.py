@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import psutil
 import pytest
 from conftest import block
 
-from codeout import BlockError, Config, Engine, Error, Figure, PageError, Run, Stream, Value
+from codeout import BlockError, Config, Engine, Error, Figure, PageError, Run, Stream, Value, environment
 from codeout.blocks import Place
 
 Runner = Callable[..., list[Run]]
@@ -241,7 +242,179 @@ def test_the_script_that_prepares_data_runs_once_and_stops_the_build_if_it_fails
         Engine(Config.of({"root": tmp_path, "prepare": "get.py"})).run([block("3")])
 
 
+def test_equal_blocks_of_a_page_are_told_apart(run: Runner) -> None:
+    again = block("x += 1\nprint(x)")
+    assert [text(one) for one in run(block("x = 1"), again, dataclasses.replace(again))] == ["", "2\n", "3\n"]
+
+
+def test_the_author_s_code_does_not_live_under_our_future_imports(run: Runner) -> None:
+    assert text(run("def f(x: int): pass\nprint(f.__annotations__)")[0]) == "{'x': <class 'int'>}\n"
+
+
+def test_no_text_of_a_thread_is_lost_or_doubled(run: Runner) -> None:
+    code = """
+from threading import Thread
+def say(i):
+    for j in range(500): print(f"t{i}-{j}\\n", end="")
+threads = [Thread(target=say, args=(i,)) for i in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+"""
+    lines = text(run(code)[0]).split()
+    assert len(lines) == len(set(lines)) == 2000
+
+
+def test_a_process_that_a_block_forks_speaks_like_any_other_child_and_runs_no_block(run: Runner) -> None:
+    code = """
+import os
+print("before")
+if (p := os.fork()) == 0:
+    print("child")
+else:
+    os.waitpid(p, 0)
+    print("parent")
+"""
+    first, second = run(code, "print('next')")
+    assert text(first) == "before\nchild\nparent\n"
+    assert text(second) == "next\n"
+
+
+def test_a_display_can_be_updated_in_its_place(run: Runner) -> None:
+    code = "from IPython.display import display\nh = display('a', display_id=True)\nprint(1)\nh.update('b')"
+    outputs = run(code)[0].outputs
+    assert [o.data["text/plain"] if isinstance(o, Value) else o for o in outputs] == ["'b'", Stream("stdout", "1\n")]
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        pytest.param("import matplotlib as mpl\nmpl.colormaps['viridis']", True, id="a colormap"),
+        pytest.param("import matplotlib.pyplot as plt\nplt.plot([1])", False, id="lines of a plot"),
+        pytest.param("import matplotlib.pyplot as plt\nplt.bar([1], [1])", False, id="bars"),
+        pytest.param("1 + 1  # note;", True, id="a semicolon in a comment"),
+        pytest.param("1 + 1;  # note", False, id="a semicolon before a comment"),
+    ],
+)
+def test_a_value_is_shown_unless_nobody_wants_to_read_it(run: Runner, code: str, shown: bool) -> None:
+    assert any(isinstance(output, Value) for output in run(code)[0].outputs) == shown
+
+
+def test_a_long_progress_bar_does_not_use_up_the_room_for_text(run: Runner) -> None:
+    code = "for i in range(6000):\n    print(f'\\r{i:5d} ' + '#' * 60, end='')\nprint()\nprint('epoch done')"
+    (result,) = run(code)
+    assert text(result).endswith("epoch done\n")
+    assert "left out" not in text(result)
+
+
+@pytest.mark.parametrize(
+    ("code", "changed"),
+    [
+        pytest.param("import importlib\nprint(importlib.import_module('m').x)", "m.py", id="importlib"),
+        pytest.param("import ns.m\nprint(ns.m.x)", "ns/m.py", id="a namespace package"),
+        pytest.param("import p\nprint(p.x)", "p/__init__.py", id="a package beside a module of its name"),
+        pytest.param(
+            "import p\nprint(open(p.__path__[0] + '/words.txt').read())", "p/words.txt", id="a package's file"
+        ),
+    ],
+)
+def test_whatever_is_imported_from_the_author_s_folders_counts(
+    run: Runner, tmp_path: Path, code: str, changed: str
+) -> None:
+    for path in ("m.py", "ns/m.py", "p/__init__.py", "p.py", "p/words.txt"):
+        (tmp_path / "lib" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "lib" / path).write_text("1" if path.endswith("txt") else "x = 1")
+    assert text(run(code, paths=["lib"])[0]) == "1\n"
+    (tmp_path / "lib" / changed).write_text("2" if changed.endswith("txt") else "x = 2")
+    assert text(run(code, paths=["lib"])[0]) == "2\n"
+
+
+def test_a_package_that_is_installed_editable_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine_too.py").write_text("x = 1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = environment.session_keys([block("import mine_too")], Config.of({"root": tmp_path}))
+    (tmp_path / "mine_too.py").write_text("x = 2")
+    assert environment.session_keys([block("import mine_too")], Config.of({"root": tmp_path})) != before
+
+
+def test_what_was_edited_while_it_ran_is_not_kept(run: Runner, tmp_path: Path) -> None:
+    module = tmp_path / "m.py"
+    module.write_text("x = 1\n")
+    code = f"import pathlib\n_ = pathlib.Path({str(module)!r}).write_text('x = 2')\nimport m\nprint(m.x)"
+    assert text(run(code, paths=["."])[0]) == "2\n"
+    assert not list((tmp_path / ".codeout").glob("??/*.json"))
+
+
+def test_lines_in_a_traceback_are_those_of_today(run: Runner) -> None:
+    first = run(block("int('a')", raises="ValueError", line=3))[0].error
+    moved = run(block("int('a')", raises="ValueError", line=30))[0].error
+    assert first is not None and "line 4" in first.traceback
+    assert moved is not None and "line 31" in moved.traceback
+
+
 # ---------------------------------------------------------------------------------------------------- going wrong
+
+
+def test_an_object_that_cannot_show_itself_is_an_error(run: Runner) -> None:
+    with pytest.raises(BlockError, match=r"^docs/page\.md:3: ZeroDivisionError"):
+        run("class A:\n    def _repr_html_(self): return 1 / 0\nA()")
+    with pytest.raises(BlockError, match="frac"):
+        run("import matplotlib.pyplot as plt\n_ = plt.title(r'$\\frac{$')")
+
+
+def test_an_exception_whose_words_raise_is_told_all_the_same(run: Runner) -> None:
+    with pytest.raises(BlockError, match=r"E: \(its __str__ raised ZeroDivisionError\)"):
+        run("class E(Exception):\n    def __str__(self): return str(1 / 0)\nraise E")
+
+
+def test_exit_is_python_s_own(run: Runner) -> None:
+    with pytest.raises(BlockError, match="SystemExit: 3"):
+        run("exit(3)")
+
+
+def test_an_expected_exception_may_be_named_by_its_base(run: Runner) -> None:
+    assert run(block("{}['a']", raises="LookupError"))[0].error is not None
+
+
+def test_the_last_words_of_a_process_are_told(run: Runner) -> None:
+    with pytest.raises(BlockError, match=r"exit code 3; it said last:\n(.|\n)*nearly there"):
+        run("import os\nprint('nearly there')\nos._exit(3)")
+
+
+def test_a_process_that_left_the_group_does_not_outlive_its_session(run: Runner) -> None:
+    code = "import subprocess\nprint(subprocess.Popen(['sleep', '100'], start_new_session=True).pid)"
+    pid = int(text(run(code)[0]))
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_build_that_is_interrupted_ends_soon_and_leaves_nothing(tmp_path: Path, way: signal.Signals) -> None:
+    (tmp_path / "tmp").mkdir()
+    build = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from conftest import Config, Engine, block
+code = "import subprocess; print(1); subprocess.run(['sleep', '77.25'])"
+Engine(Config.of({{"root": {str(tmp_path)!r}}})).run([block(code)])
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    process = subprocess.Popen([sys.executable, "-c", build], env=environment, stderr=subprocess.DEVNULL)
+
+    def sleepers() -> list[psutil.Process]:
+        return [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "77.25"]]
+
+    assert until(lambda: bool(sleepers()))
+    process.send_signal(way)
+    process.wait(10)
+    assert until(lambda: not sleepers() and not workers() and not list((tmp_path / "tmp").iterdir()))
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if true():
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def test_an_exception_names_page_and_line_and_shows_the_author_s_frames_only(run: Runner) -> None:
@@ -339,24 +512,6 @@ print(p.pid)
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_worker_dies_with_a_build_that_is_killed(tmp_path: Path) -> None:
-    build = f"""
-import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from conftest import Config, Engine, block
-Engine(Config.of({{"root": {str(tmp_path)!r}}})).run([block("import time; time.sleep(60)")])
-"""
-    process = subprocess.Popen([sys.executable, "-c", build])
-    deadline = time.monotonic() + 20
-    while not (alive := workers()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert alive
-    process.kill()
-    process.wait()
-    psutil.wait_procs(alive, timeout=5)
-    assert not workers()
-
-
 def test_a_store_that_cannot_be_written_costs_only_the_next_build(
     run: Runner, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -373,6 +528,8 @@ def test_a_store_that_cannot_be_written_costs_only_the_next_build(
         ({"data": ["x"]}, "'data' takes a mapping"),
         ({"errors": "ignore"}, "'errors' is 'raise' or 'show', not 'ignore'"),
         ({"timeout": "long"}, "'timeout' takes a number that is not negative, not 'long'"),
+        ({"jobs": -1}, "'jobs' takes a number that is not negative, not -1"),
+        ({"paths": ["nowhere"]}, "'paths' names 'nowhere', and there is no such folder"),
         ({"prelude": "gone.py"}, r"can't read gone\.py: No such file"),
     ],
 )

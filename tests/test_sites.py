@@ -105,9 +105,32 @@ def test_an_exception_fails_the_build_with_page_snippet_and_both_lines(project: 
     assert "site-packages" not in done.stderr, "a sentence, not a traceback of ours"
 
 
-def test_a_missing_section_fails_the_build(project: Path) -> None:
+def test_a_missing_section_fails_the_build_with_its_line(project: Path) -> None:
     (project / "docs" / "first.md").write_text(PAGE.replace("first.py:two", "first.py:three"))
-    assert build(project).returncode != 0
+    done = build(project)
+    assert done.returncode != 0
+    assert "docs/first.md:11: Snippet section 'three' could not be located" in done.stderr
+    assert "site-packages" not in done.stderr
+
+
+def test_pages_that_another_plugin_writes_are_run_as_they_are_then(project: Path) -> None:
+    hook = "def on_page_markdown(markdown, **_):\n    return markdown.replace('{{ n }}', '7')\n"
+    (project / "hook.py").write_text(hook)
+    (project / "mkdocs.yml").write_text(CONFIG + "hooks: [hook.py]\n")
+    (project / "docs" / "first.md").write_text(f'# First\n\n```python exec="on" {TABS}\nprint({{{{ n }}}} * 6)\n```\n')
+    done = build(project, "--strict")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("running") == 1
+    assert "<code>42</code>" in shown(project)
+
+
+def test_a_site_in_another_folder_names_files_from_there(project: Path) -> None:
+    (project / "sub").mkdir()
+    config = CONFIG.replace("paths: [snippets]", "paths: [../snippets]") + "docs_dir: ../docs\nsite_dir: ../site\n"
+    (project / "sub" / "mkdocs.yml").write_text(config)
+    (project / "docs" / "first.md").write_text('# First\n\n```python exec="on"\n1 / 0\n```\n')
+    done = build(project, "-f", "sub/mkdocs.yml")
+    assert "../docs/first.md:4: ZeroDivisionError" in done.stderr
 
 
 def test_the_extension_alone_makes_the_same_page(project: Path) -> None:

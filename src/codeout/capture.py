@@ -53,6 +53,8 @@ class Log:
     def send(self, **event: Any) -> None:
         """Pass on one event, after all text before it."""
         with self._lock:
+            if self._replies is None:  # a forked process has nothing to tell, and shares the files' offsets
+                return
             self.collect()
             self._flush()
             self._end_cut()
@@ -129,7 +131,7 @@ class Log:
 
     def _put(self, event: Mapping[str, Any]) -> None:
         raw = memoryview(json.dumps(event).encode() + b"\n")
-        while self._replies is not None and raw:
+        while raw and self._replies is not None:
             raw = raw[os.write(self._replies, raw) :]
 
 

@@ -33,7 +33,7 @@ NEEDED = ("PATH", "SYSTEMROOT", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")  # to
 KEYED = ("TZ", "LANG", "LC_ALL")  # let through, since they change outputs; and in every key
 GRACE = 2.0  # seconds after the time limit in which the worker writes down where it hung
 LINGER = 5.0  # seconds that an idle worker may take to end
-WATCH = 'read _; kill -9 -- "-$1"; rm -rf -- "$2"'  # until the build hangs up, in whatever way
+WATCH = 'read _; kill -KILL "-$1"; rm -rf "$2"'  # until the build hangs up, in whatever way
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +108,10 @@ class Worker:
 
     def close(self) -> None:
         """End the process and all that it started, and remove its scratch folder."""
+        started = self._descendants()  # now, while the worker is there to ask
         with contextlib.suppress(BrokenPipeError):
             if self._process.stdin:
                 self._process.stdin.close()
-        started = self._descendants()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(LINGER)
         self.kill(started)

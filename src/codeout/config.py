@@ -54,11 +54,7 @@ class Config:
             number = values.get(name, 0)
             if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
                 raise PageError(f"mkdocs.yml:1: codeout: {name!r} takes a number that is not negative, not {number!r}")
-        config = cls(**values)
-        for path in config.paths:
-            if not config.path(path).is_dir():
-                raise PageError(f"mkdocs.yml:1: codeout: 'paths' names {path!r}, and there is no such folder")
-        return config
+        return cls(**values)
 
     def path(self, relative: str) -> Path:
         """Return the absolute path of one that is relative to the root."""

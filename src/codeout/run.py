@@ -86,15 +86,19 @@ class Engine:
         """Run the script that fetches data, once: on the terminal, where its progress is seen.
 
         Raises:
-            PageError: it did not end well.
+            PageError: it did not end well, or a folder of the settings is not there.
         """
         with self._lock:
-            if self._prepared or not self.config.prepare:
+            if self._prepared:
                 return
-            script = self.config.path(self.config.prepare)
-            done = subprocess.run([sys.executable, str(script)], cwd=self.config.root, check=False)
-            if done.returncode:
-                raise PageError(f"{self.config.prepare}:1: ended with exit code {done.returncode}; it says why above")
+            for path in self.config.paths:
+                if not self.config.path(path).is_dir():
+                    raise PageError(f"mkdocs.yml:1: codeout: 'paths' names {path!r}, and there is no such folder")
+            if script := self.config.prepare:
+                command = [sys.executable, str(self.config.path(script))]
+                done = subprocess.run(command, cwd=self.config.root, check=False)
+                if done.returncode:
+                    raise PageError(f"{script}:1: ended with exit code {done.returncode}; it says why above")
             self._prepared = True
 
     def _session(self, session: Sequence[Block]) -> list[Run]:

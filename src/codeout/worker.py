@@ -275,9 +275,9 @@ def main() -> None:
             log.begin()
             faulthandler.dump_traceback_later(request["timeout"], file=stacks)
             _serve(request, session, log, folders)
-            faulthandler.cancel_dump_traceback_later()
             if os.getpid() != own:  # a process that a block has forked, and that has come to the block's end
-                os._exit(0)
+                os._exit(0)  # at once: it has not got the thread that `faulthandler` would wait for
+            faulthandler.cancel_dump_traceback_later()
     os._exit(0)  # threads that blocks have left behind must not keep the session alive
 
 
