@@ -65,6 +65,7 @@ def test_a_stand_in_is_told_above_the_output() -> None:
     run = Run((Stream("stdout", "a"),), replace(PROVENANCE, sources=(Source("D", "stand-in", "drawn"),)))
     shown = Renderer(markdown=str).run(run, "out-1")
     assert shown.index("not the real thing here") < shown.index("<code>a</code>")
+    assert "D: stand-in</summary>" in shown
     assert "not the real thing" not in html(Stream("stdout", "a"))
 
 

@@ -86,3 +86,14 @@ def test_a_failed_write_keeps_the_run_that_was_there(store: Store, monkeypatch: 
     assert store.get(KEY) == RUN
     assert not list(store.root.rglob(".new-*"))
     assert list(store.root.iterdir())
+
+
+def test_clean_removes_what_is_not_needed_and_pictures_that_no_run_shows(store: Store) -> None:
+    other = Key("d" * 40, "e" * 16)
+    picture = base64.b64encode(b"\x89PNG another").decode()
+    store.put(KEY, RUN)
+    store.put(other, Run((Figure({"image/png": picture}, "words"),), PROVENANCE))
+    assert store.clean({KEY.code}) == (1, 1)
+    assert store.get(KEY) == RUN
+    assert store.get(other) is None
+    assert len(list((store.root / "images").iterdir())) == 1

@@ -32,6 +32,9 @@ class FenceError(SuperFencesException, CodeoutError):
     """A mistake found while a fence is formatted; superfences lets no other exception through."""
 
 
+Where = tuple[str, int, str]  # page, lines above its text, text
+
+
 @dataclass(slots=True)
 class Site:
     """What the conversions of one site share: the engine, and the page that is being converted."""
@@ -39,11 +42,15 @@ class Site:
     engine: Engine
     page: str = "page"  # the path of the page, if a plugin has told it
     offset: int = 0  # lines of its file above the text that is converted
-    known: dict[tuple[Block, ...], list[Run]] = field(default_factory=dict)  # of the pages of the build at hand
+    known: dict[Where, tuple[list[Block], list[Run]]] = field(default_factory=dict)  # what a plugin has planned ahead
 
-    def runs(self, blocks: list[Block]) -> list[Run]:
-        """Return the runs of a page's blocks: those that this build already knows, or new ones."""
-        return self.known.get(tuple(blocks)) or self.engine.run(blocks)
+    def plan(self, text: str, finder: Finder) -> tuple[list[Block], list[Run]]:
+        """Return the blocks of the page that is being converted, and their runs."""
+        planned = self.known.get((self.page, self.offset, text))
+        if planned is None:
+            blocks = finder.find(text, self.page, self.offset)
+            planned = blocks, self.engine.run(blocks)
+        return planned
 
 
 @dataclass(slots=True)
@@ -73,8 +80,7 @@ class _Planner(Preprocessor):
     def run(self, lines: list[str]) -> list[str]:
         snippets = self.md.preprocessors["snippet"] if "snippet" in self.md.preprocessors else None  # noqa: SIM401
         finder = Finder(snippets, self.site.engine.config.root.resolve(), self._languages())
-        blocks = finder.find("\n".join(lines), self.site.page, self.site.offset)
-        self.plan = _Plan(blocks, self.site.runs(blocks))
+        self.plan = _Plan(*self.site.plan("\n".join(lines), finder))
         return lines
 
     def _languages(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from mkdocs.utils.meta import get_data
 from codeout.blocks import LANGUAGES, Block, Finder
 from codeout.config import Config
 from codeout.errors import CodeoutError
-from codeout.extension import NAME, Site
+from codeout.extension import NAME, Site, Where
 from codeout.run import Engine
 
 
@@ -77,13 +77,14 @@ class CodeoutPlugin(BasePlugin[Settings]):
         pages = [] if others else files.documentation_pages()
         finder = self._finder(config)
         with _told():
-            found: list[list[Block]] = []
+            found: list[tuple[Where, list[Block]]] = []
             for file in pages:
                 text, _ = get_data(file.content_string)
                 offset = file.content_string.count("\n") - text.count("\n")
-                found.append(finder.find(text, self._path(file.src_uri), offset))
-            runs = iter(self._ready().engine.run([block for blocks in found for block in blocks]))
-            self._ready().known = {tuple(blocks): list(islice(runs, len(blocks))) for blocks in found}
+                page = self._path(file.src_uri)
+                found.append(((page, offset, text), finder.find(text, page, offset)))
+            runs = iter(self._ready().engine.run([block for _, blocks in found for block in blocks]))
+            self._ready().known = {where: (blocks, list(islice(runs, len(blocks)))) for where, blocks in found}
         return nav
 
     @event_priority(-100)  # last: after plugins that change the text
@@ -93,8 +94,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         site.page = self._path(page.file.src_uri)
         site.offset = max(page.file.content_string.count("\n") - markdown.count("\n"), 0)
         with _told():
-            blocks = self._finder(config).find(markdown, site.page, site.offset)
-            site.known[tuple(blocks)] = site.runs(blocks)
+            site.known[site.page, site.offset, markdown] = site.plan(markdown, self._finder(config))
         return markdown
 
     def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> LiveReloadServer:

@@ -93,12 +93,16 @@ def _told(provenance: Provenance) -> str:
     """Return the run line: where, with what and how long a block ran; opened, also when, and on which data."""
     brief = [provenance.device, *(f"{name} {version}" for name, version in provenance.packages[:1])]
     brief.append(_time(provenance.seconds))
-    brief += [f"{source.name}: {re.split('[:;,]', source.note)[0]}" for source in provenance.sources]
+    brief += [f"{source.name}: {_brief(source)}" for source in provenance.sources]
     facts = [("Ran", provenance.date.replace("T", " ").replace("+00:00", " UTC")), ("Python", provenance.python)]
     facts += [(name, version) for name, version in provenance.packages]
     facts += [(source.name, source.note) for source in provenance.sources]
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(fact)}</dd>" for name, fact in facts)
     return f'<details class="codeout-run"><summary>{escape(" · ".join(brief))}</summary><dl>{rows}</dl></details>'
+
+
+def _brief(source: Source) -> str:
+    return source.kind if source.standin else re.split("[:;,] ", source.note)[0]
 
 
 def _time(seconds: float) -> str:

@@ -103,7 +103,7 @@ class Engine:
 
     def _session(self, session: Sequence[Block]) -> list[Run]:
         keys = environment.session_keys(session, self.config)
-        found = [self._stored(block, key) for block, key in zip(session, keys, strict=True)]
+        found = [self.stored(block, key) for block, key in zip(session, keys, strict=True)]
         runs = [run for run in found if run is not None]
         if len(runs) < len(session):
             runs = self._new(session, keys)
@@ -113,7 +113,7 @@ class Engine:
             _check(block, run)
         return runs
 
-    def _stored(self, block: Block, key: Key) -> Run | None:
+    def stored(self, block: Block, key: Key) -> Run | None:
         """Return the run of a block from the store, unless something that it depends on is not what it was."""
         run = self.store.get(key)
         if run is None or run.modules != environment.digests([path for path, _ in run.modules], self.config):

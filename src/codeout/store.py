@@ -13,8 +13,9 @@ import binascii
 import hashlib
 import json
 import os
+import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,6 +50,28 @@ class Store:
         """
         content = {"format": FORMAT, "key": str(key), **to_json(_each_picture(run, self._save))}
         write(self._path(key), json.dumps(content, ensure_ascii=False, indent=1).encode())
+
+    def clean(self, needed: Container[str]) -> tuple[int, int]:
+        """Remove the runs of code that is not needed, for every environment, and pictures that no run shows.
+
+        Args:
+            needed: the first halves of the keys to keep.
+
+        Returns:
+            How many runs were removed, and how many kept.
+        """
+        removed, shown = 0, set()
+        entries = list(self.root.glob("??/*.json"))
+        for entry in entries:
+            if entry.name.split("-")[0] in needed:
+                shown |= set(re.findall(rf'"{REFERENCE}([^"/\\]+)"', entry.read_text(encoding="utf8")))
+            else:
+                entry.unlink(missing_ok=True)
+                removed += 1
+        for picture in (self.root / "images").glob("*"):
+            if picture.name not in shown:
+                picture.unlink(missing_ok=True)
+        return removed, len(entries) - removed
 
     def _path(self, key: Key) -> Path:
         return self.root / key.code[:2] / f"{key}.json"
