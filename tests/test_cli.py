@@ -52,6 +52,22 @@ def test_status_is_a_line_a_block(project: Path, capsys: pytest.CaptureFixture[s
     assert lines[-1] == "0 of 3 blocks are stale"
 
 
+def test_why_names_the_cause(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def why() -> list[str]:
+        capsys.readouterr()
+        assert main(["why"]) == 0
+        return [line.rsplit(": ", 1)[1] for line in capsys.readouterr().out.splitlines()]
+
+    assert why() == ["has not run yet"] * 3
+    main(["run"])
+    assert why() == ["hit"] * 3
+    (project / "snippets" / "helper.py").write_text("VALUE = 42\n")
+    assert why() == ["snippets/helper.py changed", "snippets/helper.py changed", "hit"]
+    (project / "snippets" / "helper.py").write_text("VALUE = 41\n")
+    (project / "snippets" / "first.py").write_text(SNIPPET.replace('"x is"', '"x was"'))
+    assert why() == ["hit", "its own code changed", "hit"]
+
+
 def test_what_the_command_line_ran_a_build_does_not_run_again(project: Path) -> None:
     from test_sites import build
 

@@ -12,7 +12,7 @@ from conftest import block
 
 from codeout import Config, PageError
 from codeout import environment as env
-from codeout.keys import Environment, File, Key, Step, keys, normal
+from codeout.keys import Environment, File, Key, Recipe, Step, causes, normal, recipes
 from codeout.packages import Installed
 
 HERE = Environment("3.11.7", "Linux x86_64", "CPU", (("torch", "2.15.0"),), ())
@@ -20,6 +20,10 @@ HERE = Environment("3.11.7", "Linux x86_64", "CPU", (("torch", "2.15.0"),), ())
 
 def of(*codes: str) -> list[Key]:
     return keys([Step(code, (), ()) for code in codes], [], HERE)
+
+
+def keys(steps: list[Step], before: list[File], environment: Environment) -> list[Key]:
+    return [recipe.key for recipe in recipes(steps, before, environment)]
 
 
 @pytest.mark.parametrize(
@@ -79,9 +83,9 @@ def test_a_change_in_an_imported_module_reruns_from_the_block_that_imports_it(tm
     config = Config.of({"root": tmp_path, "paths": ["."]})
     session = [block("a = 1"), block("import one"), block("b = 1")]
     (tmp_path / "one.py").write_text("x = 1\n")
-    before = env.session_keys(session, config)
+    before = env.session_recipes(session, config)
     (tmp_path / "one.py").write_text("x = 2\n")
-    after = env.session_keys(session, config)
+    after = env.session_recipes(session, config)
     assert [one != other for one, other in zip(before, after, strict=True)] == [False, True, True]
 
 
@@ -98,7 +102,7 @@ def test_prelude_data_and_variables_are_in_the_key(tmp_path: Path, monkeypatch: 
         lambda: monkeypatch.setenv("TZ", "Asia/Tokyo"),
     ):
         change()
-        seen.add(str(env.session_keys([block("a")], Config.of(settings))[0]))
+        seen.add(str(env.session_recipes([block("a")], Config.of(settings))[0].key))
     assert len(seen) == 5
 
 
@@ -119,7 +123,7 @@ def test_reading_versions_imports_nothing(tmp_path: Path) -> None:
 def test_missing_data_is_a_sentence_that_names_the_block_and_the_file(tmp_path: Path) -> None:
     config = Config.of({"root": tmp_path, "data": {"s": ["gone.json"]}})
     with pytest.raises(PageError, match=r"^docs/page\.md:1: session 's' depends on gone\.json, which is not there$"):
-        env.session_keys([block("a")], config)
+        env.session_recipes([block("a")], config)
 
 
 def test_a_data_file_tells_where_the_data_came_from(tmp_path: Path) -> None:
@@ -150,3 +154,32 @@ def test_what_is_known_of_packages_is_read_again_after_an_installation(
 def test_a_damaged_memory_of_packages_is_read_anew(tmp_path: Path) -> None:
     (tmp_path / "packages.json").write_text("[")
     assert "pillow" in Installed(tmp_path / "packages.json").versions(["PIL"])
+
+
+def recipe(*codes: str, files: dict[str, str] | None = None, **environment: object) -> Recipe:
+    before = [File(path, digest) for path, digest in (files or {}).items()]
+    there = dataclasses.replace(HERE, **environment)  # type: ignore[arg-type]
+    return recipes([Step(code, (), ()) for code in codes], before, there)[-1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (recipe("a"), recipe("a"), []),
+        (recipe("a", "b"), recipe("a", "c"), ["its own code changed"]),
+        (recipe("a", "b", "c"), recipe("a", "x", "c"), ["block 2 above it changed"]),
+        (recipe("a", "c"), recipe("a", "b", "c"), ["the blocks above it changed"]),
+        (recipe("a"), recipe("a", packages=(("torch", "2.14.1"),)), ["torch 2.15.0 → 2.14.1"]),
+        (recipe("a"), recipe("a", packages=()), ["torch 2.15.0 → none"]),
+        (
+            recipe("a"),
+            recipe("a", device="NVIDIA H100", python="3.12"),
+            ["python 3.11.7 → 3.12", "device CPU → NVIDIA H100"],
+        ),
+        (recipe("a"), recipe("a", variables=(("TZ", "UTC"),)), ["$TZ changed"]),
+        (recipe("a", files={"figures.py": "1"}), recipe("a", files={"figures.py": "2"}), ["figures.py changed"]),
+    ],
+)
+def test_what_has_changed_is_said_in_words(old: Recipe, new: Recipe, said: list[str]) -> None:
+    assert causes(old, new) == said
+    assert (old.key == new.key) == (said == [])

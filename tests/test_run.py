@@ -15,7 +15,7 @@ import psutil
 import pytest
 from conftest import block
 
-from codeout import BlockError, Config, Engine, Error, Figure, PageError, Run, Stream, Value, environment
+from codeout import Block, BlockError, Config, Engine, Error, Figure, PageError, Run, Stream, Value, environment
 from codeout.blocks import Place
 
 Runner = Callable[..., list[Run]]
@@ -242,6 +242,19 @@ def test_the_script_that_prepares_data_runs_once_and_stops_the_build_if_it_fails
         Engine(Config.of({"root": tmp_path, "prepare": "get.py"})).run([block("3")])
 
 
+def test_the_session_that_took_longest_last_time_starts_first(run: Runner, caplog: pytest.LogCaptureFixture) -> None:
+    def blocks(version: int) -> list[Block]:
+        codes = {"quick": "pass", "slow": "import time; time.sleep(1)"}
+        return [block(f"{code}\n_ = {version}", session=name) for name, code in codes.items()]
+
+    run(*blocks(1), jobs=1)
+    caplog.set_level("INFO")
+    caplog.clear()
+    run(*blocks(2), jobs=1)
+    started = [record.getMessage() for record in caplog.records if "running" in record.getMessage()]
+    assert ["slow" in started[0], "about" in started[0], "quick" in started[1]] == [True, True, True]
+
+
 def test_equal_blocks_of_a_page_are_told_apart(run: Runner) -> None:
     again = block("x += 1\nprint(x)")
     assert [text(one) for one in run(block("x = 1"), again, dataclasses.replace(again))] == ["", "2\n", "3\n"]
@@ -331,9 +344,9 @@ def test_whatever_is_imported_from_the_author_s_folders_counts(
 def test_a_package_that_is_installed_editable_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine_too.py").write_text("x = 1")
     monkeypatch.syspath_prepend(str(tmp_path))
-    before = environment.session_keys([block("import mine_too")], Config.of({"root": tmp_path}))
+    before = environment.session_recipes([block("import mine_too")], Config.of({"root": tmp_path}))
     (tmp_path / "mine_too.py").write_text("x = 2")
-    assert environment.session_keys([block("import mine_too")], Config.of({"root": tmp_path})) != before
+    assert environment.session_recipes([block("import mine_too")], Config.of({"root": tmp_path})) != before
 
 
 def test_what_was_edited_while_it_ran_is_not_kept(run: Runner, tmp_path: Path) -> None:

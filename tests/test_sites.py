@@ -154,11 +154,12 @@ def test_while_serving_an_error_shows_in_place_and_an_edit_mends_it(project: Pat
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "mkdocs", "serve", "--dev-addr", f"127.0.0.1:{port}"]
-    server = subprocess.Popen(command, cwd=project, stderr=subprocess.DEVNULL)
+    log = project / "serve.log"
+    server = subprocess.Popen(command, cwd=project, stderr=log.open("w"))
     try:
-        assert wait_for(port, "ZeroDivisionError")
+        assert wait_for(port, "ZeroDivisionError"), log.read_text()
         (project / "snippets" / "first.py").write_text(SNIPPET)
-        assert wait_for(port, "x is 41")
+        assert wait_for(port, "x is 41"), log.read_text()
     finally:
         server.terminate()
         server.wait(10)

@@ -97,3 +97,11 @@ def test_clean_removes_what_is_not_needed_and_pictures_that_no_run_shows(store: 
     assert store.get(KEY) == RUN
     assert store.get(other) is None
     assert len(list((store.root / "images").iterdir())) == 1
+
+
+def test_times_that_are_damaged_are_forgotten(store: Store) -> None:
+    store.keep_time("a", 1.26)
+    store.keep_time("b", 2)
+    assert store.times() == {"a": 1.3, "b": 2.0}
+    (store.root / "times.json").write_text("[")
+    assert store.times() == {}

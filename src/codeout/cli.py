@@ -22,8 +22,8 @@ from codeout import environment
 from codeout.blocks import Block, Finder, sessions
 from codeout.config import Config
 from codeout.errors import CodeoutError, PageError
-from codeout.keys import Key
-from codeout.run import Engine, log
+from codeout.keys import Recipe, causes
+from codeout.run import Engine, block_name, log
 
 
 class _Loader(yaml.SafeLoader):
@@ -38,8 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("codeout", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("-f", "--config-file", type=Path, default=Path("mkdocs.yml"), help="default: mkdocs.yml")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, words in (("run", "run what is stale"), ("status", "say what is stale"), ("clean", "remove old runs")):
-        command = commands.add_parser(name, help=words)
+    words = {"run": "run what is stale", "status": "say what is stale", "why": "say why", "clean": "remove old runs"}
+    for name, said in words.items():
+        command = commands.add_parser(name, help=said)
         if name != "clean":
             command.add_argument("pages", nargs="*", type=Path, help="Markdown files; default: all of the site")
         if name == "status":
@@ -49,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         site = _Site(asked.config_file)
         if asked.command == "run":
             return _run(site, asked.pages)
+        if asked.command == "why":
+            return _why(site, asked.pages)
         return _status(site, asked.pages, asked.json) if asked.command == "status" else _clean(site)
     except CodeoutError as problem:
         print(problem, file=sys.stderr)
@@ -105,8 +108,8 @@ def _run(site: _Site, pages: Sequence[Path]) -> int:
 def _status(site: _Site, pages: Sequence[Path], as_json: bool) -> int:
     engine = Engine(site.config)
     rows = []
-    for block, key in _keys(site, pages):
-        run = engine.stored(block, key)
+    for block, recipe, _ in _recipes(site, pages):
+        run = engine.stored(block, recipe.key)
         told = {} if run is None else {"device": run.provenance.device, "seconds": round(run.provenance.seconds, 3)}
         rows.append({"block": str(block), "session": block.session, "state": "hit" if run else "stale", **told})
     if as_json:
@@ -120,17 +123,34 @@ def _status(site: _Site, pages: Sequence[Path], as_json: bool) -> int:
 
 
 def _clean(site: _Site) -> int:
-    needed = {key.code for _, key in _keys(site, [])}
+    needed = {recipe.key.code for _, recipe, _ in _recipes(site, [])}
     removed, kept = Engine(site.config).store.clean(needed)
     print(f"removed {removed} runs, kept {kept}")
     return 0
 
 
-def _keys(site: _Site, pages: Sequence[Path]) -> Iterator[tuple[Block, Key]]:
+def _why(site: _Site, pages: Sequence[Path]) -> int:
+    engine = Engine(site.config)
+    known = engine.store.recipes()
+    for block, recipe, name in _recipes(site, pages):
+        if engine.stored(block, recipe.key) is not None:
+            said = "hit"
+        elif name not in known:
+            said = "has not run yet"
+        else:
+            said = "; ".join(causes(known[name], recipe)) or "a module that it loads changed, or its lines moved"
+        print(f"{block}: {said}")
+    return 0
+
+
+def _recipes(site: _Site, pages: Sequence[Path]) -> Iterator[tuple[Block, Recipe, str]]:
+    """Yield each block with what it is made from now, and its name in the store."""
     blocks = site.blocks(pages)
     for page in dict.fromkeys(block.place.path for block in blocks):
         for session in sessions([block for block in blocks if block.place.path == page]):
-            yield from zip(session, environment.session_keys(session, site.config), strict=True)
+            found = environment.session_recipes(session, site.config)
+            for number, (block, recipe) in enumerate(zip(session, found, strict=True), start=1):
+                yield block, recipe, block_name(session, number)
 
 
 def _log_to_terminal() -> None:

@@ -23,13 +23,13 @@ from codeout.blocks import Block
 from codeout.child import KEYED
 from codeout.config import Config
 from codeout.errors import PageError
-from codeout.keys import Environment, File, Key, Step, keys
+from codeout.keys import Environment, File, Recipe, Step, recipes
 from codeout.outputs import Source
 from codeout.packages import Installed
 
 
-def session_keys(session: Sequence[Block], config: Config) -> list[Key]:
-    """Return the keys of a session's blocks on this machine, now."""
+def session_recipes(session: Sequence[Block], config: Config) -> list[Recipe]:
+    """Return the recipes of a session's blocks on this machine, now."""
     prelude = _read(config, config.prelude) if config.prelude else ""
     before = [File(config.prelude, sha(prelude.encode()))] if config.prelude else []
     before += modules(prelude, config)
@@ -38,7 +38,7 @@ def session_keys(session: Sequence[Block], config: Config) -> list[Key]:
     texts = [prelude, *(block.code for block in session)]
     local = {file.path for step in steps for file in step.modules} | {file.path for file in before}
     texts += [config.path(path).read_text("utf8", "replace") for path in sorted(local) if path.endswith(".py")]
-    return keys(steps, before, environment(texts, config))
+    return recipes(steps, before, environment(texts, config))
 
 
 def environment(texts: Iterable[str], config: Config) -> Environment:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-FORMAT = 2  # raise it when captured outputs change shape: every run on disk is then a miss
+FORMAT = 3  # raise it when captured outputs change shape: every run on disk is then a miss
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +54,70 @@ class Key:
         return f"{self.code}-{self.environment}"
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that can change the output of a block. Its digest is the key; kept with a run, it tells why."""
+
+    environment: Environment
+    files: tuple[File, ...]  # prelude, data, and the modules imported so far; sorted
+    codes: tuple[str, ...]  # digests of the blocks above and, last, of this one
+
+    @property
+    def key(self) -> Key:
+        """The name of the run."""
+        return Key(digest(FORMAT, self.files, self.codes)[:40], digest(FORMAT, self.environment)[:16])
+
+
 def digest(*parts: object) -> str:
     """Return a hexadecimal SHA-256 of values whose `repr` tells them apart."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def keys(steps: Sequence[Step], before: Iterable[File], environment: Environment) -> list[Key]:
-    """Return a key for each block of a session.
+def recipes(steps: Sequence[Step], before: Iterable[File], environment: Environment) -> list[Recipe]:
+    """Return a recipe for each block of a session.
 
     Args:
-        steps: the blocks, in page order; each key covers those above it.
+        steps: the blocks, in page order; each recipe covers those above it.
         before: files that the whole session depends on: prelude, its modules, data.
         environment: what they run in.
     """
-    where = digest(FORMAT, environment)[:16]
-    so_far = digest(FORMAT, sorted((file.path, file.digest) for file in before))
+    files = {file.path: file for file in before}
+    codes: list[str] = []
     found = []
     for step in steps:
-        modules = sorted((file.path, file.digest) for file in step.modules)
-        so_far = digest(so_far, normal(step.code), step.options, modules)
-        found.append(Key(so_far[:40], where))
+        files |= {file.path: file for file in step.modules}
+        codes.append(digest(normal(step.code), step.options)[:40])
+        found.append(Recipe(environment, tuple(files[path] for path in sorted(files)), tuple(codes)))
     return found
+
+
+def causes(old: Recipe, new: Recipe) -> list[str]:
+    """Return in words what has changed from one recipe to another."""
+    found = []
+    for name in ("python", "platform", "device"):
+        was, now = getattr(old.environment, name), getattr(new.environment, name)
+        if was != now:
+            found.append(f"{name} {was} → {now}")
+    found += _changes(dict(old.environment.packages), dict(new.environment.packages), "{name} {was} → {now}")
+    found += _changes(dict(old.environment.variables), dict(new.environment.variables), "${name} changed")
+    files = [{file.path: file.digest for file in recipe.files} for recipe in (old, new)]
+    found += _changes(files[0], files[1], "{name} changed")
+    if old.codes[-1] != new.codes[-1]:
+        found.append("its own code changed")
+    if old.codes[:-1] != new.codes[:-1]:
+        pairs = zip(old.codes[:-1], new.codes[:-1], strict=False)
+        first = next((n for n, (was, now) in enumerate(pairs, start=1) if was != now), None)
+        same_length = len(old.codes) == len(new.codes)
+        found.append(f"block {first} above it changed" if first and same_length else "the blocks above it changed")
+    return found
+
+
+def _changes(old: Mapping[str, str], new: Mapping[str, str], words: str) -> list[str]:
+    return [
+        words.format(name=name, was=old.get(name, "none"), now=new.get(name, "none"))
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    ]
 
 
 @cache

@@ -6,6 +6,7 @@ namespace that the blocks above it did not make, and all outputs of a session th
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -22,7 +23,7 @@ from codeout.blocks import Block, Place, sessions
 from codeout.child import Worker
 from codeout.config import Config
 from codeout.errors import BlockError, CodeoutError, PageError
-from codeout.keys import Key
+from codeout.keys import Key, Recipe
 from codeout.outputs import Error, Provenance, Run
 from codeout.store import Store
 
@@ -54,6 +55,8 @@ class Engine:
             return []
         self._prepare()
         groups = [group for page in _pages(blocks) for group in sessions(page)]
+        times = self.store.times()  # the longest first: it decides when the build is done
+        groups.sort(key=lambda group: -times.get(session_name(group), float("inf")))
         futures = self._all(groups)
         problems = [problem for future in futures if (problem := future.exception())]
         for problem in problems:
@@ -102,11 +105,11 @@ class Engine:
             self._prepared = True
 
     def _session(self, session: Sequence[Block]) -> list[Run]:
-        keys = environment.session_keys(session, self.config)
-        found = [self.stored(block, key) for block, key in zip(session, keys, strict=True)]
+        recipes = environment.session_recipes(session, self.config)
+        found = [self.stored(block, recipe.key) for block, recipe in zip(session, recipes, strict=True)]
         runs = [run for run in found if run is not None]
         if len(runs) < len(session):
-            runs = self._new(session, keys)
+            runs = self._new(session, recipes)
         if self.config.errors == "show":
             return [_with_absence(block, run) for block, run in zip(session, runs, strict=True)]
         for block, run in zip(session, runs, strict=True):
@@ -122,28 +125,30 @@ class Engine:
             return None  # it names lines that are elsewhere now
         return run
 
-    def _new(self, session: Sequence[Block], keys: Sequence[Key]) -> list[Run]:
+    def _new(self, session: Sequence[Block], recipes: Sequence[Recipe]) -> list[Run]:
         """Run a session, unless this engine has just seen it fail."""
-        known, failed = self._failed.get(keys[-1], ((), []))
+        known, failed = self._failed.get(recipes[-1].key, ((), []))
         if known != session:
             try:
-                failed = self._run(session, keys)
+                failed = self._run(session, recipes)
             except BlockError as problem:
                 failed = problem
             if isinstance(failed, list) and not any(_unexpected(b, r) for b, r in zip(session, failed, strict=True)):
                 return failed
-            self._failed[keys[-1]] = (session, failed)
+            self._failed[recipes[-1].key] = (session, failed)
         if isinstance(failed, BlockError):
             raise failed
         return failed
 
-    def _run(self, session: Sequence[Block], keys: Sequence[Key]) -> list[Run]:
+    def _run(self, session: Sequence[Block], recipes: Sequence[Recipe]) -> list[Run]:
         """Run all blocks of a session in a new worker, and keep what they produced."""
-        name = session[0].session or str(session[0].place)
+        name = session_name(session)
+        estimate = self.store.times().get(name)
         told = environment.environment([block.code for block in session], self.config)
         shown = tuple((package, version) for package, version in told.packages if package in self.config.packages)
         sources = environment.sources(session, self.config)
-        log.info("codeout: %s: running %d blocks", name, len(session))
+        about = f", about {estimate:.0f} s" if estimate else ""
+        log.info("codeout: %s: running %d blocks%s", name, len(session), about)
         start = time.monotonic()
         worker = Worker(self.config)
         self._workers.add(worker)
@@ -151,7 +156,7 @@ class Engine:
         try:
             if self.config.prelude:
                 self._prelude(worker, session[0])
-            for number, (block, key) in enumerate(zip(session, keys, strict=True), start=1):
+            for number, (block, recipe) in enumerate(zip(session, recipes, strict=True), start=1):
                 answer = worker.run(block, _Progress(f"{name}: block {number} of {len(session)}"))
                 date = datetime.now(UTC).isoformat(timespec="seconds")
                 provenance = Provenance(told.device, told.python, shown, answer.seconds, date, sources)
@@ -161,8 +166,10 @@ class Engine:
                 if _unexpected(block, run):
                     runs += [_skipped(run, block)] * (len(session) - number)
                     break
-                if environment.session_keys(session, self.config)[number - 1] == key:
-                    self._keep(key, run)  # else: a file was edited while the block ran
+                if environment.session_recipes(session, self.config)[number - 1] == recipe:
+                    self._keep(run, recipe, block_name(session, number))  # else: a file was edited meanwhile
+            else:
+                self._keep_time(name, time.monotonic() - start)
         except BlockError as problem:
             if self.config.errors == "raise":
                 raise
@@ -183,11 +190,15 @@ class Engine:
             if isinstance(output, Error):
                 raise BlockError(f"{path}:{output.line or 1}: {output.type}: {output.message}\n{output.traceback}")
 
-    def _keep(self, key: Key, run: Run) -> None:
+    def _keep(self, run: Run, recipe: Recipe, name: str) -> None:
         try:
-            self.store.put(key, run)
+            self.store.put(recipe.key, run, recipe, name)
         except (OSError, ValueError) as problem:
             log.warning("codeout: %s: can't keep a run (%s); it will run again", self.store.root, problem)
+
+    def _keep_time(self, name: str, seconds: float) -> None:
+        with self._lock, contextlib.suppress(OSError):  # that the store can't be written has been said
+            self.store.keep_time(name, seconds)
 
 
 class _Progress:
@@ -204,6 +215,17 @@ class _Progress:
         if time.monotonic() - self._said >= QUIET:
             self._said = time.monotonic()
             log.info("codeout: %s, %.0f s: %s", self._what, self._said - self._start, self._last)
+
+
+def session_name(session: Sequence[Block]) -> str:
+    """Return what a session is called: its page and its own name, or the place of its only block."""
+    first = session[0]
+    return f"{first.place.path} {first.session}" if first.session else str(first.place)
+
+
+def block_name(session: Sequence[Block], number: int) -> str:
+    """Return what names a block from one edit to the next: its page, its session, and its place in it."""
+    return f"{session_name(session)} {number}"
 
 
 def _pages(blocks: Sequence[Block]) -> list[list[Block]]:

@@ -16,10 +16,11 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from codeout.keys import FORMAT, Key
+from codeout.keys import FORMAT, Environment, File, Key, Recipe
 from codeout.outputs import Figure, Run, Value, from_json, to_json
 
 IMAGES = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
@@ -42,14 +43,48 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def put(self, key: Key, run: Run) -> None:
+    def put(self, key: Key, run: Run, recipe: Recipe | None = None, name: str = "") -> None:
         """Keep a run.
+
+        Args:
+            key: what finds it again.
+            run: what the block produced.
+            recipe: what it was made from, to tell later why it is stale.
+            name: which block of which page it was.
 
         Raises:
             OSError: the disk is full or read-only; nothing of the run is kept then.
         """
         content = {"format": FORMAT, "key": str(key), **to_json(_each_picture(run, self._save))}
+        content |= {"name": name, "recipe": asdict(recipe) if recipe else None}
         write(self._path(key), json.dumps(content, ensure_ascii=False, indent=1).encode())
+
+    def times(self) -> dict[str, float]:
+        """Return how many seconds sessions took when they last ran, by name."""
+        try:
+            content = json.loads((self.root / "times.json").read_text(encoding="utf8"))
+            return {str(name): float(seconds) for name, seconds in content.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def keep_time(self, name: str, seconds: float) -> None:
+        """Keep how long a session took.
+
+        Raises:
+            OSError: the disk is full or read-only.
+        """
+        write(self.root / "times.json", json.dumps({**self.times(), name: round(seconds, 1)}, indent=1).encode())
+
+    def recipes(self) -> dict[str, Recipe]:
+        """Return what the newest run of each block, by name, was made from."""
+        found: dict[str, Recipe] = {}
+        for path in sorted(self.root.glob("??/*.json"), key=lambda path: path.stat().st_mtime_ns):
+            try:
+                content = json.loads(path.read_text(encoding="utf8"))
+                found[content["name"]] = _recipe(content["recipe"])
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # torn, foreign or older: it tells nothing
+        return found
 
     def clean(self, needed: Container[str]) -> tuple[int, int]:
         """Remove the runs of code that is not needed, for every environment, and pictures that no run shows.
@@ -90,6 +125,13 @@ class Store:
         if hashlib.sha256(content).hexdigest() != name.split(".")[0]:
             raise ValueError(f"damaged: {name}")
         return base64.b64encode(content).decode()
+
+
+def _recipe(content: Mapping[str, Any]) -> Recipe:
+    told = content["environment"]
+    pairs = {name: tuple((str(k), str(v)) for k, v in told[name]) for name in ("packages", "variables")}
+    files = tuple(File(**file) for file in content["files"])
+    return Recipe(Environment(**{**told, **pairs}), files, tuple(content["codes"]))
 
 
 def _each_picture(run: Run, change: Callable[[str, str], str]) -> Run:
