@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for proxy in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(urllib.request, "_opener", None)  # urllib remembers the proxies of its first request
     for name in ("train_list", "test_list", "meta", "url", "tgz_md5"):
         monkeypatch.setattr(CIFAR10, name, getattr(CIFAR10, name))
     return tmp_path / "data"
