@@ -51,3 +51,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)], cwd=ROOT, check=True
     )
     return folder
+
+
+LISTS = {"row": "rows", "picture": "pictures", "diagram": "diagrams"}  # argument of a test: attribute of its class
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test of each row, picture and diagram of a page (`page_tests.PageTests`)."""
+    for argument, name in LISTS.items():
+        if argument in metafunc.fixturenames and metafunc.cls:
+            metafunc.parametrize(argument, list(getattr(metafunc.cls, name)))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from conftest import ROOT
+from page_tests import run
 
 sys.path.insert(0, str(ROOT / "snippets"))
 import torch
@@ -51,6 +53,11 @@ def test_the_network_is_drawn_with_the_shapes_of_a_real_forward_pass() -> None:
         *("flatten", "36"),
         *("4: linear", "5"),
     ]
+
+
+def test_diagrams_of_a_script_are_files(standins: Path) -> None:
+    run("autograd", standins)
+    assert (standins / "figures" / "autograd-graph.svg").read_text(encoding="utf8").startswith("<svg")
 
 
 def test_a_drawing_has_words() -> None:

@@ -1,0 +1,27 @@
+"""The snippet of docs/autograd.md: a script that runs alone, and what its page shows of it."""
+
+from __future__ import annotations
+
+from page_tests import SOURCE, PageTests
+
+
+class TestAutograd(PageTests):
+    page = "autograd"
+    rows = {  # row of the source's inventory: section, what its Out shows; None: it shows none
+        "A1": ("model", rf"resnet18 {SOURCE}: .+\n11689512 parameters"),
+        "A2": ("forward", None),
+        "A3": ("backward", None),
+        "A4": ("optimizer", None),
+        "A5": ("step", None),
+        "A6": ("leaves", None),
+        "A7": ("q", None),
+        "A8": ("q_backward", None),
+        "A9": ("check", r"(tensor\(\[True, True\]\)\n?){2}"),
+        "AF1": ("graph", r".*PowBackward0.*SubBackward0.*"),
+        "A10": ("tracking", r"Does `a` require gradients\? : False\nDoes `b` require gradients\?: True"),
+        "A11": ("freeze", None),
+        "A12": ("head", None),
+        "A13": ("only_head", None),
+    }
+    diagrams = ("graph",)
+    printed = ("tensor([True, True])\ntensor([True, True])", "wrote figures")  # by the script, with stand-ins for data

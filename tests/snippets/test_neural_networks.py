@@ -1,0 +1,32 @@
+"""The snippet of docs/neural_networks.md: a script that runs alone, and what its page shows of it."""
+
+from __future__ import annotations
+
+from page_tests import NUMBER, PageTests
+
+
+class TestNeuralNetworks(PageTests):
+    page = "neural_networks"
+    rows = {  # row of the source's inventory: section, what its Out shows; None: it shows none
+        "N1": ("net", r"Net\(\n  \(conv1\): Conv2d\(1, 6.*\n(.*\n){4}\)"),
+        "NF1": ("diagram", r".*6 × 28 × 28.*16 × 5 × 5.*"),
+        "N2": ("parameters", r"10\ntorch\.Size\(\[6, 1, 5, 5\]\)"),
+        "N3": ("forward", rf"tensor\(\[\[\s*({NUMBER},?\s*){{10}}\]\], grad_fn=<AddmmBackward0>\)"),
+        "N4": ("random_backward", None),
+        "N5": ("loss", rf"tensor\({NUMBER}, grad_fn=<MseLossBackward0>\)"),
+        "N6": ("chain", r"ConvolutionBackward0\n-> ReluBackward0\n(-> \w+\n)*-> MseLossBackward0"),
+        "N7": ("steps_back", r"<MseLoss.*\n<Addmm.*\n<AccumulateGrad.*\n<ReluBackward0.*"),
+        "N8": (
+            "backprop",
+            r"conv1\.bias\.grad before backward\nNone\n"
+            rf"conv1\.bias\.grad after backward\ntensor\(\[\s*({NUMBER},?\s*){{6}}\]\)",
+        ),
+        "N9": ("update", None),
+        "N10": ("optim", None),
+    }
+    diagrams = ("diagram",)
+    printed = (
+        "Net(\n  (conv1)",
+        "10\ntorch.Size([6, 1, 5, 5])",
+        "wrote figures",
+    )  # by the script, with stand-ins for data

@@ -1,0 +1,40 @@
+"""The snippet of docs/training_a_classifier.md: a script that runs alone, and what its page shows of it."""
+
+from __future__ import annotations
+
+from page_tests import SOURCE, PageTests
+
+
+class TestTrainingAClassifier(PageTests):
+    page = "training_a_classifier"
+    rows = {  # row of the source's inventory: section, what its Out shows; None: it shows none
+        "K1": ("imports", None),
+        "K2": ("dataset", rf"CIFAR-10 {SOURCE}: .+\n\d+ training images, \d+ test images"),
+        "KF1": ("samples", r".*plane.*truck.*"),
+        "K3": ("batch", r"\s*(\w+ *){4}"),
+        "K4": ("net", None),
+        "K5": ("optimizer", None),
+        "K6": ("train", r"(\[[12], +\d+\] loss: \d\.\d{3}\n){2,12}Finished Training"),
+        "K7": ("save", None),
+        "K8": ("test_batch", r"\s*GroundTruth: ( \w+ *){4}"),
+        "K9": ("load", r"<All keys matched successfully>"),
+        "K10": ("outputs", None),
+        "K11": ("predicted", r"Predicted: ( \w+ *){4}"),
+        "K12": ("accuracy", r"Accuracy of the network on the \d+ test images: \d\d %"),
+        "K13": ("class_accuracy", r"(Accuracy for class: \w+ +is \d+\.\d %\n?){10}"),
+    }
+    pictures = {  # section: the words of its picture
+        "samples": "The first ten training images of each class",
+        "batch": "Four training images",
+        "test_batch": "The first four test images",
+        "curve": "Loss while training; loss, mean of 500 steps against steps of 4 images",
+        "beliefs": "cat|plane",
+        "bars": "Accuracy of each class",
+        "confusion": "taken for",
+        "filters": "six filters",
+    }
+    printed = (
+        "Finished Training",
+        "GroundTruth: ",
+        "on the 2000 test images",
+    )  # by the script, with stand-ins for data
