@@ -7,6 +7,9 @@ import os
 import warnings
 from pathlib import Path
 
+# Before numpy is imported: its threads would be idle, and a process with threads can't be copied to go on from.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
 import matplotlib as mpl
 import torch
 

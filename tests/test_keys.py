@@ -19,11 +19,11 @@ HERE = Environment("3.11.7", "Linux x86_64", "CPU", (("torch", "2.15.0"),), ())
 
 
 def of(*codes: str) -> list[Key]:
-    return keys([Step(code, (), ()) for code in codes], [], HERE)
+    return keys([Step(code, (), (), HERE) for code in codes], [])
 
 
-def keys(steps: list[Step], before: list[File], environment: Environment) -> list[Key]:
-    return [recipe.key for recipe in recipes(steps, before, environment)]
+def keys(steps: list[Step], before: list[File]) -> list[Key]:
+    return [recipe.key for recipe in recipes(steps, before)]
 
 
 @pytest.mark.parametrize(
@@ -54,17 +54,17 @@ def test_an_edit_reruns_what_it_can_change(old: str, new: str, stale: list[bool]
 )
 def test_another_environment_is_another_run_of_the_same_code(change: dict[str, object]) -> None:
     there = dataclasses.replace(HERE, **change)  # type: ignore[arg-type]
-    here, elsewhere = of("a = 1")[0], keys([Step("a = 1", (), ())], [], there)[0]
+    here, elsewhere = of("a = 1")[0], keys([Step("a = 1", (), (), there)], [])[0]
     assert here.code == elsewhere.code
     assert here.environment != elsewhere.environment
 
 
 def test_files_of_the_session_and_modules_of_a_block_count() -> None:
-    steps = [Step("a", (), ()), Step("import m", (), (File("m.py", "1"),)), Step("b", (), ())]
-    changed = [steps[0], Step("import m", (), (File("m.py", "2"),)), steps[2]]
-    plain, edited = keys(steps, [], HERE), keys(changed, [], HERE)
+    steps = [Step("a", (), (), HERE), Step("import m", (), (File("m.py", "1"),), HERE), Step("b", (), (), HERE)]
+    changed = [steps[0], Step("import m", (), (File("m.py", "2"),), HERE), steps[2]]
+    plain, edited = keys(steps, []), keys(changed, [])
     assert [one != other for one, other in zip(plain, edited, strict=True)] == [False, True, True]
-    assert keys(steps, [File("data.json", "1")], HERE)[0] != plain[0]
+    assert keys(steps, [File("data.json", "1")])[0] != plain[0]
 
 
 def test_code_that_is_no_python_keeps_its_white_space() -> None:
@@ -159,7 +159,7 @@ def test_a_damaged_memory_of_packages_is_read_anew(tmp_path: Path) -> None:
 def recipe(*codes: str, files: dict[str, str] | None = None, **environment: object) -> Recipe:
     before = [File(path, digest) for path, digest in (files or {}).items()]
     there = dataclasses.replace(HERE, **environment)  # type: ignore[arg-type]
-    return recipes([Step(code, (), ()) for code in codes], before, there)[-1]
+    return recipes([Step(code, (), (), there) for code in codes], before)[-1]
 
 
 @pytest.mark.parametrize(
@@ -183,3 +183,10 @@ def recipe(*codes: str, files: dict[str, str] | None = None, **environment: obje
 def test_what_has_changed_is_said_in_words(old: Recipe, new: Recipe, said: list[str]) -> None:
     assert causes(old, new) == said
     assert (old.key == new.key) == (said == [])
+
+
+def test_a_package_that_a_lower_block_imports_does_not_touch_those_above(tmp_path: Path) -> None:
+    config = Config.of({"root": tmp_path})
+    before = env.session_recipes([block("a = 1"), block("b = 1")], config)
+    after = env.session_recipes([block("a = 1"), block("import PIL")], config)
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False]

@@ -43,6 +43,16 @@ class Log:
                 before=self._before_fork, after_in_parent=self._lock.release, after_in_child=self._forked
             )
 
+    def move(self, replies: int, folder: Path) -> None:
+        """Go on in a copy of the process: with another way to the parent, and files that no other process reads."""
+        self._replies = replies
+        for file in self._files.values():
+            file.close()
+        redirect(folder, f"-{os.getpid()}")
+        self._files = {
+            name: (folder / f"{path}-{os.getpid()}").open("rb", buffering=0) for name, path in CAPTURED.items()
+        }
+
     def begin(self) -> None:
         """Start counting anew, for the next block."""
         self._pending: deque[tuple[str, str]] = deque()
@@ -171,12 +181,17 @@ def capture(folder: Path) -> tuple[IO[bytes], Log]:
     replies = os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    for descriptor, path in enumerate(CAPTURED.values(), start=1):
-        file = os.open(folder / path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(file, descriptor)
-        os.close(file)
+    redirect(folder)
     log = Log(replies, folder)
     for descriptor, name in enumerate(CAPTURED, start=1):
         raw: Any = Captured(f"<{name}>", descriptor, log)
         setattr(sys, name, io.TextIOWrapper(raw, encoding="utf8", errors="backslashreplace", write_through=True))
     return requests, log
+
+
+def redirect(folder: Path, suffix: str = "") -> None:
+    """Put files where stdout and stderr are."""
+    for descriptor, path in enumerate(CAPTURED.values(), start=1):
+        file = os.open(folder / f"{path}{suffix}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(file, descriptor)
+        os.close(file)

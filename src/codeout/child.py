@@ -12,6 +12,7 @@ import os
 import queue
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,12 +21,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
 from codeout.blocks import Block
 from codeout.config import Config
+from codeout.copies import PATIENCE, Copies
 from codeout.errors import BlockError
 from codeout.outputs import Error, Figure, Output, Stream, Value, tidy
 
@@ -64,9 +66,10 @@ class Worker:
             start_new_session=True,
         )
         self._watcher = _watch(self._process.pid, self.folder)
-        self._events: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._said = ""  # the end of what the block has printed
-        threading.Thread(target=self._read, daemon=True).start()
+        self._resumed: socket.socket | None = None  # the way to the process, if it is a copy that goes on
+        self._copies = Copies(self.folder) if config.snapshots and sys.platform == "linux" else None
+        self._listen(self._process.stdout)
 
     def run(self, block: Block, tick: Callable[[str], None]) -> Answer:
         """Run a block.
@@ -106,15 +109,44 @@ class Worker:
                 tick(event.get("text", ""))
         raise AssertionError("the answers of a worker end with 'done' or an exception")
 
+    def snapshot(self, number: int) -> bool:
+        """Have a copy kept of the process as it is now, after `number` blocks; return whether there is one.
+
+        Raises:
+            BlockError: the process died.
+        """
+        if self._copies is None or not self._copies.room():
+            return False
+        self._put({"snapshot": number})
+        answer: dict[str, Any] = {}
+        while "snapshot" not in answer:  # before it may come text of what a block has left running
+            try:
+                raw = self._events.get(timeout=PATIENCE)
+            except queue.Empty:
+                return False
+            if not raw:
+                return False
+            answer = json.loads(raw)
+        return bool(answer["snapshot"]) and self._copies.add(number)
+
+    def resume(self, number: int) -> bool:
+        """Go on from the copy that was made after `number` blocks; return whether it answered in time."""
+        if self._copies is None:
+            return False
+        self._end_process()
+        self._resumed = self._copies.wake(number)
+        if self._resumed is None:
+            return False
+        self._listen(self._resumed.makefile("rb"))
+        return True
+
     def close(self) -> None:
         """End the process and all that it started, and remove its scratch folder."""
         started = self._descendants()  # now, while the worker is there to ask
-        with contextlib.suppress(BrokenPipeError):
-            if self._process.stdin:
-                self._process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(LINGER)
+        self._end_process()
         self.kill(started)
+        if self._copies:
+            self._copies.close()
         if self._watcher:
             self._watcher.kill()
             self._watcher.wait()
@@ -132,21 +164,38 @@ class Worker:
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
+    def _end_process(self) -> None:
+        """Let the process that runs blocks end by itself."""
+        if self._resumed:
+            self._resumed.close()
+            self._resumed = None
+        with contextlib.suppress(BrokenPipeError):
+            if self._process.stdin:
+                self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(LINGER)
+
     def _descendants(self) -> tuple[psutil.Process, ...]:
         """Return the processes that blocks have started, those included that have left the group."""
-        try:
-            return tuple(psutil.Process(self._process.pid).children(recursive=True))
-        except psutil.NoSuchProcess:
-            return ()
+        found: list[psutil.Process] = []
+        for pid in (self._process.pid, *(self._copies.pids if self._copies else ())):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += psutil.Process(pid).children(recursive=True)
+        return tuple(found)
 
     def _send(self, request: dict[str, Any], block: Block) -> None:
-        if self._process.stdin is None:
-            raise AssertionError("a worker is started with a pipe to its standard input")
         try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
+            self._put(request)
         except BrokenPipeError:
             raise BlockError(f"{block}: {self._death()}") from None
+
+    def _put(self, request: dict[str, Any]) -> None:
+        raw = json.dumps(request).encode() + b"\n"
+        if self._resumed:
+            self._resumed.sendall(raw)
+        elif self._process.stdin:
+            self._process.stdin.write(raw)
+            self._process.stdin.flush()
 
     def _answers(self, block: Block, limit: float, tick: Callable[[str], None]) -> Iterator[dict[str, Any]]:
         deadline = time.monotonic() + limit + GRACE
@@ -155,23 +204,33 @@ class Worker:
                 raw = self._events.get(timeout=min(1.0, left))
             except queue.Empty:
                 tick("")
-                if self._process.poll() is None:
+                if self._resumed or self._process.poll() is None:
                     continue
                 raw = b""  # it is gone, though a process that it forked may still hold its pipe
-            if not raw:
+            if not raw and time.monotonic() < deadline - GRACE:
                 raise BlockError(f"{block}: {self._death()}")
+            if not raw:  # writing down where it hung has ended it
+                break
             yield json.loads(raw)
         self.kill()
         raise BlockError(f"{block}: took longer than {limit:g} s{self._last_words(self._tail('.stacks'))}")
 
-    def _read(self) -> None:
-        """Pass on the lines of the worker; an empty one says that it is gone."""
-        if self._process.stdout:
-            for line in self._process.stdout:
-                self._events.put(line)
-        self._events.put(b"")
+    def _listen(self, source: IO[bytes] | None) -> None:
+        """Collect the lines of the process from now on; an empty one says that it is gone."""
+        self._events: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        events = self._events
+
+        def read() -> None:
+            with contextlib.suppress(OSError, ValueError):
+                for line in source or ():
+                    events.put(line)
+            events.put(b"")
+
+        threading.Thread(target=read, daemon=True).start()
 
     def _death(self) -> str:
+        if self._resumed:
+            return f"the process of the session ended{self._last_words('')}"
         code = self._process.wait()
         how = f"ended itself with exit code {code}"
         if code < 0:

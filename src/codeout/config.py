@@ -26,6 +26,7 @@ class Config:
     variables: tuple[str, ...] = ()  # environment variables that blocks see, and that are in the key
     timeout: float = 600.0  # seconds a block may take
     jobs: int = 0  # sessions that run at once; 0: as many as there are cores
+    snapshots: bool = False  # keep a copy of each session's process after each block, to go on from at an edit
     errors: Literal["raise", "show"] = "raise"  # what a failing block does to the build
 
     @classmethod

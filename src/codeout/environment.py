@@ -34,11 +34,19 @@ def session_recipes(session: Sequence[Block], config: Config) -> list[Recipe]:
     before = [File(config.prelude, sha(prelude.encode()))] if config.prelude else []
     before += modules(prelude, config)
     before += [File(path, sha(config.path(path).read_bytes())) for path in data_files(session, config)]
-    steps = [Step(b.code, (f"width={b.width}", f"workdir={b.workdir}"), modules(b.code, config)) for b in session]
-    texts = [prelude, *(block.code for block in session)]
-    local = {file.path for step in steps for file in step.modules} | {file.path for file in before}
-    texts += [config.path(path).read_text("utf8", "replace") for path in sorted(local) if path.endswith(".py")]
-    return recipes(steps, before, environment(texts, config))
+    texts = [prelude, *_texts(before, config)]
+    steps = []
+    for block in session:
+        own = modules(block.code, config)
+        texts += [block.code, *_texts(own, config)]
+        options = (f"width={block.width}", f"workdir={block.workdir}")
+        steps.append(Step(block.code, options, own, environment(texts, config)))
+    return recipes(steps, before)
+
+
+def _texts(files: Iterable[File], config: Config) -> list[str]:
+    paths = [config.path(file.path) for file in files if file.path.endswith(".py")]
+    return [path.read_text("utf8", "replace") for path in paths]
 
 
 def environment(texts: Iterable[str], config: Config) -> Environment:

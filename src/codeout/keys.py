@@ -40,6 +40,7 @@ class Step:
     code: str
     options: tuple[str, ...]  # those that can change the output
     modules: tuple[File, ...]  # the local modules that it imports, and theirs
+    environment: Environment  # with the packages that code down to here can reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +74,12 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def recipes(steps: Sequence[Step], before: Iterable[File], environment: Environment) -> list[Recipe]:
+def recipes(steps: Sequence[Step], before: Iterable[File]) -> list[Recipe]:
     """Return a recipe for each block of a session.
 
     Args:
         steps: the blocks, in page order; each recipe covers those above it.
         before: files that the whole session depends on: prelude, its modules, data.
-        environment: what they run in.
     """
     files = {file.path: file for file in before}
     codes: list[str] = []
@@ -87,7 +87,7 @@ def recipes(steps: Sequence[Step], before: Iterable[File], environment: Environm
     for step in steps:
         files |= {file.path: file for file in step.modules}
         codes.append(digest(normal(step.code), step.options)[:40])
-        found.append(Recipe(environment, tuple(files[path] for path in sorted(files)), tuple(codes)))
+        found.append(Recipe(step.environment, tuple(files[path] for path in sorted(files)), tuple(codes)))
     return found
 
 

@@ -62,11 +62,18 @@ class CodeoutPlugin(BasePlugin[Settings]):
             settings,
             docs_dir=Path(os.path.relpath(config.docs_dir, root)).as_posix(),
             errors="show" if self._serving else settings.errors,
+            snapshots=self._serving or settings.snapshots,
         )
         if self._site is None or self._site.engine.config != settings:
+            self.on_shutdown()
             self._site = Site(Engine(settings))
         config.mdx_configs[NAME] = {**options, "site": self._site}
         return config
+
+    def on_shutdown(self) -> None:
+        """End what is kept to go on from."""
+        if self._site is not None:
+            self._site.engine.close()
 
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
         """Run all blocks of the site that are not in the store, sessions side by side.

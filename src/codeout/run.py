@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Lock
 
@@ -42,6 +42,7 @@ class Engine:
         self._prepared = False
         self._lock = Lock()
         self._workers: set[Worker] = set()
+        self._live: dict[str, _Live] = {}  # sessions that can go on from a copy, by name
         self._failed: dict[Key, tuple[Sequence[Block], list[Run] | BlockError]] = {}  # by a session's last key
 
     def run(self, blocks: Sequence[Block]) -> list[Run]:
@@ -69,6 +70,12 @@ class Engine:
         ran = [zip(group, future.result(), strict=True) for group, future in zip(groups, futures, strict=True)]
         found = {id(block): run for pairs in ran for block, run in pairs}
         return [found[id(block)] for block in blocks]
+
+    def close(self) -> None:
+        """End all processes that are kept to go on from."""
+        for live in self._live.values():
+            live.worker.close()
+        self._live.clear()
 
     def _all(self, groups: Sequence[Sequence[Block]]) -> list[Future[list[Run]]]:
         """Run sessions side by side; whatever interrupts that ends their workers at once."""
@@ -141,46 +148,67 @@ class Engine:
         return failed
 
     def _run(self, session: Sequence[Block], recipes: Sequence[Recipe]) -> list[Run]:
-        """Run all blocks of a session in a new worker, and keep what they produced."""
+        """Run what is new of a session: all of it in a new worker, or the end of it in one that goes on from a copy."""
         name = session_name(session)
-        estimate = self.store.times().get(name)
-        told = environment.environment([block.code for block in session], self.config)
-        shown = tuple((package, version) for package, version in told.packages if package in self.config.packages)
-        sources = environment.sources(session, self.config)
-        about = f", about {estimate:.0f} s" if estimate else ""
-        log.info("codeout: %s: running %d blocks%s", name, len(session), about)
         start = time.monotonic()
-        worker = Worker(self.config)
-        self._workers.add(worker)
-        runs: list[Run] = []
+        live = self._live.pop(name, None)
+        done = live.go_on(session, recipes, self.config) if live else 0
+        if live is None or not done:
+            live = _Live(Worker(self.config))
+        estimate = self.store.times().get(name)
+        about = f", about {estimate:.0f} s" if estimate and not done else ""
+        log.info("codeout: %s: running %d blocks%s", name, len(session) - done, about)
+        self._workers.add(live.worker)
         try:
-            if self.config.prelude:
-                self._prelude(worker, session[0])
-            for number, (block, recipe) in enumerate(zip(session, recipes, strict=True), start=1):
-                answer = worker.run(block, _Progress(f"{name}: block {number} of {len(session)}"))
-                date = datetime.now(UTC).isoformat(timespec="seconds")
-                provenance = Provenance(told.device, told.python, shown, answer.seconds, date, sources)
-                modules = environment.digests(answer.modules, self.config)
-                run = Run(answer.outputs, provenance, str(block.origin), modules)
-                runs.append(run)
-                if _unexpected(block, run):
-                    runs += [_skipped(run, block)] * (len(session) - number)
-                    break
-                if environment.session_recipes(session, self.config)[number - 1] == recipe:
-                    self._keep(run, recipe, block_name(session, number))  # else: a file was edited meanwhile
-            else:
-                self._keep_time(name, time.monotonic() - start)
+            if self.config.prelude and not done:
+                self._prelude(live.worker, session[0])
+            failed = self._blocks(live, session, recipes)
         except BlockError as problem:
+            live.worker.close()
+            if done:  # the copy was no good: once more, from the first block
+                return self._run(session, recipes)
             if self.config.errors == "raise":
                 raise
-            provenance = Provenance(told.device, told.python, shown, time.monotonic() - start, "", sources)
-            died = Run((Error("BlockError", str(problem), str(problem), None),), provenance)
-            runs += [died] * (len(session) - len(runs))
+            error = Error("BlockError", str(problem), str(problem), None)
+            died = Run((error,), self._provenance(session, recipes[0], time.monotonic() - start))
+            return [*live.runs, *[died] * (len(session) - len(live.runs))]
+        except BaseException:
+            live.worker.close()
+            raise
         finally:
-            self._workers.discard(worker)
-            worker.close()
+            self._workers.discard(live.worker)
+        if self.config.snapshots and live.copies:
+            self._live[name] = live
+        else:
+            live.worker.close()
+        if not failed and not done:
+            self._keep_time(name, time.monotonic() - start)
         log.info("codeout: %s: done in %.1f s", name, time.monotonic() - start)
-        return runs
+        return [*live.runs, *failed]
+
+    def _blocks(self, live: _Live, session: Sequence[Block], recipes: Sequence[Recipe]) -> list[Run]:
+        """Run the blocks that are left, and keep what they produced; return what to show from one that failed on."""
+        for number, (block, recipe) in enumerate(zip(session, recipes, strict=True), start=1):
+            if number <= len(live.runs):
+                continue
+            answer = live.worker.run(block, _Progress(f"{session_name(session)}: block {number} of {len(session)}"))
+            modules = environment.digests(answer.modules, self.config)
+            provenance = self._provenance(session, recipe, answer.seconds)
+            run = Run(answer.outputs, provenance, str(block.origin), modules)
+            if _unexpected(block, run):
+                return [run, *[_skipped(run, block)] * (len(session) - number)]
+            live.add(block, recipe, run)
+            if environment.session_recipes(session, self.config)[number - 1] == recipe:
+                self._keep(run, recipe, block_name(session, number))  # else: a file was edited meanwhile
+            if self.config.snapshots and live.worker.snapshot(number):
+                live.copies.add(number)
+        return []
+
+    def _provenance(self, session: Sequence[Block], recipe: Recipe, seconds: float) -> Provenance:
+        told = recipe.environment
+        shown = tuple((package, version) for package, version in told.packages if package in self.config.packages)
+        date = datetime.now(UTC).isoformat(timespec="seconds")
+        return Provenance(told.device, told.python, shown, seconds, date, environment.sources(session, self.config))
 
     def _prelude(self, worker: Worker, first: Block) -> None:
         path = self.config.prelude
@@ -199,6 +227,43 @@ class Engine:
     def _keep_time(self, name: str, seconds: float) -> None:
         with self._lock, contextlib.suppress(OSError):  # that the store can't be written has been said
             self.store.keep_time(name, seconds)
+
+
+@dataclass(slots=True)
+class _Live:
+    """A session whose worker is there, with what has run in it so far."""
+
+    worker: Worker
+    blocks: list[Block] = field(default_factory=list)
+    recipes: list[Recipe] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    copies: set[int] = field(default_factory=set)  # after how many blocks there is a copy of the process
+
+    def add(self, block: Block, recipe: Recipe, run: Run) -> None:
+        self.blocks.append(block)
+        self.recipes.append(recipe)
+        self.runs.append(run)
+
+    def go_on(self, session: Sequence[Block], recipes: Sequence[Recipe], config: Config) -> int:
+        """Go back to the last copy before anything that is new; return how many blocks had run, 0 if there is none."""
+        same = self._same(session, recipes, config)
+        number = max((copy for copy in self.copies if copy <= same), default=0)
+        if not number or not self.worker.resume(number):
+            self.worker.close()
+            return 0
+        del self.blocks[number:], self.recipes[number:], self.runs[number:]
+        self.copies = {copy for copy in self.copies if copy <= number}
+        return number
+
+    def _same(self, session: Sequence[Block], recipes: Sequence[Recipe], config: Config) -> int:
+        """Return how many blocks from the first are what they were, line for line: a traceback may name lines."""
+        count = 0
+        for old, block, made, recipe, run in zip(self.blocks, session, self.recipes, recipes, self.runs, strict=False):
+            loaded = environment.digests([path for path, _ in run.modules], config)
+            if made != recipe or old.origin != block.origin or run.modules != loaded:
+                break
+            count += 1
+        return count
 
 
 class _Progress:

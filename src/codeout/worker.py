@@ -30,8 +30,9 @@ from importlib.machinery import (
 )
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
+from codeout import snapshots
 from codeout.capture import Log, capture
 
 
@@ -259,6 +260,17 @@ def _serve(request: Mapping[str, Any], session: Session, log: Log, folders: Sequ
     log.send(done=seconds, modules=_imported(folders))
 
 
+def _snapshot(log: Log, folder: Path, number: int) -> IO[bytes] | None:
+    """Leave a copy of this process behind, if that is safe; in the copy, return where requests come from now."""
+    safe = snapshots.safe()
+    log.send(snapshot=safe)
+    connection = snapshots.take(folder / snapshots.CONTROL, number) if safe else None
+    if connection is None:
+        return None
+    log.move(os.dup(connection.fileno()), folder)
+    return connection.makefile("rb")
+
+
 def main() -> None:
     """Serve requests until the parent hangs up.
 
@@ -270,9 +282,13 @@ def main() -> None:
     requests, log = capture(folder)
     with (folder / ".stacks").open("w") as stacks:
         session = Session(log)
-        for raw in requests:
+        while raw := requests.readline():
             request = json.loads(raw)
             log.begin()
+            if "snapshot" in request:
+                if resumed := _snapshot(log, folder, request["snapshot"]):
+                    own, requests = os.getpid(), resumed
+                continue
             faulthandler.dump_traceback_later(request["timeout"], file=stacks)
             _serve(request, session, log, folders)
             if os.getpid() != own:  # a process that a block has forked, and that has come to the block's end

@@ -1,0 +1,162 @@
+"""Going on from a copy of a session's process: what is shown equals a run from the first block, always."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import block
+
+from codeout import Block, Config, Engine, Run, Stream
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="copies are made by fork, on Linux alone")
+
+COUNT = "with open({log!r}, 'a') as f: f.write('{name} ')\n"
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = Engine(Config.of({"root": tmp_path, "snapshots": True, "timeout": 30}))
+    yield engine
+    engine.close()
+
+
+def blocks(*codes: str) -> list[Block]:
+    return [block(code, line=1 + 20 * number) for number, code in enumerate(codes)]
+
+
+def texts(runs: list[Run]) -> list[str]:
+    return ["".join(o.text for o in run.outputs if isinstance(o, Stream)) for run in runs]
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Callable[[str, str], str]:
+    """Return what makes code leave a mark each time that it runs."""
+    return lambda name, code: COUNT.format(log=str(tmp_path / "log"), name=name) + code
+
+
+def test_an_edit_goes_on_from_the_block_above_it(engine: Engine, tmp_path: Path, counted: Callable[..., str]) -> None:
+    above = [counted("a", "x = [1]"), counted("b", "x.append(2)")]
+    assert texts(engine.run(blocks(*above, "x.append(3); print(x)"))) == ["", "", "[1, 2, 3]\n"]
+    assert texts(engine.run(blocks(*above, "x.append(4); print(x)"))) == ["", "", "[1, 2, 4]\n"]
+    assert texts(engine.run(blocks(*above, "x.append(5); print(x)", "print(len(x))"))) == ["", "", "[1, 2, 5]\n", "3\n"]
+    assert (tmp_path / "log").read_text() == "a b "
+    assert texts(engine.run(blocks(above[0], counted("b", "x.append(9)"), "print(x)"))) == ["", "", "[1, 9]\n"]
+    assert (tmp_path / "log").read_text() == "a b b "
+
+
+def test_files_are_what_they_were(engine: Engine) -> None:
+    first = "import pathlib\nf = pathlib.Path('made.txt'); _ = f.write_text('one')"
+    second = "f.write_text('two'); pathlib.Path('more.txt').touch();"
+    look = "print(f.read_text(), sorted(p.name for p in pathlib.Path().glob('*.txt')))"
+    engine.run(blocks(first, second))
+    assert texts(engine.run(blocks(first, look)))[1] == "one ['made.txt']\n"
+
+
+def test_an_error_can_be_mended_without_running_what_is_above(tmp_path: Path, counted: Callable[..., str]) -> None:
+    engine = Engine(Config.of({"root": tmp_path, "snapshots": True, "errors": "show"}))
+    above = counted("a", "x = 1")
+    assert engine.run(blocks(above, "print(x / 0)"))[1].error is not None
+    assert texts(engine.run(blocks(above, "print(x / 1)"))) == ["", "1.0\n"]
+    assert (tmp_path / "log").read_text() == "a "
+    engine.close()
+
+
+def test_a_process_with_threads_is_not_copied_but_run_again(
+    engine: Engine, tmp_path: Path, counted: Callable[..., str]
+) -> None:
+    above = counted("a", "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()")
+    engine.run(blocks(above, "print(1)"))
+    assert texts(engine.run(blocks(above, "print(2)")))[1] == "2\n"
+    assert (tmp_path / "log").read_text() == "a a "
+
+
+def test_a_copy_that_does_not_answer_is_given_up(engine: Engine, tmp_path: Path, counted: Callable[..., str]) -> None:
+    above = counted("a", "x = 1")
+    engine.run(blocks(above, "print(x)"))
+    (live,) = engine._live.values()
+    for pid in live.worker._copies.pids:
+        os.kill(pid, signal.SIGKILL)
+    assert texts(engine.run(blocks(above, "print(x + 1)")))[1] == "2\n"
+    assert (tmp_path / "log").read_text() == "a a "
+
+
+def test_an_import_that_changed_is_run_again(tmp_path: Path) -> None:
+    engine = Engine(Config.of({"root": tmp_path, "snapshots": True, "paths": ["."]}))
+    (tmp_path / "m.py").write_text("x = 1")
+    engine.run(blocks("import m", "print(m.x)"))
+    (tmp_path / "m.py").write_text("x = 2")
+    assert texts(engine.run(blocks("import m", "print(m.x)")))[1] == "2\n"
+    engine.close()
+
+
+def test_nothing_is_left_when_the_engine_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    engine = Engine(Config.of({"root": tmp_path, "snapshots": True}))
+    engine.run(blocks("x = 1", "x = 2", "x = 3"))
+    engine.run(blocks("x = 1", "x = 2", "x = 4"))
+    (live,) = engine._live.values()
+    pids = live.worker._copies.pids
+    assert len(pids) >= 3
+    engine.close()
+    deadline = time.monotonic() + 10
+    while any(running(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [pid for pid in pids if running(pid)]
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+LINES = (
+    "n += {k}",
+    "items.append({k})",
+    "items[:] = items[-3:]",
+    "print(n, items)",
+    "print(random.random(), end='|')",
+    "random.seed({k})",
+    "def f(): return n * {k}",
+    "print(f())",
+    "_ = open('f{k}.txt', 'w').write(str(n))",
+    "print(sorted(p.name for p in Path().glob('*.txt')))",
+    "import os; os.write(1, b'raw {k}\\n');",
+    "print('err {k}', file=sys.stderr)",
+    "items",
+)
+START = "import random, sys\nfrom pathlib import Path\nrandom.seed(0)\nn, items = 0, []\ndef f(): return n"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_shown_equals_a_run_from_the_first_block(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+
+    def some_code() -> str:
+        return "\n".join(chance.choice(LINES).format(k=chance.randrange(9)) for _ in range(chance.randrange(1, 5)))
+
+    codes = [START, *(some_code() for _ in range(5))]
+    engine = Engine(Config.of({"root": tmp_path / "edited", "snapshots": True}))
+    for edit in range(8):
+        shown = [run.outputs for run in engine.run(blocks(*codes))]
+        clean = Engine(Config.of({"root": tmp_path / f"clean-{edit}"})).run(blocks(*codes))
+        assert shown == [run.outputs for run in clean], codes
+        at = chance.randrange(1, len(codes) + 1)
+        what = chance.choice(("change", "change", "insert", "remove")) if at < len(codes) else "insert"
+        if what == "remove" and len(codes) > 3:
+            del codes[at]
+        else:
+            codes[at : at + (what == "change")] = [some_code()]
+    engine.close()
