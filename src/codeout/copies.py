@@ -6,7 +6,6 @@ import contextlib
 import json
 import shutil
 import socket
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +34,7 @@ class Copies:
     def __init__(self, folder: Path) -> None:
         """Listen in the scratch folder of the session."""
         self._folder = folder
-        self._kept = Path(tempfile.mkdtemp(prefix="codeout-copies-"))
+        self._kept = folder / ".copies"  # hidden files of the scratch folder are ours, and go with it
         self._copies: dict[int, Copy] = {}
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(folder / CONTROL))
@@ -113,4 +112,6 @@ class Copies:
         shutil.copytree(files, self._folder, symlinks=True, dirs_exist_ok=True)
 
     def _size(self) -> int:
-        return sum(p.lstat().st_size for p in self._folder.rglob("*") if not p.is_symlink())
+        own = [path for path in self._folder.iterdir() if not path.name.startswith(".") and not path.is_symlink()]
+        files = [path for entry in own for path in (entry.rglob("*") if entry.is_dir() else (entry,))]
+        return sum(path.lstat().st_size for path in files)
