@@ -16,6 +16,7 @@ import pytest
 from conftest import block
 
 from codeout import Block, Config, Engine, Run, Stream
+from codeout.child import Worker
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="copies are made by fork, on Linux alone")
 
@@ -87,6 +88,22 @@ def test_a_copy_that_does_not_answer_is_given_up(engine: Engine, tmp_path: Path,
         os.kill(pid, signal.SIGKILL)
     assert texts(engine.run(blocks(above, "print(x + 1)")))[1] == "2\n"
     assert (tmp_path / "log").read_text() == "a a "
+
+
+def test_what_went_on_from_a_copy_ends_at_the_next_edit(engine: Engine) -> None:
+    engine.run(blocks("x = 1", "print(x)"))
+    for number in range(2, 6):
+        engine.run(blocks("x = 1", f"print({number})"))
+    (live,) = engine._live.values()
+    deadline = time.monotonic() + 5
+    while len(group(live.worker)) > 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(group(live.worker)) == 3, "two copies that sleep, and the one that went on last"
+
+
+def group(worker: Worker) -> list[int]:
+    """Return the processes of a session, its watcher left out."""
+    return [p.pid for p in psutil.process_iter() if running(p.pid) and os.getpgid(p.pid) == worker._process.pid]
 
 
 def test_an_import_that_changed_is_run_again(tmp_path: Path) -> None:

@@ -167,6 +167,8 @@ class Worker:
     def _end_process(self) -> None:
         """Let the process that runs blocks end by itself."""
         if self._resumed:
+            with contextlib.suppress(OSError):
+                self._resumed.shutdown(socket.SHUT_RDWR)  # closing alone would wait for the thread that reads
             self._resumed.close()
             self._resumed = None
         with contextlib.suppress(BrokenPipeError):
