@@ -15,6 +15,7 @@ import pytest
 
 CONFIG = """
 site_name: Small
+theme: material
 markdown_extensions:
   - pymdownx.superfences
   - pymdownx.tabbed: {alternate_style: true}
@@ -65,8 +66,10 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def build(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mkdocs", "build", *arguments]
+def build(
+    project: Path, *arguments: str, generator: str = "mkdocs", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", generator, "build", *arguments]
     return subprocess.run(
         command, cwd=project, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
@@ -141,6 +144,18 @@ def test_the_extension_alone_makes_the_same_page(project: Path) -> None:
     assert article(shown(project)) == article(with_plugin)
 
 
+def test_properdocs_makes_the_same_page(project: Path) -> None:
+    build(project)
+    by_mkdocs = shown(project)
+    done = build(project, "-f", "mkdocs.yml", generator="properdocs")
+    assert done.returncode == 0, done.stderr
+    assert article(shown(project)) == article(by_mkdocs)
+    (project / "snippets" / "first.py").write_text(SNIPPET.replace('print("x is", x)', "print(x / 0)"))
+    failed = build(project, "-f", "mkdocs.yml", generator="properdocs")
+    assert failed.returncode != 0
+    assert "docs/first.md:10 (snippets/first.py:9): ZeroDivisionError" in failed.stderr
+
+
 def test_the_same_page_builds_under_plain_markdown_exec(project: Path) -> None:
     plain = CONFIG.replace("  - codeout: {paths: [snippets]}\n", "").replace("  - codeout\n", "")
     (project / "mkdocs.yml").write_text(plain)
@@ -180,6 +195,6 @@ def wait_for(port: int, words: str, seconds: float = 60) -> bool:
 
 def article(page: str) -> str:
     """Return a page's own part, without the numbers that are counted through a build."""
-    found = re.search(r'<h1 id="first">.*?</h1>(.*?)<footer', page, re.DOTALL)
+    found = re.search(r'<h1 id="first">.*?</h1>(.*?)</article>', page, re.DOTALL)
     assert found is not None
     return re.sub(r"exec-\d+--", "", found[1])

@@ -18,12 +18,10 @@ SOURCE = r"\((original|mirror|stand-in)\)"
 
 
 class PageTests:
-    """Expectations of a page; `pytest_generate_tests` makes a test of each row, picture and diagram."""
+    """Expectations of every page; `pytest_generate_tests` makes a test of each row."""
 
     page: ClassVar[str]
     rows: ClassVar[Mapping[str, tuple[str, str | None]]]
-    pictures: ClassVar[Mapping[str, str]] = {}
-    diagrams: ClassVar[Sequence[str]] = ()
     printed: ClassVar[Sequence[str]]
 
     def test_the_snippet_runs_as_a_script_and_its_assertions_hold(self, standins: Path) -> None:
@@ -45,12 +43,26 @@ class PageTests:
         figure_alone = "F" in row
         assert (visible(section_code(self.page, section)) in shown) != figure_alone
 
+
+class PictureTests:
+    """Expectations of a page with charts."""
+
+    page: ClassVar[str]
+    pictures: ClassVar[Mapping[str, str]]
+
     def test_a_picture_is_svg_with_words(self, site: Path, picture: str) -> None:
         shown = out(site, self.page, picture)
         assert shown is not None
         svg = shown.select_one("figure.codeout-figure > svg[role=img]")
         assert svg is not None
         assert re.search(self.pictures[picture], str(svg["aria-label"]))
+
+
+class DiagramTests:
+    """Expectations of a page with a diagram."""
+
+    page: ClassVar[str]
+    diagrams: ClassVar[Sequence[str]]
 
     def test_a_diagram_is_svg_with_title_and_description(self, site: Path, diagram: str) -> None:
         shown = out(site, self.page, diagram)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from page_tests import SOURCE, PageTests
+from page_tests import SOURCE, DiagramTests, PageTests
 
 
-class TestAutograd(PageTests):
+class TestAutograd(PageTests, DiagramTests):
     page = "autograd"
     rows = {  # row of the source's inventory: section, what its Out shows; None: it shows none
         "A1": ("model", rf"resnet18 {SOURCE}: .+\n11689512 parameters"),

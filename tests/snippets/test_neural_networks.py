@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from page_tests import NUMBER, PageTests
+from page_tests import NUMBER, DiagramTests, PageTests
 
 
-class TestNeuralNetworks(PageTests):
+class TestNeuralNetworks(PageTests, DiagramTests):
     page = "neural_networks"
     rows = {  # row of the source's inventory: section, what its Out shows; None: it shows none
         "N1": ("net", r"Net\(\n  \(conv1\): Conv2d\(1, 6.*\n(.*\n){4}\)"),

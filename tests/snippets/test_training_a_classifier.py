@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from page_tests import SOURCE, PageTests
+from page_tests import SOURCE, PageTests, PictureTests
 
 
-class TestTrainingAClassifier(PageTests):
+class TestTrainingAClassifier(PageTests, PictureTests):
     page = "training_a_classifier"
     rows = {  # row of the source's inventory: section, what its Out shows; None: it shows none
         "K1": ("imports", None),

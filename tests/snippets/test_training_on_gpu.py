@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from page_tests import PageTests
+from page_tests import PageTests, PictureTests
 
 
-class TestTrainingOnGpu(PageTests):
+class TestTrainingOnGpu(PageTests, PictureTests):
     page = "training_on_gpu"
     rows = {  # row of the source's inventory: section, what its Out shows; None: it shows none
         "G1": ("device", r"cpu|cuda:\d|mps:\d|xpu:\d"),
