@@ -29,8 +29,10 @@ def channels(run: Run) -> list[tuple[str, str]]:
     return [(output.name, output.text) for output in run.outputs if isinstance(output, Stream)]
 
 
-def workers() -> list[psutil.Process]:
-    return [p for p in psutil.process_iter(["cmdline"]) if "codeout.worker" in (p.info["cmdline"] or [])]
+def workers(of: int | None = None) -> list[psutil.Process]:
+    """Return the workers of a build, by its process id; of this process if none is given."""
+    named = ["-m", "codeout.worker", str(of or os.getpid())]
+    return [p for p in psutil.process_iter(["cmdline"]) if (p.info["cmdline"] or [])[1:4] == named]
 
 
 # ------------------------------------------------------------------------------------------------ what is captured
@@ -418,7 +420,7 @@ Engine(Config.of({{"root": {str(tmp_path)!r}}})).run([block(code)])
     assert until(lambda: bool(sleepers()))
     process.send_signal(way)
     process.wait(10)
-    assert until(lambda: not sleepers() and not workers() and not list((tmp_path / "tmp").iterdir()))
+    assert until(lambda: not sleepers() and not workers(process.pid) and not list((tmp_path / "tmp").iterdir()))
 
 
 def until(true: Callable[[], bool], seconds: float = 20) -> bool:

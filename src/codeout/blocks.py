@@ -72,6 +72,25 @@ def sessions(blocks: Iterable[Block]) -> list[tuple[Block, ...]]:
     return [tuple(session) for session in order.values()]
 
 
+def session_name(session: Sequence[Block]) -> str:
+    """Return what a session is called: its page and its own name, or the place of its only block."""
+    first = session[0]
+    return f"{first.place.path} {first.session}" if first.session else str(first.place)
+
+
+def block_name(session: Sequence[Block], number: int) -> str:
+    """Return what names a block from one edit to the next: its page, its session, and its place in it."""
+    return f"{session_name(session)} {number}"
+
+
+def by_page(blocks: Sequence[Block]) -> list[list[Block]]:
+    """Return the blocks of many pages, a list a page."""
+    pages: dict[str, list[Block]] = {}
+    for block in blocks:
+        pages.setdefault(block.place.path, []).append(block)
+    return list(pages.values())
+
+
 @dataclass(slots=True)
 class Finder:
     """Finds blocks, with the snippet settings of one site."""

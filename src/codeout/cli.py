@@ -19,11 +19,12 @@ import yaml
 from markdown import Markdown
 
 from codeout import environment
-from codeout.blocks import Block, Finder, sessions
+from codeout.blocks import Block, Finder, block_name, sessions
 from codeout.config import Config
 from codeout.errors import CodeoutError, PageError
 from codeout.keys import Recipe, causes
-from codeout.run import Engine, block_name, log
+from codeout.progress import log
+from codeout.run import Engine
 
 
 class _Loader(yaml.SafeLoader):

@@ -7,29 +7,26 @@ namespace that the blocks above it did not make, and all outputs of a session th
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Lock
 
 from codeout import environment
-from codeout.blocks import Block, Place, sessions
+from codeout.blocks import Block, Place, block_name, by_page, session_name, sessions
 from codeout.child import Worker
 from codeout.config import Config
 from codeout.errors import BlockError, CodeoutError, PageError
+from codeout.expectations import check, skipped, unexpected, with_absence
 from codeout.keys import Key, Recipe
+from codeout.live import Live
 from codeout.outputs import Error, Provenance, Run
+from codeout.progress import Progress, log
 from codeout.store import Store
-
-QUIET = 10.0  # seconds after which a running session says that it is still there
-
-log = logging.getLogger("mkdocs.plugins.codeout")  # shown by MkDocs; anywhere else an ordinary logger
 
 
 class Engine:
@@ -42,7 +39,7 @@ class Engine:
         self._prepared = False
         self._lock = Lock()
         self._workers: set[Worker] = set()
-        self._live: dict[str, _Live] = {}  # sessions that can go on from a copy, by name
+        self._live: dict[str, Live] = {}  # sessions that can go on from a copy, by name
         self._failed: dict[Key, tuple[Sequence[Block], list[Run] | BlockError]] = {}  # by a session's last key
 
     def run(self, blocks: Sequence[Block]) -> list[Run]:
@@ -55,7 +52,7 @@ class Engine:
         if not blocks:
             return []
         self._prepare()
-        groups = [group for page in _pages(blocks) for group in sessions(page)]
+        groups = [group for page in by_page(blocks) for group in sessions(page)]
         times = self.store.times()  # the longest first: it decides when the build is done
         groups.sort(key=lambda group: -times.get(session_name(group), float("inf")))
         futures = self._all(groups)
@@ -118,9 +115,9 @@ class Engine:
         if len(runs) < len(session):
             runs = self._new(session, recipes)
         if self.config.errors == "show":
-            return [_with_absence(block, run) for block, run in zip(session, runs, strict=True)]
+            return [with_absence(block, run) for block, run in zip(session, runs, strict=True)]
         for block, run in zip(session, runs, strict=True):
-            _check(block, run)
+            check(block, run)
         return runs
 
     def stored(self, block: Block, key: Key) -> Run | None:
@@ -140,7 +137,7 @@ class Engine:
                 failed = self._run(session, recipes)
             except BlockError as problem:
                 failed = problem
-            if isinstance(failed, list) and not any(_unexpected(b, r) for b, r in zip(session, failed, strict=True)):
+            if isinstance(failed, list) and not any(unexpected(b, r) for b, r in zip(session, failed, strict=True)):
                 return failed
             self._failed[recipes[-1].key] = (session, failed)
         if isinstance(failed, BlockError):
@@ -154,7 +151,7 @@ class Engine:
         live = self._live.pop(name, None)
         done = live.go_on(session, recipes, self.config) if live else 0
         if live is None or not done:
-            live = _Live(Worker(self.config))
+            live = Live(Worker(self.config))
         estimate = self.store.times().get(name)
         about = f", about {estimate:.0f} s" if estimate and not done else ""
         log.info("codeout: %s: running %d blocks%s", name, len(session) - done, about)
@@ -186,17 +183,17 @@ class Engine:
         log.info("codeout: %s: done in %.1f s", name, time.monotonic() - start)
         return [*live.runs, *failed]
 
-    def _blocks(self, live: _Live, session: Sequence[Block], recipes: Sequence[Recipe]) -> list[Run]:
+    def _blocks(self, live: Live, session: Sequence[Block], recipes: Sequence[Recipe]) -> list[Run]:
         """Run the blocks that are left, and keep what they produced; return what to show from one that failed on."""
         for number, (block, recipe) in enumerate(zip(session, recipes, strict=True), start=1):
             if number <= len(live.runs):
                 continue
-            answer = live.worker.run(block, _Progress(f"{session_name(session)}: block {number} of {len(session)}"))
+            answer = live.worker.run(block, Progress(f"{session_name(session)}: block {number} of {len(session)}"))
             modules = environment.digests(answer.modules, self.config)
             provenance = self._provenance(session, recipe, answer.seconds)
             run = Run(answer.outputs, provenance, str(block.origin), modules)
-            if _unexpected(block, run):
-                return [run, *[_skipped(run, block)] * (len(session) - number)]
+            if unexpected(block, run):
+                return [run, *[skipped(run, block)] * (len(session) - number)]
             live.add(block, recipe, run)
             if environment.session_recipes(session, self.config)[number - 1] == recipe:
                 self._keep(run, recipe, block_name(session, number))  # else: a file was edited meanwhile
@@ -214,7 +211,7 @@ class Engine:
         path = self.config.prelude
         code = self.config.path(path).read_text(encoding="utf8")
         prelude = Block(place=first.place, session=first.session, code=code, origin=Place(path, 1))
-        for output in worker.run(prelude, _Progress(path)).outputs:
+        for output in worker.run(prelude, Progress(path)).outputs:
             if isinstance(output, Error):
                 raise BlockError(f"{path}:{output.line or 1}: {output.type}: {output.message}\n{output.traceback}")
 
@@ -227,106 +224,3 @@ class Engine:
     def _keep_time(self, name: str, seconds: float) -> None:
         with self._lock, contextlib.suppress(OSError):  # that the store can't be written has been said
             self.store.keep_time(name, seconds)
-
-
-@dataclass(slots=True)
-class _Live:
-    """A session whose worker is there, with what has run in it so far."""
-
-    worker: Worker
-    blocks: list[Block] = field(default_factory=list)
-    recipes: list[Recipe] = field(default_factory=list)
-    runs: list[Run] = field(default_factory=list)
-    copies: set[int] = field(default_factory=set)  # after how many blocks there is a copy of the process
-
-    def add(self, block: Block, recipe: Recipe, run: Run) -> None:
-        self.blocks.append(block)
-        self.recipes.append(recipe)
-        self.runs.append(run)
-
-    def go_on(self, session: Sequence[Block], recipes: Sequence[Recipe], config: Config) -> int:
-        """Go back to the last copy before anything that is new; return how many blocks had run, 0 if there is none."""
-        same = self._same(session, recipes, config)
-        number = max((copy for copy in self.copies if copy <= same), default=0)
-        if not number or not self.worker.resume(number):
-            self.worker.close()
-            return 0
-        del self.blocks[number:], self.recipes[number:], self.runs[number:]
-        self.copies = {copy for copy in self.copies if copy <= number}
-        return number
-
-    def _same(self, session: Sequence[Block], recipes: Sequence[Recipe], config: Config) -> int:
-        """Return how many blocks from the first are what they were, line for line: a traceback may name lines."""
-        count = 0
-        for old, block, made, recipe, run in zip(self.blocks, session, self.recipes, recipes, self.runs, strict=False):
-            loaded = environment.digests([path for path, _ in run.modules], config)
-            if made != recipe or old.origin != block.origin or run.modules != loaded:
-                break
-            count += 1
-        return count
-
-
-class _Progress:
-    """Says in the log, now and then, that a block is at work, and the last that it printed."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._start = self._said = time.monotonic()
-        self._last = ""
-
-    def __call__(self, text: str) -> None:
-        if words := text.strip():
-            self._last = words.replace("\r", "\n").splitlines()[-1]
-        if time.monotonic() - self._said >= QUIET:
-            self._said = time.monotonic()
-            log.info("codeout: %s, %.0f s: %s", self._what, self._said - self._start, self._last)
-
-
-def session_name(session: Sequence[Block]) -> str:
-    """Return what a session is called: its page and its own name, or the place of its only block."""
-    first = session[0]
-    return f"{first.place.path} {first.session}" if first.session else str(first.place)
-
-
-def block_name(session: Sequence[Block], number: int) -> str:
-    """Return what names a block from one edit to the next: its page, its session, and its place in it."""
-    return f"{session_name(session)} {number}"
-
-
-def _pages(blocks: Sequence[Block]) -> list[list[Block]]:
-    pages: dict[str, list[Block]] = {}
-    for block in blocks:
-        pages.setdefault(block.place.path, []).append(block)
-    return list(pages.values())
-
-
-def _unexpected(block: Block, run: Run) -> bool:
-    return run.error is not None and not run.error.is_a(block.raises)
-
-
-def _skipped(run: Run, failed: Block) -> Run:
-    words = f"Did not run: the block at {failed} failed."
-    return replace(run, outputs=(Error("Skipped", words, words, None),))
-
-
-def _with_absence(block: Block, run: Run) -> Run:
-    """Return a run that shows that an expected exception did not come, if it did not."""
-    if run.error is not None or not block.raises:
-        return run
-    words = f"{block}: raised nothing, but the page expects {block.raises}"
-    return replace(run, outputs=(*run.outputs, Error("BlockError", words, words, None)))
-
-
-def _check(block: Block, run: Run) -> None:
-    """Raise if a block raised what its page does not expect, or did not raise what it does.
-
-    Raises:
-        BlockError: with the page and line, the snippet and line, and the traceback.
-    """
-    error = run.error
-    if error is None and block.raises:
-        raise BlockError(f"{block}: raised nothing, but the page expects {block.raises}")
-    if error is not None and not error.is_a(block.raises):
-        expected = f" (the page expects {block.raises})" if block.raises else ""
-        where = block.line(error.line)
-        raise BlockError(f"{where}: {error.type}: {error.message}{expected}\n{error.traceback}".rstrip())

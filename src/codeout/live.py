@@ -1,0 +1,51 @@
+"""A session whose worker is there: what has run in it so far, and going back to before what has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from codeout import environment
+from codeout.blocks import Block
+from codeout.child import Worker
+from codeout.config import Config
+from codeout.keys import Recipe
+from codeout.outputs import Run
+
+
+@dataclass(slots=True)
+class Live:
+    """A session whose worker is there, with what has run in it so far."""
+
+    worker: Worker
+    blocks: list[Block] = field(default_factory=list)
+    recipes: list[Recipe] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    copies: set[int] = field(default_factory=set)  # after how many blocks there is a copy of the process
+
+    def add(self, block: Block, recipe: Recipe, run: Run) -> None:
+        """Note that a block has run."""
+        self.blocks.append(block)
+        self.recipes.append(recipe)
+        self.runs.append(run)
+
+    def go_on(self, session: Sequence[Block], recipes: Sequence[Recipe], config: Config) -> int:
+        """Go back to the last copy before anything that is new; return how many blocks had run, 0 if there is none."""
+        same = self._same(session, recipes, config)
+        number = max((copy for copy in self.copies if copy <= same), default=0)
+        if not number or not self.worker.resume(number):
+            self.worker.close()
+            return 0
+        del self.blocks[number:], self.recipes[number:], self.runs[number:]
+        self.copies = {copy for copy in self.copies if copy <= number}
+        return number
+
+    def _same(self, session: Sequence[Block], recipes: Sequence[Recipe], config: Config) -> int:
+        """Return how many blocks from the first are what they were, line for line: a traceback may name lines."""
+        count = 0
+        for old, block, made, recipe, run in zip(self.blocks, session, self.recipes, recipes, self.runs, strict=False):
+            loaded = environment.digests([path for path, _ in run.modules], config)
+            if made != recipe or old.origin != block.origin or run.modules != loaded:
+                break
+            count += 1
+        return count
