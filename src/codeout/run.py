@@ -1,7 +1,8 @@
 """The engine: blocks in, runs out. What the store has is taken from there; the rest is run, a worker a session.
 
-A session whose block *k* is not in the store runs from its first block to its last: a block never runs in a
-namespace that the blocks above it did not make, and all outputs of a session that ran come from the same run.
+A session whose block *k* is not in the store runs from its first block to its last, or goes on from a copy of the
+process that ran the blocks above: a block never runs in a namespace that the blocks above it did not make, and all
+outputs of a session that ran come from the same run.
 """
 
 from __future__ import annotations
