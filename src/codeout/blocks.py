@@ -22,7 +22,10 @@ LANGUAGES = ("python", "py")
 OPENING = re.compile(r"^(?P<indent>[> ]*)(?P<fence>`{3,}|~{3,})[ {]*(?:[^`]*[. ])?(?:python|py)\b")
 OURS = ("raises", "timeout")  # options of a block that markdown-exec does not know
 SHOWN = ("hl_lines", "linenums", "title", "title_mode")  # options of a shown block, which it passes on
-THEIRS = ("exec", "html", "id", "idprefix", "result", "returncode", "session", "source", "tabs", "updatetoc")
+THEIRS = (
+    *("exec", "html", "id", "idprefix", "result", "returncode"),
+    *("session", "source", "tabs", "updatetoc", "width", "workdir"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +231,7 @@ def _dedented(line: str, indent: str) -> str:
 
 def _block(code: str, options: dict[str, Any], place: Place, origin: Place) -> Block:
     extra = options.get("extra", {})
-    known = (*THEIRS, "width", "workdir", *OURS, *SHOWN)
+    known = (*THEIRS, *OURS, *SHOWN)
     for name in extra:
         if name not in known and not name.startswith("data-"):
             raise PageError(f"{place}: a block has no option {name!r}, but {', '.join(sorted(known))}")

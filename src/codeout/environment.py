@@ -35,13 +35,23 @@ def session_recipes(session: Sequence[Block], config: Config) -> list[Recipe]:
     before += modules(prelude, config)
     before += [File(path, sha(config.path(path).read_bytes())) for path in data_files(session, config)]
     texts = [prelude, *_texts(before, config)]
+    reached = _imports(texts)
+    here = environment(texts, config)
     steps = []
     for block in session:
         own = modules(block.code, config)
-        texts += [block.code, *_texts(own, config)]
+        more = [block.code, *_texts(own, config)]
+        texts += more
+        if not _imports(more) <= reached:  # most blocks import nothing new, and are where the one above is
+            reached |= _imports(more)
+            here = environment(texts, config)
         options = (f"width={block.width}", f"workdir={block.workdir}")
-        steps.append(Step(block.code, options, own, environment(texts, config)))
+        steps.append(Step(block.code, options, own, here))
     return recipes(steps, before)
+
+
+def _imports(texts: Iterable[str]) -> set[str]:
+    return {name for text in texts for name in imports(text)}
 
 
 def _texts(files: Iterable[File], config: Config) -> list[str]:
@@ -51,10 +61,8 @@ def _texts(files: Iterable[File], config: Config) -> list[str]:
 
 def environment(texts: Iterable[str], config: Config) -> Environment:
     """Return the environment of code: the device, and each installed package that the code can reach."""
-    imported = {name for text in texts for name in imports(text)}
-    found = _installed(config.path(config.store)).versions(
-        {"IPython", *config.packages, *(name for name in imported if not _local(name, config))}
-    )
+    foreign = {name for name in _imports(texts) if not _local(name, config)}
+    found = _installed(config.path(config.store)).versions({"IPython", *config.packages, *foreign})
     return Environment(
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",

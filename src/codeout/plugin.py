@@ -43,6 +43,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         super().__init__()
         self._serving = False
         self._site: Site | None = None
+        self._finder = Finder()
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Remember whether somebody is watching: then an error shows in its place, and the server stays up."""
@@ -82,14 +83,14 @@ class CodeoutPlugin(BasePlugin[Settings]):
         """
         others = [method for method in config.plugins.events["page_markdown"] if method != self.on_page_markdown]
         pages = [] if others else files.documentation_pages()
-        finder = self._finder(config)
+        self._finder = _finder(config, self._ready().engine.config.root)
         with _told():
             found: list[tuple[Where, list[Block]]] = []
             for file in pages:
                 text, _ = get_data(file.content_string)
                 offset = file.content_string.count("\n") - text.count("\n")
                 page = self._path(file.src_uri)
-                found.append(((page, offset, text), finder.find(text, page, offset)))
+                found.append(((page, offset, text), self._finder.find(text, page, offset)))
             runs = iter(self._ready().engine.run([block for _, blocks in found for block in blocks]))
             self._ready().known = {where: (blocks, list(islice(runs, len(blocks)))) for where, blocks in found}
         return nav
@@ -101,7 +102,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         site.page = self._path(page.file.src_uri)
         site.offset = max(page.file.content_string.count("\n") - markdown.count("\n"), 0)
         with _told():
-            site.known[site.page, site.offset, markdown] = site.plan(markdown, self._finder(config))
+            site.known[site.page, site.offset, markdown] = site.plan(markdown, self._finder)
         return markdown
 
     def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
@@ -110,12 +111,6 @@ class CodeoutPlugin(BasePlugin[Settings]):
         for path in {*settings.paths, settings.prelude} - {""}:
             server.watch(str(settings.path(path)))
         return server
-
-    def _finder(self, config: MkDocsConfig) -> Finder:
-        fences = (config.mdx_configs.get("pymdownx.superfences") or {}).get("custom_fences", [])
-        known = [fence.get("name") for fence in fences]
-        languages = tuple(name for name in LANGUAGES if name in known)
-        return Finder(_snippets(config), self._ready().engine.config.root.resolve(), languages)
 
     def _path(self, src_uri: str) -> str:
         return f"{self._ready().engine.config.docs_dir}/{src_uri}"
@@ -133,6 +128,13 @@ def _told() -> Iterator[None]:
         yield
     except CodeoutError as problem:
         raise PluginError(str(problem)) from problem
+
+
+def _finder(config: MkDocsConfig, root: Path) -> Finder:
+    """Return what finds the blocks of a site's pages as the site's own conversion will."""
+    fences = (config.mdx_configs.get("pymdownx.superfences") or {}).get("custom_fences", [])
+    known = [fence.get("name") for fence in fences]
+    return Finder(_snippets(config), root.resolve(), tuple(name for name in LANGUAGES if name in known))
 
 
 def _snippets(config: MkDocsConfig) -> Any:
