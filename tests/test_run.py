@@ -538,7 +538,7 @@ def test_a_store_that_cannot_be_written_costs_only_the_next_build(
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"prelud": "x"}, "codeout has no option 'prelud', but data, docs_dir"),
+        ({"prelud": "x"}, "codeout has no option 'prelud', but alone, data, docs_dir"),
         ({"paths": "snippets"}, "'paths' takes a list of names, not 'snippets'"),
         ({"data": ["x"]}, "'data' takes a mapping"),
         ({"errors": "ignore"}, "'errors' is 'raise' or 'show', not 'ignore'"),

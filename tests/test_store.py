@@ -13,6 +13,7 @@ from test_outputs import PROVENANCE
 
 from codeout import Figure, Run, Store, Stream
 from codeout.keys import Key
+from codeout.store import Time
 
 KEY = Key("c" * 40, "e" * 16)
 PICTURE = base64.b64encode(b"\x89PNG picture").decode()
@@ -100,8 +101,8 @@ def test_clean_removes_what_is_not_needed_and_pictures_that_no_run_shows(store: 
 
 
 def test_times_that_are_damaged_are_forgotten(store: Store) -> None:
-    store.keep_time("a", 1.26)
-    store.keep_time("b", 2)
-    assert store.times() == {"a": 1.3, "b": 2.0}
+    store.keep_time("a", Time(1.3, 2))
+    store.keep_time("b", Time(2.0, 0))
+    assert store.times() == {"a": Time(1.3, 2), "b": Time(2.0, 0)}
     (store.root / "times.json").write_text("[")
     assert store.times() == {}

@@ -45,6 +45,7 @@ class Answer:
     outputs: tuple[Output, ...]
     seconds: float
     modules: tuple[str, ...]  # files of the author's modules that are loaded by now
+    safe: bool  # whether the process could be copied now
 
 
 class Worker:
@@ -96,7 +97,7 @@ class Worker:
         displayed: dict[str, int] = {}  # display_id → its place in `outputs`
         for event in self._answers(block, limit, tick):
             if "done" in event:
-                return Answer(tuple(tidy(outputs)), float(event["done"]), tuple(event["modules"]))
+                return Answer(tuple(tidy(outputs)), float(event["done"]), tuple(event["modules"]), bool(event["safe"]))
             if "clear" in event:
                 outputs.clear()
             elif event.get("update") and event["id"] in displayed:
@@ -140,6 +141,20 @@ class Worker:
         self._listen(self._resumed.makefile("rb"))
         return True
 
+    def interrupt(self) -> None:
+        """End the process that runs a block now, and what it has started, at once; copies of it stay.
+
+        May be called from any thread. Whoever waits for the block's answer gets a `BlockError`.
+        """
+        kept = self._copies.sleeping if self._copies else frozenset[int]()
+        awake = (self._copies and self._copies.awake) or self._process.pid
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(awake)
+            for each in (*process.children(recursive=True), process):
+                if each.pid not in kept:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        each.kill()
+
     def close(self) -> None:
         """End the process and all that it started, and remove its scratch folder."""
         started = self._descendants()  # now, while the worker is there to ask
@@ -180,7 +195,8 @@ class Worker:
     def _descendants(self) -> tuple[psutil.Process, ...]:
         """Return the processes that blocks have started, those included that have left the group."""
         found: list[psutil.Process] = []
-        for pid in (self._process.pid, *(self._copies.pids if self._copies else ())):
+        copies = (*self._copies.sleeping, self._copies.awake) if self._copies else ()
+        for pid in (self._process.pid, *(pid for pid in copies if pid)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 found += psutil.Process(pid).children(recursive=True)
         return tuple(found)

@@ -132,14 +132,14 @@ def _clean(site: _Site) -> int:
 
 def _why(site: _Site, pages: Sequence[Path]) -> int:
     engine = Engine(site.config)
-    known = engine.store.recipes()
+    known = engine.store.newest()
     for block, recipe, name in _recipes(site, pages):
         if engine.stored(block, recipe.key) is not None:
             said = "hit"
         elif name not in known:
             said = "has not run yet"
         else:
-            said = "; ".join(causes(known[name], recipe)) or "a module that it loads changed, or its lines moved"
+            said = "; ".join(causes(known[name][1], recipe)) or "a module that it loads changed, or its lines moved"
         print(f"{block}: {said}")
     return 0
 

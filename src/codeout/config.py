@@ -24,6 +24,8 @@ class Config:
     data: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # session pattern → data files it depends on
     packages: tuple[str, ...] = ()  # always in the key, and shown beside each output
     variables: tuple[str, ...] = ()  # environment variables that blocks see, and that are in the key
+    gpu: tuple[str, ...] = ()  # patterns of sessions that use the GPU, where there is one: they take turns
+    alone: tuple[str, ...] = ()  # patterns of sessions that measure time: nothing runs beside them
     timeout: float = 600.0  # seconds a block may take
     jobs: int = 0  # sessions that run at once; 0: as many as there are cores
     snapshots: bool = False  # keep a copy of each session's process after each block, to go on from at an edit
@@ -40,7 +42,7 @@ class Config:
         if unknown := sorted(set(options) - known):
             raise PageError(f"mkdocs.yml:1: codeout has no option {unknown[0]!r}, but {', '.join(sorted(known))}")
         values = dict(options)
-        for name in ("paths", "links", "packages", "variables"):
+        for name in ("paths", "links", "packages", "variables", "gpu", "alone"):
             if name in values:
                 values[name] = _strings(name, values[name])
         if "data" in values:

@@ -40,13 +40,12 @@ class Copies:
         self._listener.bind(str(folder / CONTROL))
         self._listener.listen()
         self._listener.settimeout(PATIENCE)
-        self._awake: int | None = None
+        self.awake: int | None = None  # the process that goes on from a copy
 
     @property
-    def pids(self) -> tuple[int, ...]:
-        """The processes: those that sleep, and the one that goes on."""
-        awake = (self._awake,) if self._awake else ()
-        return (*(copy.pid for copy in self._copies.values()), *awake)
+    def sleeping(self) -> frozenset[int]:
+        """The processes that are kept as they were."""
+        return frozenset(copy.pid for copy in list(self._copies.values()))
 
     def room(self) -> bool:
         """Return whether another copy may be kept."""
@@ -78,7 +77,7 @@ class Copies:
         answer = self._accept()
         if answer is None:
             return None
-        connection, self._awake = answer
+        connection, self.awake = answer
         return connection
 
     def close(self) -> None:

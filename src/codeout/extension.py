@@ -8,8 +8,9 @@ known, and run, before the first is shown.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from markdown.preprocessors import Preprocessor
 from markdown_exec import MarkdownConverter, base_format, formatters
 from pymdownx.superfences import SuperFencesException
 
+from codeout.behind import Behind, Seen
 from codeout.blocks import LANGUAGES, OURS, Block, Finder
 from codeout.config import Config
 from codeout.errors import CodeoutError
@@ -33,6 +35,8 @@ class FenceError(SuperFencesException, CodeoutError):
 
 
 Where = tuple[str, int, str]  # page, lines above its text, text
+Planned = tuple[list[Block], list[Seen]]
+Show = Callable[[Seen], str]  # → HTML
 
 
 @dataclass(slots=True)
@@ -40,33 +44,41 @@ class Site:
     """What the conversions of one site share: the engine, and the page that is being converted."""
 
     engine: Engine
+    behind: Behind | None = None  # what runs behind the pages of a live server; else pages wait for their runs
     page: str = "page"  # the path of the page, if a plugin has told it
     offset: int = 0  # lines of its file above the text that is converted
-    known: dict[Where, tuple[list[Block], list[Run]]] = field(default_factory=dict)  # what a plugin has planned ahead
+    known: dict[Where, Planned] = field(default_factory=dict)  # what a plugin has planned ahead
+    shows: dict[str, Show] = field(default_factory=dict)  # by name: how a live page shows a block that has run
 
-    def plan(self, text: str, finder: Finder) -> tuple[list[Block], list[Run]]:
-        """Return the blocks of the page that is being converted, and their runs."""
+    def plan(self, text: str, finder: Finder) -> Planned:
+        """Return the blocks of the page that is being converted, and what is known of them."""
         planned = self.known.get((self.page, self.offset, text))
         if planned is None:
             blocks = finder.find(text, self.page, self.offset)
-            planned = blocks, self.engine.run(blocks)
+            planned = blocks, self.look(blocks)
         return planned
+
+    def look(self, blocks: Sequence[Block]) -> list[Seen]:
+        """Return what is known of blocks: all of it, or on a live server what is known now."""
+        if self.behind:
+            return self.behind.look(blocks)
+        return [Seen(run=run) for run in self.engine.run(blocks)]
 
 
 @dataclass(slots=True)
 class _Plan:
     blocks: list[Block] = field(default_factory=list)
-    runs: list[Run] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
     shown: int = 0
 
-    def next(self, code: str) -> tuple[Block, Run, str]:
-        """Return the block and the run of the fence that is formatted now, and a name for it, unique in the page."""
+    def next(self, code: str) -> tuple[Block, Seen, str]:
+        """Return the block of the fence that is formatted now, its run, and a name for it, unique in the page."""
         number = self.shown
         if number == len(self.blocks) or self.blocks[number].code.strip() != code.strip():
             known = str(self.blocks[number]) if number < len(self.blocks) else "the end of the page"
             raise FenceError(f"{known}: a preprocessor has changed this fence, so it is not the block that was run")
         self.shown += 1
-        return self.blocks[number], self.runs[number], f"out-{number + 1}"
+        return self.blocks[number], self.seen[number], f"out-{number + 1}"
 
 
 class _Planner(Preprocessor):
@@ -116,23 +128,30 @@ def _format(theirs: Callable[..., str], **arguments: Any) -> str:
     planner = md.preprocessors[NAME] if NAME in md.preprocessors else None  # noqa: SIM401 (not a dict)
     if not isinstance(planner, _Planner):
         return theirs(**arguments)
-    block, run, name = planner.plan.next(arguments["code"])
+    block, seen, name = planner.plan.next(arguments["code"])
     arguments["extra"] = {k: v for k, v in arguments.get("extra", {}).items() if k not in OURS}
+
+    def show(seen: Seen) -> str:
+        return _laid_out(block, seen, name, {**arguments})
+
     try:
-        return _laid_out(block, run, name, arguments)
+        if planner.site.behind is None:
+            return show(seen)
+        planner.site.shows[seen.name] = show
+        return f'<div data-codeout="{escape(seen.name)}" data-key="{seen.key}">{show(seen)}</div>'
     except CodeoutError:
         raise
     except Exception as problem:  # superfences would swallow it, and show the fence as text
         raise FenceError(f"{block}: can't be shown: {type(problem).__name__}: {problem}") from problem
 
 
-def _laid_out(block: Block, run: Run, name: str, arguments: dict[str, Any]) -> str:
+def _laid_out(block: Block, seen: Seen, name: str, arguments: dict[str, Any]) -> str:
     """Return source and output in markdown-exec's own layout; our HTML stands in it for what the code printed."""
     if arguments["source"] == "console":
-        if _plain(run):
-            return _console(run, arguments)
+        if seen.run and _plain(seen.run):
+            return _console(seen.run, arguments)
         arguments["source"] = "above"  # a figure has no place in a console
-    output = _shown(block, run, name, arguments)
+    output = _shown(block, seen, name, arguments)
     if not output.strip() and arguments["source"]:
         arguments["source"] = "above"  # a block that produced nothing is plain code, with no empty tab
     arguments |= {"html": True, "result": "", "workdir": None}
@@ -140,15 +159,18 @@ def _laid_out(block: Block, run: Run, name: str, arguments: dict[str, Any]) -> s
     return str(page).replace(f"<p>{output}</p>", output)  # a paragraph can't hold a division
 
 
-def _shown(block: Block, run: Run, name: str, arguments: dict[str, Any]) -> str:
-    """Return the HTML of a run. Options that ask for its text alone get just that."""
-    text = "".join(_text(output) for output in run.outputs)
-    if arguments["html"] and _plain(run):
-        return text
-    if arguments["result"] and _plain(run):
+def _shown(block: Block, seen: Seen, name: str, arguments: dict[str, Any]) -> str:
+    """Return the HTML of a block's output. Options that ask for its text alone get just that."""
+    renderer = Renderer(markdown=MarkdownConverter(arguments["md"], update_toc=False).convert)
+    run = seen.run
+    if run is None:
+        return renderer.waiting(seen.last, name, str(block.origin))
+    if _plain(run) and (arguments["html"] or arguments["result"]):
+        text = "".join(_text(output) for output in run.outputs)
+        if arguments["html"]:
+            return text
         return _highlighted(text, arguments["result"], arguments["md"]) if text else ""
-    converter = MarkdownConverter(arguments["md"], update_toc=False)
-    return Renderer(markdown=converter.convert).run(run, name, str(block.origin))
+    return renderer.run(run, name, str(block.origin), seen.last)
 
 
 def _console(run: Run, arguments: dict[str, Any]) -> str:

@@ -24,10 +24,12 @@ from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils.meta import get_data
 
+from codeout.behind import Behind
 from codeout.blocks import LANGUAGES, Block, Finder
 from codeout.config import Config
 from codeout.errors import CodeoutError
 from codeout.extension import NAME, Site, Where
+from codeout.feed import SCRIPT, STYLE, Feed
 from codeout.run import Engine
 
 
@@ -67,14 +69,15 @@ class CodeoutPlugin(BasePlugin[Settings]):
         )
         if self._site is None or self._site.engine.config != settings:
             self.on_shutdown()
-            self._site = Site(Engine(settings))
+            engine = Engine(settings)
+            self._site = Site(engine, Behind(engine) if self._serving else None)
         config.mdx_configs[NAME] = {**options, "site": self._site}
         return config
 
     def on_shutdown(self) -> None:
-        """End what is kept to go on from."""
+        """End what runs, and what is kept to go on from."""
         if self._site is not None:
-            self._site.engine.close()
+            (self._site.behind or self._site.engine).close()
 
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
         """Run all blocks of the site that are not in the store, sessions side by side.
@@ -91,8 +94,8 @@ class CodeoutPlugin(BasePlugin[Settings]):
                 offset = file.content_string.count("\n") - text.count("\n")
                 page = self._path(file.src_uri)
                 found.append(((page, offset, text), self._finder.find(text, page, offset)))
-            runs = iter(self._ready().engine.run([block for _, blocks in found for block in blocks]))
-            self._ready().known = {where: (blocks, list(islice(runs, len(blocks)))) for where, blocks in found}
+            seen = iter(self._ready().look([block for _, blocks in found for block in blocks]))
+            self._ready().known = {where: (blocks, list(islice(seen, len(blocks)))) for where, blocks in found}
         return nav
 
     @event_priority(-100)  # last: after plugins that change the text
@@ -106,11 +109,17 @@ class CodeoutPlugin(BasePlugin[Settings]):
         return markdown
 
     def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
-        """Watch what the pages are made of."""
+        """Watch what the pages are made of, and tell open pages what has run."""
+        server.set_app(Feed(self._ready()).wrapped(server.get_app()))
         settings = self._ready().engine.config
         for path in {*settings.paths, settings.prelude} - {""}:
             server.watch(str(settings.path(path)))
         return server
+
+    def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
+        """While serving, have pages listen."""
+        head, body, rest = output.rpartition("</body>")
+        return f"{head}{STYLE}{SCRIPT}{body}{rest}" if self._serving and body else output
 
     def _path(self, src_uri: str) -> str:
         return f"{self._ready().engine.config.docs_dir}/{src_uri}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
@@ -26,24 +26,41 @@ class Renderer:
 
     markdown: Markdown
 
-    def run(self, run: Run, name: str, origin: str = "") -> str:
+    def run(self, run: Run, name: str, origin: str = "", last: Run | None = None) -> str:
         """Return the HTML of a run; empty if it produced nothing.
 
         Args:
             run: the run.
             name: unique in the page; ids in pictures begin with it.
             origin: `path:line` of the code, for whoever looks at the page's source.
+            last: the last good run, if this one is not.
         """
         if not run.outputs:
             return ""
-        parts = [self._warning(source) for source in run.provenance.sources if source.standin]
+        parts = [*self._outputs(run, name), _told(run.provenance)]
+        if last and last.outputs:
+            summary = f"<summary>The last good output, of {_date(last.provenance)}</summary>"
+            parts.append(
+                f'<details class="codeout-before">{summary}{"".join(self._outputs(last, name + "-before"))}</details>'
+            )
+        return _division("codeout", origin, parts)
+
+    def waiting(self, last: Run | None, name: str, origin: str = "") -> str:
+        """Return the HTML of a block that has not run yet: room for its progress, above the last good output."""
+        parts = [
+            '<p class="codeout-progress" role="status">Waits for its turn</p><pre class="codeout-said" hidden></pre>'
+        ]
+        if last and last.outputs:
+            parts.append(f'<div class="codeout-stale">{"".join(self._outputs(last, name))}</div>')
+        return _division("codeout codeout-waiting", origin, parts)
+
+    def _outputs(self, run: Run, name: str) -> Iterator[str]:
+        yield from (self._warning(source) for source in run.provenance.sources if source.standin)
         for number, (is_text, outputs) in enumerate(groupby(run.outputs, lambda output: isinstance(output, Stream))):
             if is_text:
-                parts.append(_streams(output for output in outputs if isinstance(output, Stream)))
+                yield _streams(output for output in outputs if isinstance(output, Stream))
             else:
-                parts += [self._output(output, f"{name}-{number}-{i}") for i, output in enumerate(outputs)]
-        parts.append(_told(run.provenance))
-        return f'<div class="codeout" data-origin="{escape(origin)}">{"".join(parts)}</div>'
+                yield from (self._output(output, f"{name}-{number}-{i}") for i, output in enumerate(outputs))
 
     def _output(self, output: Output, name: str) -> str:
         match output:
@@ -81,6 +98,10 @@ class Renderer:
         return f'<p class="codeout-standin">{words}</p>'
 
 
+def _division(kind: str, origin: str, parts: Iterable[str]) -> str:
+    return f'<div class="{kind}" data-origin="{escape(origin)}">{"".join(parts)}</div>'
+
+
 def _streams(streams: Iterable[Stream]) -> str:
     parts = [
         escape(stream.text) if stream.name == "stdout" else f'<span class="codeout-stderr">{escape(stream.text)}</span>'
@@ -94,11 +115,15 @@ def _told(provenance: Provenance) -> str:
     brief = [provenance.device, *(f"{name} {version}" for name, version in provenance.packages[:1])]
     brief.append(_time(provenance.seconds))
     brief += [f"{source.name}: {_brief(source)}" for source in provenance.sources]
-    facts = [("Ran", provenance.date.replace("T", " ").replace("+00:00", " UTC")), ("Python", provenance.python)]
+    facts = [("Ran", _date(provenance)), ("Python", provenance.python)]
     facts += [(name, version) for name, version in provenance.packages]
     facts += [(source.name, source.note) for source in provenance.sources]
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(fact)}</dd>" for name, fact in facts)
     return f'<details class="codeout-run"><summary>{escape(" · ".join(brief))}</summary><dl>{rows}</dl></details>'
+
+
+def _date(provenance: Provenance) -> str:
+    return provenance.date.replace("T", " ").replace("+00:00", " UTC")
 
 
 def _brief(source: Source) -> str:

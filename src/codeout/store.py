@@ -28,6 +28,14 @@ REFERENCE = "file:"  # what stands in the JSON in place of a picture
 
 
 @dataclass(frozen=True, slots=True)
+class Time:
+    """How a session went when it last ran from its first block."""
+
+    seconds: float
+    forks: int  # after how many of its blocks, from the first, its process could be copied
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """A folder of runs. Two builds may read and write it at the same time."""
 
@@ -59,30 +67,32 @@ class Store:
         content |= {"name": name, "recipe": asdict(recipe) if recipe else None}
         write(self._path(key), json.dumps(content, ensure_ascii=False, indent=1).encode())
 
-    def times(self) -> dict[str, float]:
-        """Return how many seconds sessions took when they last ran, by name."""
+    def times(self) -> dict[str, Time]:
+        """Return how sessions went when they last ran from their first block, by name."""
         try:
             content = json.loads((self.root / "times.json").read_text(encoding="utf8"))
-            return {str(name): float(seconds) for name, seconds in content.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+            return {str(name): Time(float(told["seconds"]), int(told["forks"])) for name, told in content.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
-    def keep_time(self, name: str, seconds: float) -> None:
-        """Keep how long a session took.
+    def keep_time(self, name: str, time: Time) -> None:
+        """Keep how a session went.
 
         Raises:
             OSError: the disk is full or read-only.
         """
-        write(self.root / "times.json", json.dumps({**self.times(), name: round(seconds, 1)}, indent=1).encode())
+        content = {known: asdict(told) for known, told in {**self.times(), name: time}.items()}
+        write(self.root / "times.json", json.dumps(content, indent=1).encode())
 
-    def recipes(self) -> dict[str, Recipe]:
-        """Return what the newest run of each block, by name, was made from."""
-        found: dict[str, Recipe] = {}
+    def newest(self) -> dict[str, tuple[Key, Recipe]]:
+        """Return the key of the newest run of each block, by name, and what it was made from."""
+        found: dict[str, tuple[Key, Recipe]] = {}
         for path in sorted(self.root.glob("??/*.json"), key=lambda path: path.stat().st_mtime_ns):
             try:
                 content = json.loads(path.read_text(encoding="utf8"))
-                found[content["name"]] = _recipe(content["recipe"])
-            except (OSError, ValueError, KeyError, TypeError):
+                code, _, environment = content["key"].partition("-")
+                found[content["name"]] = Key(code, environment), _recipe(content["recipe"])
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue  # torn, foreign or older: it tells nothing
         return found
 

@@ -246,8 +246,8 @@ def _die_with(parent: int) -> None:
             os._exit(1)
 
 
-def _serve(request: Mapping[str, Any], session: Session, log: Log, folders: Sequence[str]) -> None:
-    """Run the block of a request, and answer."""
+def _serve(request: Mapping[str, Any], session: Session) -> float:
+    """Run the block of a request; return the seconds that it took."""
     here = Path.cwd() if request["workdir"] else None
     if here:
         os.chdir(request["workdir"])
@@ -257,7 +257,7 @@ def _serve(request: Mapping[str, Any], session: Session, log: Log, folders: Sequ
     seconds = time.perf_counter() - start
     if here:
         os.chdir(here)
-    log.send(done=seconds, modules=_imported(folders))
+    return seconds
 
 
 def _snapshot(log: Log, folder: Path, number: int) -> IO[bytes] | None:
@@ -290,10 +290,11 @@ def main() -> None:
                     own, requests = os.getpid(), resumed
                 continue
             faulthandler.dump_traceback_later(request["timeout"], file=stacks)
-            _serve(request, session, log, folders)
+            seconds = _serve(request, session)
             if os.getpid() != own:  # a process that a block has forked, and that has come to the block's end
                 os._exit(0)  # at once: it has not got the thread that `faulthandler` would wait for
             faulthandler.cancel_dump_traceback_later()
+            log.send(done=seconds, modules=_imported(folders), safe=snapshots.safe())
     os._exit(0)  # threads that blocks have left behind must not keep the session alive
 
 

@@ -11,10 +11,11 @@ from codeout.child import Worker
 from codeout.config import Config
 from codeout.keys import Recipe
 from codeout.outputs import Run
+from codeout.work import unchanged
 
 
 @dataclass(slots=True)
-class Live:
+class Resumable:
     """A session whose worker is there, with what has run in it so far."""
 
     worker: Worker
@@ -22,6 +23,7 @@ class Live:
     recipes: list[Recipe] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     copies: set[int] = field(default_factory=set)  # after how many blocks there is a copy of the process
+    forks: int = 0  # after how many blocks, from the first, it could be copied
 
     def add(self, block: Block, recipe: Recipe, run: Run) -> None:
         """Note that a block has run."""
@@ -38,14 +40,13 @@ class Live:
             return 0
         del self.blocks[number:], self.recipes[number:], self.runs[number:]
         self.copies = {copy for copy in self.copies if copy <= number}
+        self.forks = min(self.forks, number)
         return number
 
     def _same(self, session: Sequence[Block], recipes: Sequence[Recipe], config: Config) -> int:
-        """Return how many blocks from the first are what they were, line for line: a traceback may name lines."""
-        count = 0
-        for old, block, made, recipe, run in zip(self.blocks, session, self.recipes, recipes, self.runs, strict=False):
-            loaded = environment.digests([path for path, _ in run.modules], config)
-            if made != recipe or old.origin != block.origin or run.modules != loaded:
-                break
-            count += 1
-        return count
+        """Return how many blocks from the first are what they were, with the modules that they have loaded."""
+        same = unchanged(self.blocks, self.recipes, session, recipes)
+        for count, run in enumerate(self.runs[:same]):
+            if run.modules != environment.digests([path for path, _ in run.modules], config):
+                return count
+        return min(same, len(self.runs))

@@ -1,0 +1,170 @@
+"""Sessions that run behind the pages of a live server: pages are shown at once, and told when a block has run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Lock
+
+from codeout.blocks import Block, block_name, session_name
+from codeout.errors import BlockError
+from codeout.expectations import unexpected, with_absence
+from codeout.keys import Key, Recipe
+from codeout.outputs import Run
+from codeout.progress import log
+from codeout.run import Engine, Look
+from codeout.work import Work, unchanged
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A block as a page shows it."""
+
+    name: str = ""  # of the block, from one edit to the next
+    key: str = ""  # of its run
+    run: Run | None = None  # None while it has not run
+    last: Run | None = None  # the last good one; None if it is `run`, or if there is none
+
+
+@dataclass(slots=True)
+class _Session:
+    """A session that is at work, or has been."""
+
+    work: Work
+    blocks: Sequence[Block]
+    recipes: Sequence[Recipe]
+    runs: dict[int, Run] = field(default_factory=dict)  # by the block's place in the session, from 0
+
+
+class Behind:
+    """What runs behind the pages, and what is known of each of their blocks."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Start nothing yet."""
+        self.engine = engine
+        self._pool = ThreadPoolExecutor(engine.config.jobs or os.cpu_count() or 1)
+        self._sessions: dict[str, _Session] = {}
+        self._good: _Good | None = None
+        self._lock = Lock()
+
+    def look(self, blocks: Sequence[Block]) -> list[Seen]:
+        """Return what is known of blocks; begin to run what has not run."""
+        looks = self.engine.look(blocks)
+        for look in self.engine.first(looks):
+            with self._lock:
+                if not self._current(look):
+                    self._want(look)
+        with self._lock:
+            seen = {id(b): each for look in looks for b, each in zip(look.session, self._seen(look), strict=True)}
+        return [seen[id(block)] for block in blocks]
+
+    def all(self) -> list[tuple[str, int, Seen]]:
+        """Return what is known now of each block of the sessions that run, or have run since the server is up.
+
+        Returns:
+            The name of the session, the number of the block in it, from 1, and the block.
+        """
+        with self._lock:
+            return [
+                (name, number + 1, self._one(known.blocks, known.recipes, number, known.runs.get(number)))
+                for name, known in self._sessions.items()
+                for number in range(len(known.blocks))
+            ]
+
+    def close(self) -> None:
+        """End all processes."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.engine.close()
+        self._pool.shutdown()
+
+    def _current(self, look: Look) -> bool:
+        """Return whether a session is in the store, or runs already as it is now, or has failed as it is now."""
+        known = self._sessions.get(look.name)
+        if known is not None:
+            same = unchanged(known.blocks, known.recipes, look.session, look.recipes)
+            if same == len(look.session) == len(known.blocks):
+                known.blocks = look.session  # prose may have moved them
+                return True
+        if look.runs is None:
+            return False
+        if known is not None:  # an edit was undone: what it made run is not wanted any more
+            known.work.replace((), ())
+            del self._sessions[look.name]
+        return True
+
+    def _want(self, look: Look) -> None:
+        """Have a session run as it is now: in the work that goes on, if that is not too late, or else in new work."""
+        known = self._sessions.get(look.name)
+        same = unchanged(known.blocks, known.recipes, look.session, look.recipes) if known else 0
+        if known and known.work.replace(look.session, look.recipes):
+            known.runs = {number: run for number, run in known.runs.items() if number < same}
+            known.blocks, known.recipes = look.session, look.recipes
+            return
+        session = _Session(Work(look.session, look.recipes), look.session, look.recipes)
+        session.work.told = lambda number, run: self._told(session, number, run)
+        self._sessions[look.name] = session
+        self._pool.submit(self._do, session.work)
+
+    def _do(self, work: Work) -> None:
+        try:
+            self.engine.do(work)
+        except BlockError as problem:  # the server is going down
+            log.debug("codeout: %s", problem)
+        except Exception:
+            log.exception("codeout: %s", session_name(work.session))
+            raise
+
+    def _told(self, session: _Session, number: int, run: Run) -> None:
+        with self._lock:
+            if number < len(session.blocks):
+                session.runs[number] = run
+                if not unexpected(session.blocks[number], run):
+                    self._last().add(block_name(session.blocks, number + 1), session.recipes[number], run)
+
+    def _seen(self, look: Look) -> Iterator[Seen]:
+        known = self._sessions.get(look.name)
+        own = known.runs if known and look.runs is None else {}
+        for number in range(len(look.session)):
+            yield self._one(look.session, look.recipes, number, own.get(number) or look.stored[number])
+
+    def _one(self, session: Sequence[Block], recipes: Sequence[Recipe], number: int, run: Run | None) -> Seen:
+        block, recipe, name = session[number], recipes[number], block_name(session, number + 1)
+        good = run is not None and not unexpected(block, run)
+        last = None if good else self._last().find(name, recipe)
+        return Seen(name, str(recipe.key), run and with_absence(block, run), last)
+
+    def _last(self) -> _Good:
+        if self._good is None:
+            self._good = _Good(self.engine)
+        return self._good
+
+
+class _Good:
+    """The last good run of each block: the one of the same code, if there is one, or of the same place."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._keys: dict[tuple[str, str], Key] = {}
+        self._runs: dict[tuple[str, str], Run] = {}
+        for name, (key, recipe) in engine.store.newest().items():
+            for index in self._indices(name, recipe):
+                self._keys[index] = key
+
+    def add(self, name: str, recipe: Recipe, run: Run) -> None:
+        self._runs |= dict.fromkeys(self._indices(name, recipe), run)
+
+    def find(self, name: str, recipe: Recipe) -> Run | None:
+        for index in self._indices(name, recipe):
+            if run := self._runs.get(index) or self._stored(index):
+                return run
+        return None
+
+    def _stored(self, index: tuple[str, str]) -> Run | None:
+        key = self._keys.get(index)
+        return self._engine.store.get(key) if key else None
+
+    @staticmethod
+    def _indices(name: str, recipe: Recipe) -> tuple[tuple[str, str], tuple[str, str]]:
+        return (name.rpartition(" ")[0], recipe.codes[-1]), (name, "")

@@ -1,0 +1,81 @@
+"""Tells the open pages of a live server what their blocks do: a stream of events beside the server's own pages.
+
+The stream is of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html): a browser
+connects again by itself, and needs no library. `live.js` puts what comes into the page.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from codeout.behind import Behind, Seen
+from codeout.extension import Show, Site
+from codeout.outputs import Run
+
+PATH = "/codeout/events"
+HERE = Path(__file__).parent
+STYLE = f"<style>{(HERE / 'live.css').read_text(encoding='utf8')}</style>"
+SCRIPT = f"<script>{(HERE / 'live.js').read_text(encoding='utf8')}</script>".replace("PATH", PATH)
+PAUSE = 0.1  # seconds between two looks at what has changed
+SILENCE = 15.0  # seconds after which something is sent in any case, to learn whether the page is still open
+
+State = dict[str, str]  # of a block: its key, and either its HTML or where its run is
+States = dict[str, State]  # by a block's name
+
+
+class Feed:
+    """The stream of one site."""
+
+    def __init__(self, site: Site) -> None:
+        """Take the site whose pages listen."""
+        self._site = site
+        self._shown: dict[str, tuple[Run | None, Show | None, str]] = {}
+
+    def wrapped(self, pages: WSGIApplication | None) -> WSGIApplication:
+        """Return a server's application with the stream beside its pages."""
+
+        def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            if environ["PATH_INFO"] != PATH or self._site.behind is None:
+                return pages(environ, start_response) if pages else []
+            start_response("200 OK", [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")])
+            return self._events(self._site.behind)
+
+        return application
+
+    def _events(self, behind: Behind) -> Iterator[bytes]:
+        """Yield what has changed since the last look, for as long as the page listens."""
+        sent: States = {}
+        spoke, seen = 0.0, -1
+        while True:
+            now = dict(self._states(behind))
+            news = {name: state for name, state in now.items() if sent.get(name) != state}
+            if news or time.monotonic() - spoke > SILENCE:
+                yield f"data: {json.dumps(news)}\n\n".encode()
+                sent, spoke = now, time.monotonic()
+            time.sleep(PAUSE)
+            seen = behind.engine.board.wait(seen, 1.0)
+
+    def _states(self, behind: Behind) -> Iterator[tuple[str, State]]:
+        """Yield the state of each block of the sessions that run, or have run since the server is up."""
+        running = {status.session: status for status in behind.engine.board.now()}
+        for session, number, seen in behind.all():
+            status = running.get(session)
+            if seen.run is not None:
+                yield seen.name, {"key": seen.key, "html": self._html(seen)}
+            elif status and status.block == number:
+                yield seen.name, {"key": seen.key, "words": status.words(time.monotonic()), "text": status.screen()}
+            else:
+                words = f"Waits for block {status.block} of {status.blocks}" if status else "Waits for its turn"
+                yield seen.name, {"key": seen.key, "words": words, "text": ""}
+
+    def _html(self, seen: Seen) -> str:
+        """Return a block that has run as its page shows it; empty if no page does."""
+        show = self._site.shows.get(seen.name)
+        known = self._shown.get(seen.name)
+        if known is None or known[0] is not seen.run or known[1] is not show:
+            known = self._shown[seen.name] = (seen.run, show, show(seen) if show else "")
+        return known[2]

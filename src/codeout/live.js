@@ -1,0 +1,59 @@
+// Puts into a page of a live server what its blocks do, as they do it. `data-codeout` names a block, `data-key` its run.
+(() => {
+  const known = {}
+
+  function show(name) {
+    const state = known[name]
+    for (const place of document.querySelectorAll(`[data-codeout="${CSS.escape(name)}"]`)) {
+      if (place.dataset.key !== state.key || place.codeoutShown === state.html && state.html) continue
+      if (state.html) {
+        replace(place, state.html)
+        place.codeoutShown = state.html
+      } else {
+        const words = place.querySelector(".codeout-progress")
+        const said = place.querySelector(".codeout-said")
+        if (!words || !said) continue // it shows a run already, from the store
+        words.textContent = state.words
+        said.textContent = state.text
+        said.hidden = !state.text
+        said.scrollTop = said.scrollHeight
+      }
+    }
+  }
+
+  // Only the output, where there is one before and after: the tab that is open stays open.
+  function replace(place, html) {
+    const fresh = document.createElement("template")
+    fresh.innerHTML = html
+    const before = place.querySelector(".codeout")
+    const after = fresh.content.querySelector(".codeout")
+    if (before && after) before.replaceWith(after)
+    else place.replaceChildren(fresh.content)
+  }
+
+  function connect() {
+    const events = new EventSource("PATH")
+    events.onmessage = event => {
+      const news = JSON.parse(event.data)
+      Object.assign(known, news)
+      Object.keys(news).forEach(show)
+    }
+  }
+
+  // After the page has been built again it loads anew: the tabs that were open are opened.
+  const memory = "codeout-tabs " + location.pathname
+  addEventListener("beforeunload", () => {
+    const open = [...document.querySelectorAll(".tabbed-set > input:checked")].map(input => input.id)
+    sessionStorage.setItem(memory, JSON.stringify(open))
+  })
+  if (performance.getEntriesByType("navigation")[0]?.type === "reload") {
+    for (const id of JSON.parse(sessionStorage.getItem(memory) || "[]")) {
+      const input = document.getElementById(id)
+      if (input) input.checked = true
+    }
+  }
+
+  connect()
+  // Material swaps pages without loading them.
+  window.document$?.subscribe(() => Object.keys(known).forEach(show))
+})()

@@ -1,0 +1,56 @@
+"""Which sessions may run at once: those that use the GPU take turns on it, those that measure time run alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from threading import Condition
+
+from codeout import environment
+from codeout.blocks import Block
+from codeout.config import Config
+
+
+class Turns:
+    """Who runs now."""
+
+    def __init__(self, config: Config) -> None:
+        """Take the patterns of the sessions that share something with others, or nothing."""
+        self._config = config
+        self._free = Condition()
+        self._running = self._on_gpu = 0
+        self._alone = False
+
+    def alone(self, session: Sequence[Block]) -> bool:
+        """Return whether nothing may run beside a session."""
+        return _matches(session, self._config.alone)
+
+    @contextmanager
+    def take(self, session: Sequence[Block]) -> Iterator[None]:
+        """Wait until a session may run, and run it."""
+        alone, on_gpu = self.alone(session), self._needs_gpu(session)
+
+        def may() -> bool:
+            return not self._alone and not (alone and self._running) and not (on_gpu and self._on_gpu)
+
+        with self._free:
+            self._free.wait_for(may)
+            self._running += 1
+            self._on_gpu += on_gpu
+            self._alone = alone
+        try:
+            yield
+        finally:
+            with self._free:
+                self._running -= 1
+                self._on_gpu -= on_gpu
+                self._alone = False
+                self._free.notify_all()
+
+    def _needs_gpu(self, session: Sequence[Block]) -> bool:
+        return _matches(session, self._config.gpu) and environment.device() != "CPU"
+
+
+def _matches(session: Sequence[Block], patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(block.session, pattern) for block in session[:1] for pattern in patterns)
