@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -13,7 +14,7 @@ from codeout.errors import BlockError
 from codeout.expectations import unexpected, with_absence
 from codeout.keys import Key, Recipe
 from codeout.outputs import Run
-from codeout.progress import log
+from codeout.progress import log, shown
 from codeout.run import Engine, Look
 from codeout.work import Work, unchanged
 
@@ -48,6 +49,8 @@ class Behind:
         self._sessions: dict[str, _Session] = {}
         self._good: _Good | None = None
         self._lock = Lock()
+        self._running = 0
+        self._progress = ExitStack()
 
     def look(self, blocks: Sequence[Block]) -> list[Seen]:
         """Return what is known of blocks; begin to run what has not run."""
@@ -72,6 +75,13 @@ class Behind:
                 for name, known in self._sessions.items()
                 for number in range(len(known.blocks))
             ]
+
+    def run(self, name: str) -> Run | None:
+        """Return the run of a block by its name, if it has run since the server is up and is as it was then."""
+        session, _, number = name.rpartition(" ")
+        with self._lock:
+            known = self._sessions.get(session)
+            return known.runs.get(int(number) - 1) if known else None
 
     def close(self) -> None:
         """End all processes."""
@@ -109,12 +119,28 @@ class Behind:
 
     def _do(self, work: Work) -> None:
         try:
-            self.engine.do(work)
+            with self._shown():
+                self.engine.do(work)
         except BlockError as problem:  # the server is going down
             log.debug("codeout: %s", problem)
         except Exception:
             log.exception("codeout: %s", session_name(work.session))
             raise
+
+    @contextmanager
+    def _shown(self) -> Iterator[None]:
+        """Show progress from the first session that runs to the last."""
+        with self._lock:
+            self._running += 1
+            if self._running == 1:
+                self._progress.enter_context(shown(self.engine.board))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    self._progress.close()
 
     def _told(self, session: _Session, number: int, run: Run) -> None:
         with self._lock:

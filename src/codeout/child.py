@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -29,7 +29,7 @@ from codeout.blocks import Block
 from codeout.config import Config
 from codeout.copies import PATIENCE, Copies
 from codeout.errors import BlockError
-from codeout.outputs import Error, Figure, Output, Stream, Value, tidy
+from codeout.outputs import Error, Figure, Output, Scalar, Stream, Value, tidy
 
 NEEDED = ("PATH", "SYSTEMROOT", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")  # to start at all
 KEYED = ("TZ", "LANG", "LC_ALL")  # let through, since they change outputs; and in every key
@@ -45,6 +45,7 @@ class Answer:
     outputs: tuple[Output, ...]
     seconds: float
     modules: tuple[str, ...]  # files of the author's modules that are loaded by now
+    values: Mapping[str, Scalar]  # names that the block bound to a number or a short text
     safe: bool  # whether the process could be copied now
 
 
@@ -97,7 +98,8 @@ class Worker:
         displayed: dict[str, int] = {}  # display_id → its place in `outputs`
         for event in self._answers(block, limit, tick):
             if "done" in event:
-                return Answer(tuple(tidy(outputs)), float(event["done"]), tuple(event["modules"]), bool(event["safe"]))
+                modules, values = tuple(event["modules"]), dict(event["values"])
+                return Answer(tuple(tidy(outputs)), float(event["done"]), modules, values, bool(event["safe"]))
             if "clear" in event:
                 outputs.clear()
             elif event.get("update") and event["id"] in displayed:

@@ -1,15 +1,12 @@
-"""Door 3: the command line. Reads `mkdocs.yml` itself, so that a machine without a site generator can run blocks.
-
-codeout run                    run what is stale, on all pages
-codeout run docs/autograd.md   ... on one page
-codeout status                 every block: hit or stale, seconds, device
-codeout clean                  remove from the store what no page needs any more
-"""
+"""Door 3: the command line. Reads `mkdocs.yml` itself, so that a machine without a site generator can run blocks."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 import json
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,13 +15,24 @@ from typing import Any
 import yaml
 from markdown import Markdown
 
-from codeout import environment
-from codeout.blocks import Block, Finder, block_name, sessions
+from codeout import environment, prose
+from codeout.blocks import Block, Finder, block_name, by_page, session_name, sessions
 from codeout.config import Config
 from codeout.errors import CodeoutError, PageError
 from codeout.keys import Recipe, causes
 from codeout.progress import log
 from codeout.run import Engine
+from codeout.watch import watch
+
+EXAMPLES = """examples:
+  codeout run                         run what is stale, on all pages
+  codeout run docs/autograd.md        ... on one page
+  codeout watch docs/autograd.md      run what an edit makes stale, at each save, and print it
+  codeout status --json               every block: hit or stale, seconds, device, size
+  codeout why                         every block: hit, or what has changed since it ran
+  codeout numbers                     numbers typed in prose that no block near them has
+  codeout clean                       remove from the store what no page needs any more
+"""
 
 
 class _Loader(yaml.SafeLoader):
@@ -36,27 +44,40 @@ _Loader.add_multi_constructor("", lambda loader, suffix, node: None)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code: 0, or 1 if a block or a page is at fault."""
-    parser = argparse.ArgumentParser("codeout", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("-f", "--config-file", type=Path, default=Path("mkdocs.yml"), help="default: mkdocs.yml")
-    commands = parser.add_subparsers(dest="command", required=True)
-    words = {"run": "run what is stale", "status": "say what is stale", "why": "say why", "clean": "remove old runs"}
-    for name, said in words.items():
-        command = commands.add_parser(name, help=said)
-        if name != "clean":
-            command.add_argument("pages", nargs="*", type=Path, help="Markdown files; default: all of the site")
-        if name == "status":
-            command.add_argument("--json", action="store_true", help="for scripts")
-    asked = parser.parse_args(arguments)
+    asked = _parser().parse_args(arguments)
+    commands = {"run": _run, "watch": _watch, "status": _status, "why": _why, "numbers": _numbers, "clean": _clean}
     try:
-        site = _Site(asked.config_file)
-        if asked.command == "run":
-            return _run(site, asked.pages)
-        if asked.command == "why":
-            return _why(site, asked.pages)
-        return _status(site, asked.pages, asked.json) if asked.command == "status" else _clean(site)
+        return commands[asked.command](_Site(asked.config_file), asked)
     except CodeoutError as problem:
         print(problem, file=sys.stderr)
         return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    about = "The code blocks of a MkDocs site, run, with outputs that cannot go stale."
+    parser = argparse.ArgumentParser("codeout", description=about, epilog=EXAMPLES, formatter_class=raw)
+    parser.add_argument("-f", "--config-file", type=Path, default=Path("mkdocs.yml"), help="default: mkdocs.yml")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, words: str, *, pages: bool = True, as_json: bool = False) -> argparse.ArgumentParser:
+        examples = "".join(f"{line}\n" for line in EXAMPLES.splitlines() if f"codeout {name}" in line)
+        added = commands.add_parser(
+            name, help=words, description=words, epilog=f"examples:\n{examples}", formatter_class=raw
+        )
+        if pages:
+            added.add_argument("pages", nargs="*", type=Path, help="Markdown files; default: all of the site")
+        if as_json:
+            added.add_argument("--json", action="store_true", help="for scripts")
+        return added
+
+    command("run", "Run what is stale.")
+    command("watch", "Run what an edit makes stale, at each save, and print what came out.")
+    command("status", "Say of every block whether it is stale.", as_json=True)
+    command("why", "Say of every block why it is stale.", as_json=True)
+    command("numbers", "List numbers typed in prose that no block near them has.", as_json=True)
+    command("clean", "Remove from the store what no page needs any more.", pages=False)
+    return parser
 
 
 class _Site:
@@ -99,64 +120,111 @@ def _named(extensions: Sequence[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from ((str(name), options or {}) for name, options in extension.items())
 
 
-def _run(site: _Site, pages: Sequence[Path]) -> int:
+def _run(site: _Site, asked: argparse.Namespace) -> int:
     _log_to_terminal()
-    runs = Engine(site.config).run(site.blocks(pages))
+    runs = Engine(site.config).run(site.blocks(asked.pages))
     print(f"{len(runs)} blocks are up to date")
     return 0
 
 
-def _status(site: _Site, pages: Sequence[Path], as_json: bool) -> int:
-    engine = Engine(site.config)
-    rows = []
-    for block, recipe, _ in _recipes(site, pages):
-        run = engine.stored(block, recipe.key)
-        told = {} if run is None else {"device": run.provenance.device, "seconds": round(run.provenance.seconds, 3)}
-        rows.append({"block": str(block), "session": block.session, "state": "hit" if run else "stale", **told})
-    if as_json:
-        print(json.dumps(rows, indent=1))
-        return 0
-    for row in rows:
-        ran = f"{row['seconds']:8.3f} s  {row['device']}" if "seconds" in row else ""
-        print(f"{row['state']:5}  {row['block']}  {ran}")
-    print(f"{sum(row['state'] == 'stale' for row in rows)} of {len(rows)} blocks are stale")
+def _watch(site: _Site, asked: argparse.Namespace) -> int:
+    _log_to_terminal()
+    engine = Engine(dataclasses.replace(site.config, snapshots=True, errors="show"))
+    with contextlib.suppress(KeyboardInterrupt), contextlib.closing(engine):
+        watch(lambda: site.blocks(asked.pages), engine, lambda message: print(message, flush=True))
     return 0
 
 
-def _clean(site: _Site) -> int:
+def _status(site: _Site, asked: argparse.Namespace) -> int:
+    engine = Engine(site.config)
+    rows = []
+    for block, recipe, _ in _recipes(site, asked.pages):
+        run, size = engine.stored(block, recipe.key), engine.store.size(recipe.key)
+        row: dict[str, Any] = {"block": str(block), "session": block.session, "state": "hit" if run else "stale"}
+        if run:
+            row |= {"device": run.provenance.device, "seconds": round(run.provenance.seconds, 3), "bytes": size}
+        rows.append(row)
+    resumes = dict(_resumes(site, engine, asked.pages))
+    if asked.json:
+        print(json.dumps({"blocks": rows, "resumes": resumes}, indent=1))
+        return 0
+    for row in rows:
+        ran = (
+            f"{row['seconds']:8.3f} s  {row['bytes'] / 1000:8.1f} kB  {row['device']}" if row["state"] == "hit" else ""
+        )
+        print(f"{row['state']:5}  {row['block']}  {ran}".rstrip())
+    print(f"{sum(row['state'] == 'stale' for row in rows)} of {len(rows)} blocks are stale\n")
+    for name, words in resumes.items():
+        print(f"{name}: {words}")
+    return 0
+
+
+def _resumes(site: _Site, engine: Engine, pages: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """Yield for each session what an edit of one of its blocks does, while somebody serves or watches."""
+    times = engine.store.times()
+    for session in (session for page in by_page(site.blocks(pages)) for session in sessions(page)):
+        told = times.get(session_name(session))
+        if told is None:
+            words = "not known yet; it has not run here"
+        elif told.forks >= len(session) - 1:
+            words = "fork: an edit goes on from a copy of the process after the block above it"
+        elif sys.platform != "linux":
+            words = "replay: an edit runs the session again, since a process can be copied on Linux alone"
+        else:
+            words = (
+                f"replay: after block {told.forks + 1} the process has threads; a later edit runs again what is above"
+            )
+        yield session_name(session), words
+
+
+def _why(site: _Site, asked: argparse.Namespace) -> int:
+    engine = Engine(site.config)
+    known = engine.store.newest()
+    rows = []
+    for block, recipe, name in _recipes(site, asked.pages):
+        if engine.stored(block, recipe.key) is not None:
+            said = ["hit"]
+        elif name not in known:
+            said = ["has not run yet"]
+        else:
+            said = causes(known[name][1], recipe) or ["a module that it loads changed, or its lines moved"]
+        rows.append({"block": str(block), "why": said})
+    if asked.json:
+        print(json.dumps(rows, indent=1))
+    else:
+        print("\n".join(f"{row['block']}: {'; '.join(row['why'])}" for row in rows))
+    return 0
+
+
+def _numbers(site: _Site, asked: argparse.Namespace) -> int:
+    engine = Engine(site.config)
+    found: list[prose.Typed] = []
+    for page in by_page(site.blocks(asked.pages)):
+        path = page[0].place.path
+        found += prose.typed(site.config.path(path).read_text(encoding="utf8"), path, page, engine.run(page))
+    if asked.json:
+        print(json.dumps([dataclasses.asdict(number) for number in found], indent=1))
+    else:
+        print("\n".join(f"{number.place}: {number.number}: {number.line}" for number in found))
+    return 0
+
+
+def _clean(site: _Site, asked: argparse.Namespace) -> int:
     needed = {recipe.key.code for _, recipe, _ in _recipes(site, [])}
     removed, kept = Engine(site.config).store.clean(needed)
     print(f"removed {removed} runs, kept {kept}")
     return 0
 
 
-def _why(site: _Site, pages: Sequence[Path]) -> int:
-    engine = Engine(site.config)
-    known = engine.store.newest()
-    for block, recipe, name in _recipes(site, pages):
-        if engine.stored(block, recipe.key) is not None:
-            said = "hit"
-        elif name not in known:
-            said = "has not run yet"
-        else:
-            said = "; ".join(causes(known[name][1], recipe)) or "a module that it loads changed, or its lines moved"
-        print(f"{block}: {said}")
-    return 0
-
-
 def _recipes(site: _Site, pages: Sequence[Path]) -> Iterator[tuple[Block, Recipe, str]]:
     """Yield each block with what it is made from now, and its name in the store."""
-    blocks = site.blocks(pages)
-    for page in dict.fromkeys(block.place.path for block in blocks):
-        for session in sessions([block for block in blocks if block.place.path == page]):
-            found = environment.session_recipes(session, site.config)
-            for number, (block, recipe) in enumerate(zip(session, found, strict=True), start=1):
-                yield block, recipe, block_name(session, number)
+    for session in (session for page in by_page(site.blocks(pages)) for session in sessions(page)):
+        found = environment.session_recipes(session, site.config)
+        for number, (block, recipe) in enumerate(zip(session, found, strict=True), start=1):
+            yield block, recipe, block_name(session, number)
 
 
 def _log_to_terminal() -> None:
-    import logging
-
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     log.setLevel(logging.INFO)
 

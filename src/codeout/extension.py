@@ -8,8 +8,7 @@ known, and run, before the first is shown.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,68 +16,18 @@ from typing import Any
 from markdown import Extension, Markdown
 from markdown.preprocessors import Preprocessor
 from markdown_exec import MarkdownConverter, base_format, formatters
-from pymdownx.superfences import SuperFencesException
 
-from codeout.behind import Behind, Seen
+from codeout.behind import Seen
 from codeout.blocks import LANGUAGES, OURS, Block, Finder
 from codeout.config import Config
 from codeout.errors import CodeoutError
 from codeout.outputs import Run, Stream, Value
 from codeout.render import Renderer
 from codeout.run import Engine
+from codeout.site import FenceError, Plan, Site
+from codeout.values import Values
 
 NAME = "codeout"
-
-
-class FenceError(SuperFencesException, CodeoutError):
-    """A mistake found while a fence is formatted; superfences lets no other exception through."""
-
-
-Where = tuple[str, int, str]  # page, lines above its text, text
-Planned = tuple[list[Block], list[Seen]]
-Show = Callable[[Seen], str]  # → HTML
-
-
-@dataclass(slots=True)
-class Site:
-    """What the conversions of one site share: the engine, and the page that is being converted."""
-
-    engine: Engine
-    behind: Behind | None = None  # what runs behind the pages of a live server; else pages wait for their runs
-    page: str = "page"  # the path of the page, if a plugin has told it
-    offset: int = 0  # lines of its file above the text that is converted
-    known: dict[Where, Planned] = field(default_factory=dict)  # what a plugin has planned ahead
-    shows: dict[str, Show] = field(default_factory=dict)  # by name: how a live page shows a block that has run
-
-    def plan(self, text: str, finder: Finder) -> Planned:
-        """Return the blocks of the page that is being converted, and what is known of them."""
-        planned = self.known.get((self.page, self.offset, text))
-        if planned is None:
-            blocks = finder.find(text, self.page, self.offset)
-            planned = blocks, self.look(blocks)
-        return planned
-
-    def look(self, blocks: Sequence[Block]) -> list[Seen]:
-        """Return what is known of blocks: all of it, or on a live server what is known now."""
-        if self.behind:
-            return self.behind.look(blocks)
-        return [Seen(run=run) for run in self.engine.run(blocks)]
-
-
-@dataclass(slots=True)
-class _Plan:
-    blocks: list[Block] = field(default_factory=list)
-    seen: list[Seen] = field(default_factory=list)
-    shown: int = 0
-
-    def next(self, code: str) -> tuple[Block, Seen, str]:
-        """Return the block of the fence that is formatted now, its run, and a name for it, unique in the page."""
-        number = self.shown
-        if number == len(self.blocks) or self.blocks[number].code.strip() != code.strip():
-            known = str(self.blocks[number]) if number < len(self.blocks) else "the end of the page"
-            raise FenceError(f"{known}: a preprocessor has changed this fence, so it is not the block that was run")
-        self.shown += 1
-        return self.blocks[number], self.seen[number], f"out-{number + 1}"
 
 
 class _Planner(Preprocessor):
@@ -87,12 +36,13 @@ class _Planner(Preprocessor):
     def __init__(self, md: Markdown, site: Site) -> None:
         super().__init__(md)
         self.site = site
-        self.plan = _Plan()
+        self.plan = Plan()
 
     def run(self, lines: list[str]) -> list[str]:
         snippets = self.md.preprocessors["snippet"] if "snippet" in self.md.preprocessors else None  # noqa: SIM401
         finder = Finder(snippets, self.site.engine.config.root.resolve(), self._languages())
-        self.plan = _Plan(*self.site.plan("\n".join(lines), finder))
+        text = "\n".join(lines)
+        self.plan = Plan(*self.site.plan(text, finder), text=text)
         return lines
 
     def _languages(self) -> tuple[str, ...]:
@@ -114,7 +64,11 @@ class CodeoutExtension(Extension):
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 (the name that Python-Markdown calls)
         """Register the planner, ahead of `pymdownx.snippets` (32)."""
         md.registerExtension(self)
-        md.preprocessors.register(_Planner(md, self.site), NAME, 40)
+        planner = _Planner(md, self.site)
+        md.preprocessors.register(planner, NAME, 40)
+        md.treeprocessors.register(
+            Values(md, self.site, lambda: planner.plan), NAME, 15
+        )  # after inline patterns (20), before `attr_list` (8)
 
 
 def makeExtension(**options: Any) -> CodeoutExtension:  # noqa: N802 (the name that Python-Markdown calls)
@@ -135,10 +89,12 @@ def _format(theirs: Callable[..., str], **arguments: Any) -> str:
         return _laid_out(block, seen, name, {**arguments})
 
     try:
-        if planner.site.behind is None:
-            return show(seen)
-        planner.site.shows[seen.name] = show
-        return f'<div data-codeout="{escape(seen.name)}" data-key="{seen.key}">{show(seen)}</div>'
+        html = show(seen)
+        if planner.site.behind:
+            planner.site.shows[seen.name] = show
+            html = f'<div data-codeout="{escape(seen.name)}" data-key="{seen.key}">{html}</div>'
+        planner.plan.html.append(html)
+        return html
     except CodeoutError:
         raise
     except Exception as problem:  # superfences would swallow it, and show the fence as text

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator
+from html import escape
 from pathlib import Path
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from codeout.behind import Behind, Seen
-from codeout.extension import Show, Site
 from codeout.outputs import Run
+from codeout.site import Show, Site
 
 PATH = "/codeout/events"
 HERE = Path(__file__).parent
@@ -66,6 +67,8 @@ class Feed:
             status = running.get(session)
             if seen.run is not None:
                 yield seen.name, {"key": seen.key, "html": self._html(seen)}
+                for name, show in self._site.named.get(seen.name, {}).items():
+                    yield name, {"key": seen.key, "html": escape(show(seen))}
             elif status and status.block == number:
                 yield seen.name, {"key": seen.key, "words": status.words(time.monotonic()), "text": status.screen()}
             else:

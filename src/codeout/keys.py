@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-FORMAT = 3  # raise it when captured outputs change shape: every run on disk is then a miss
+FORMAT = 4  # raise it when captured outputs change shape: every run on disk is then a miss
 
 
 @dataclass(frozen=True, slots=True)

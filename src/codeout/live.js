@@ -42,15 +42,13 @@
 
   // After the page has been built again it loads anew: the tabs that were open are opened.
   const memory = "codeout-tabs " + location.pathname
+  const tabs = () => [...document.querySelectorAll(".tabbed-set > input")]
   addEventListener("beforeunload", () => {
-    const open = [...document.querySelectorAll(".tabbed-set > input:checked")].map(input => input.id)
-    sessionStorage.setItem(memory, JSON.stringify(open))
+    sessionStorage.setItem(memory, JSON.stringify(tabs().map(input => input.checked)))
   })
   if (performance.getEntriesByType("navigation")[0]?.type === "reload") {
-    for (const id of JSON.parse(sessionStorage.getItem(memory) || "[]")) {
-      const input = document.getElementById(id)
-      if (input) input.checked = true
-    }
+    const open = JSON.parse(sessionStorage.getItem(memory) || "[]")
+    tabs().forEach((input, number) => { if (open[number]) input.checked = true })
   }
 
   connect()

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any, Literal, TypeAlias
 
 Channel: TypeAlias = Literal["stdout", "stderr"]
 Bundle: TypeAlias = Mapping[str, str]  # MIME type → data; what is not text is base64, as in a notebook
+Scalar: TypeAlias = bool | int | float | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Run:
     provenance: Provenance
     origin: str = ""  # `path:line` of its code when it ran
     modules: tuple[tuple[str, str], ...] = ()  # (path, digest) of the author's modules that were loaded
+    values: Mapping[str, Scalar] = field(default_factory=dict)  # what the block bound names to; prose may name them
 
     @property
     def error(self) -> Error | None:
@@ -104,6 +106,22 @@ class Run:
         return any(path in text for text in texts)
 
 
+def as_text(run: Run) -> str:
+    """Return what a terminal can show of a run."""
+    parts = []
+    for output in run.outputs:
+        match output:
+            case Stream(_, text):
+                parts.append(text)
+            case Value(data):
+                parts.append(data.get("text/plain", f"[{', '.join(data)}]") + "\n")
+            case Figure(_, alt):
+                parts.append(f"[figure: {alt}]\n")
+            case Error(_, _, traceback):
+                parts.append(traceback.rstrip() + "\n")
+    return "".join(parts)
+
+
 _KINDS: dict[str, type[Stream | Value | Figure | Error]] = {
     "stream": Stream,
     "value": Value,
@@ -116,7 +134,8 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 def to_json(run: Run) -> dict[str, Any]:
     """Return a run as plain JSON values."""
     outputs = [{"kind": _NAMES[type(output)], **asdict(output)} for output in run.outputs]
-    return {"outputs": outputs, "provenance": asdict(run.provenance), "origin": run.origin, "modules": run.modules}
+    told = {"outputs": outputs, "provenance": asdict(run.provenance), "origin": run.origin}
+    return told | {"modules": run.modules, "values": dict(run.values)}
 
 
 def from_json(content: Mapping[str, Any]) -> Run:
@@ -131,11 +150,14 @@ def from_json(content: Mapping[str, Any]) -> Run:
         told["packages"] = tuple((str(name), str(version)) for name, version in told["packages"])
         told["sources"] = tuple(Source(**source) for source in told["sources"])
         modules = tuple((str(path), str(digest)) for path, digest in content["modules"])
-        run = Run(outputs, Provenance(**told), str(content["origin"]), modules)
+        values = {str(name): value for name, value in content["values"].items()}
+        run = Run(outputs, Provenance(**told), str(content["origin"]), modules, values)
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise ValueError(f"not a run: {problem!r}") from problem
     if not all(_sound(output) for output in run.outputs):
         raise ValueError("not a run: an output has a field of the wrong kind")
+    if not all(isinstance(value, Scalar) for value in values.values()):
+        raise ValueError("not a run: a value is no number and no text")
     return run
 
 

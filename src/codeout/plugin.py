@@ -28,9 +28,10 @@ from codeout.behind import Behind
 from codeout.blocks import LANGUAGES, Block, Finder
 from codeout.config import Config
 from codeout.errors import CodeoutError
-from codeout.extension import NAME, Site, Where
+from codeout.extension import NAME
 from codeout.feed import SCRIPT, STYLE, Feed
 from codeout.run import Engine
+from codeout.site import Site, Where
 
 
 class Settings(PluginConfig):
@@ -70,7 +71,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         if self._site is None or self._site.engine.config != settings:
             self.on_shutdown()
             engine = Engine(settings)
-            self._site = Site(engine, Behind(engine) if self._serving else None)
+            self._site = Site(engine, Behind(engine) if self._serving else None, fault=PluginError)
         config.mdx_configs[NAME] = {**options, "site": self._site}
         return config
 

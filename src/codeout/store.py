@@ -51,6 +51,15 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    def size(self, key: Key) -> int:
+        """Return how many bytes a run takes on disk, its pictures included; 0 if it is not there."""
+        try:
+            content = self._path(key).read_text(encoding="utf8")
+            pictures = [self.root / "images" / name for name in _pictures(content)]
+            return len(content.encode()) + sum(picture.stat().st_size for picture in pictures)
+        except OSError:
+            return 0
+
     def put(self, key: Key, run: Run, recipe: Recipe | None = None, name: str = "") -> None:
         """Keep a run.
 
@@ -109,7 +118,7 @@ class Store:
         entries = list(self.root.glob("??/*.json"))
         for entry in entries:
             if entry.name.split("-")[0] in needed:
-                shown |= set(re.findall(rf'"{REFERENCE}([^"/\\]+)"', entry.read_text(encoding="utf8")))
+                shown |= _pictures(entry.read_text(encoding="utf8"))
             else:
                 entry.unlink(missing_ok=True)
                 removed += 1
@@ -135,6 +144,11 @@ class Store:
         if hashlib.sha256(content).hexdigest() != name.split(".")[0]:
             raise ValueError(f"damaged: {name}")
         return base64.b64encode(content).decode()
+
+
+def _pictures(content: str) -> set[str]:
+    """Return the names of the pictures that a run's JSON refers to."""
+    return set(re.findall(rf'"{REFERENCE}([^"/\\]+)"', content))
 
 
 def _recipe(content: Mapping[str, Any]) -> Recipe:

@@ -35,6 +35,8 @@ from typing import IO, Any
 from codeout import snapshots
 from codeout.capture import Log, capture
 
+LONGEST = 200  # characters of a text that prose may name
+
 
 class Session:
     """A namespace, and the IPython machinery that knows how objects show themselves."""
@@ -45,6 +47,13 @@ class Session:
         self._show = _display(log)  # before our own `__main__`: IPython puts one there, too
         self._module = ModuleType("__main__")
         sys.modules["__main__"] = self._module
+        self._values: dict[str, Any] = {}
+
+    def news(self) -> dict[str, bool | int | float | str]:
+        """Return the names that are bound to another number or short text than before; prose may name them."""
+        told, new = self._values, vars(self._module)
+        self._values = {name: new[name] for name in new if not name.startswith("_") and _is_plain(new[name])}
+        return {name: value for name, value in self._values.items() if name not in told or told[name] is not value}
 
     def run(self, code: str, file: str, line: int) -> None:
         """Run a block; its outputs and its exception, if it raises one, go to the log.
@@ -65,6 +74,13 @@ class Session:
                 _show_figures()
         except BaseException as exception:  # the outermost frame of the author's code: all of it is reported
             self._log.send(**_described(exception, file))
+
+
+def _is_plain(value: object) -> bool:
+    """Return whether a value is a number or a short text that JSON can hold."""
+    if type(value) is str:
+        return len(value) <= LONGEST
+    return isinstance(value, bool | float) or (type(value) is int and value.bit_length() <= 64)
 
 
 def _remember(file: str, padded: str, line: int) -> None:
@@ -294,7 +310,7 @@ def main() -> None:
             if os.getpid() != own:  # a process that a block has forked, and that has come to the block's end
                 os._exit(0)  # at once: it has not got the thread that `faulthandler` would wait for
             faulthandler.cancel_dump_traceback_later()
-            log.send(done=seconds, modules=_imported(folders), safe=snapshots.safe())
+            log.send(done=seconds, modules=_imported(folders), values=session.news(), safe=snapshots.safe())
     os._exit(0)  # threads that blocks have left behind must not keep the session alive
 
 
