@@ -133,6 +133,7 @@ print("Finished Training")
 assert len(losses) == 2 * len(trainloader)  # each image was seen twice  # markdown-exec: hide
 first, last = torch.tensor(losses[:1000]).mean(), torch.tensor(losses[-1000:]).mean()  # markdown-exec: hide
 assert last < 0.8 * first, (first, last)  # markdown-exec: hide
+begins, ends = first.item(), last.item()  # markdown-exec: hide
 # --8<-- [end:train]
 
 # --8<-- [start:curve]
@@ -219,7 +220,8 @@ with torch.no_grad():
         correct += (predicted == labels).sum().item()
 
 print(f"Accuracy of the network on the {total} test images: {100 * correct // total} %")
-assert correct / total > 0.3  # chance: 10 %, and 0.3 points more or less in 10,000 tries  # markdown-exec: hide
+right = correct / total  # markdown-exec: hide
+assert right > 0.3  # chance: 10 %, and 0.3 points more or less in 10,000 tries  # markdown-exec: hide
 # --8<-- [end:accuracy]
 
 # --8<-- [start:class_accuracy]

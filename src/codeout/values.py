@@ -11,7 +11,7 @@ from markdown.util import HTML_PLACEHOLDER_RE, AtomicString
 
 from codeout import prose
 from codeout.behind import Seen
-from codeout.errors import CodeoutError
+from codeout.errors import PageError
 from codeout.outputs import Provenance, Run
 from codeout.site import Plan, Site
 
@@ -78,7 +78,10 @@ class Values(Treeprocessor):
                 raise self._fault(literal, str(problem)) from problem
 
         if site.behind is None:
-            element.text = words([seen.run for seen in plan.seen if seen.run])
+            try:
+                element.text = words([seen.run for seen in plan.seen if seen.run])
+            except PageError as problem:
+                raise site.fault(str(problem)) from problem
             return element
         anchor = plan.seen[above - 1]
         now = site.behind.run
@@ -87,7 +90,7 @@ class Values(Treeprocessor):
             runs = [now(seen.name) or seen.run or seen.last for seen in plan.seen]
             try:
                 return words([run or NOTHING for run in runs])
-            except CodeoutError as problem:  # perhaps what makes it has not run yet
+            except PageError as problem:  # perhaps what makes it has not run yet
                 return f"{literal} ({problem})" if all(runs) else "…"
 
         pseudonym = f"{anchor.name} {literal}"
@@ -96,7 +99,7 @@ class Values(Treeprocessor):
         element.text = show(anchor)
         return element
 
-    def _fault(self, literal: str, problem: str) -> Exception:
+    def _fault(self, literal: str, problem: str) -> PageError:
         site, lines = self._site, self._plan().text.split("\n")
         line = next((number for number, line in enumerate(lines, start=1) if literal in line), 1)
-        return site.fault(f"{site.page}:{site.offset + line}: {literal}: {problem}; write \\{{ for a brace")
+        return PageError(f"{site.page}:{site.offset + line}: {literal}: {problem}; write \\{{ for a brace")
