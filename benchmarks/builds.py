@@ -45,11 +45,16 @@ def main() -> None:
             script = median(lambda: run([sys.executable, LONGEST], site, MPLBACKEND="agg"))
             rows.append(("the longest script (floor)", script, script))
             rows.append(("cold", median(lambda: cold(site)), script + floor))
-    packages = ", ".join(f"{name} {version(name)}" for name in ("mkdocs", "mkdocs-material", "torch"))
-    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}\n")
+    print(told())
     print("| build | seconds | ratio to its floor |\n| --- | ---: | ---: |")
     for name, seconds, its_floor in rows:
         print(f"| {name} | {seconds:.2f} | {seconds / its_floor:.2f} |")
+
+
+def told() -> str:
+    """Return the machine and the versions."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("mkdocs", "mkdocs-material", "torch"))
+    return f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}\n"
 
 
 def copy(folder: Path) -> Path:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,7 +33,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def states(capsys: pytest.CaptureFixture[str], *pages: str) -> list[str]:
     capsys.readouterr()
     assert main(["status", "--json", *pages]) == 0
-    return [row["state"] for row in json.loads(capsys.readouterr().out)]
+    return [row["state"] for row in json.loads(capsys.readouterr().out)["blocks"]]
 
 
 def test_what_is_stale_is_said_and_run(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,7 +53,55 @@ def test_status_is_a_line_a_block(project: Path, capsys: pytest.CaptureFixture[s
     assert main(["status"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("hit    docs/first.md:6 (snippets/first.py:4)")
-    assert lines[-1] == "0 of 3 blocks are stale"
+    assert re.search(r"  0\.\d\d\d s  +\d\.\d kB  CPU$", lines[0])
+    assert "0 of 3 blocks are stale" in lines
+
+
+def test_status_says_how_an_edit_goes_on(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def resumes() -> dict[str, str]:
+        capsys.readouterr()
+        assert main(["status", "--json"]) == 0
+        found: dict[str, str] = json.loads(capsys.readouterr().out)["resumes"]
+        return {name: said.partition(":")[0] for name, said in found.items()}
+
+    first, second = resumes()
+    assert resumes() == {first: "not known yet; it has not run here", second: "not known yet; it has not run here"}
+    main(["run"])
+    assert resumes() == {first: "fork", second: "fork"}
+    threads = "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
+    (project / "snippets" / "first.py").write_text(SNIPPET.replace("x = helper", f"{threads}\nx = helper"))
+    main(["run"])
+    assert resumes() == {first: "replay", second: "fork"}
+
+
+def test_numbers_that_no_block_has_are_listed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = project / "docs" / "first.md"
+    page.write_text(page.read_text() + "\nIt is 41, not 43.\n")
+    assert main(["numbers"]) == 0
+    lines = len(page.read_text().splitlines())
+    assert capsys.readouterr().out == f"docs/first.md:{lines}: 43: It is 41, not 43.\n"
+
+
+def test_watch_runs_at_a_save_what_it_made_stale(project: Path) -> None:
+    command = [sys.executable, "-u", "-m", "codeout.cli", "watch", "docs/first.md"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout
+
+        def heard(last: str) -> str:
+            said = ""
+            while last not in said:
+                said += process.stdout.readline()
+            return said
+
+        assert "x is 41" in heard("are up to date")
+        (project / "snippets" / "first.py").write_text(SNIPPET.replace('"x is"', '"x was"'))
+        assert "docs/first.md:10" in (said := heard("are up to date"))
+        assert "x was 41" in said
+        assert "docs/first.md:6" not in said, "the block above has not run again"
+        (project / "snippets" / "first.py").write_text(SNIPPET.replace("x)", "x / 0)"))
+        assert "ZeroDivisionError" in heard("are up to date")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
 
 
 def test_why_names_the_cause(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,8 @@ from conftest import block
 from test_sites import CONFIG
 
 from codeout import Config, Engine, Run, Stream
-from codeout.behind import Behind, Seen
+from codeout.behind import Behind
+from codeout.run import Seen
 
 SLOW = "import time\nfor step in range(100):\n    print('step', step, flush=True)\n    time.sleep(0.1)"
 
@@ -203,6 +204,25 @@ def test_the_next_page_shows_the_last_output_dimmed_while_the_new_one_is_made(se
     page = server.page()
     assert '<div class="codeout-stale"><div class="highlight codeout-stream"><pre><code>step 0' in page
     assert "<code>one</code>" in page
+
+
+def test_an_error_shows_in_its_place_with_the_last_good_output_and_an_edit_mends_it(
+    server: Server, tmp_path: Path
+) -> None:
+    next(news for news in server.events() if "html" in news.get("docs/first.md s 2", {}))
+    (tmp_path / "docs" / "first.md").write_text(PAGE.replace("time.sleep(0.2)", "1 / 0"))
+    until(lambda: "codeout-error" in state(server, "docs/first.md s 2"))
+    html = state(server, "docs/first.md s 2")
+    assert "ZeroDivisionError: division by zero" in html
+    last = html.partition("The last good output, of ")[2]
+    assert "step 14</code>" in last
+    (tmp_path / "docs" / "first.md").write_text(PAGE.replace("0.2", "0"))
+    until(lambda: "codeout-error" not in (html := state(server, "docs/first.md s 2")) and "step 14" in html)
+
+
+def state(server: Server, name: str) -> str:
+    """Return the HTML of a block as a page that opens now is told; empty if it has not run."""
+    return next(server.events()).get(name, {}).get("html", "")
 
 
 def test_ctrl_c_while_a_block_runs_leaves_no_process(server: Server) -> None:

@@ -15,18 +15,8 @@ from codeout.expectations import unexpected, with_absence
 from codeout.keys import Key, Recipe
 from codeout.outputs import Run
 from codeout.progress import log, shown
-from codeout.run import Engine, Look
+from codeout.run import Engine, Look, Seen
 from codeout.work import Work, unchanged
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A block as a page shows it."""
-
-    name: str = ""  # of the block, from one edit to the next
-    key: str = ""  # of its run
-    run: Run | None = None  # None while it has not run
-    last: Run | None = None  # the last good one; None if it is `run`, or if there is none
 
 
 @dataclass(slots=True)

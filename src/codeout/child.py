@@ -29,10 +29,10 @@ from codeout.blocks import Block
 from codeout.config import Config
 from codeout.copies import PATIENCE, Copies
 from codeout.errors import BlockError
+from codeout.keys import KEYED
 from codeout.outputs import Error, Figure, Output, Scalar, Stream, Value, tidy
 
 NEEDED = ("PATH", "SYSTEMROOT", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")  # to start at all
-KEYED = ("TZ", "LANG", "LC_ALL")  # let through, since they change outputs; and in every key
 GRACE = 2.0  # seconds after the time limit in which the worker writes down where it hung
 LINGER = 5.0  # seconds that an idle worker may take to end
 WATCH = 'read _; kill -KILL "-$1"; rm -rf "$2"'  # until the build hangs up, in whatever way

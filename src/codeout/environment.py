@@ -20,10 +20,9 @@ from functools import cache
 from pathlib import Path
 
 from codeout.blocks import Block
-from codeout.child import KEYED
 from codeout.config import Config
 from codeout.errors import PageError
-from codeout.keys import Environment, File, Recipe, Step, recipes
+from codeout.keys import KEYED, Environment, File, Recipe, Step, recipes
 from codeout.outputs import Source
 from codeout.packages import Installed
 
@@ -75,6 +74,8 @@ def environment(texts: Iterable[str], config: Config) -> Environment:
 @cache
 def imports(code: str) -> frozenset[str]:
     """Return the top-level names of the modules that code imports; none if it can't be read as Python."""
+    if "import" not in code:
+        return frozenset()
     try:
         tree = ast.parse(code)
     except (SyntaxError, ValueError):

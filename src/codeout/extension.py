@@ -17,13 +17,13 @@ from markdown import Extension, Markdown
 from markdown.preprocessors import Preprocessor
 from markdown_exec import MarkdownConverter, base_format, formatters
 
-from codeout.behind import Seen
 from codeout.blocks import LANGUAGES, OURS, Block, Finder
 from codeout.config import Config
 from codeout.errors import CodeoutError
+from codeout.layouts import HERE, Layouts
 from codeout.outputs import Run, Stream, Value
 from codeout.render import Renderer
-from codeout.run import Engine
+from codeout.run import Engine, Seen
 from codeout.site import FenceError, Plan, Site
 from codeout.values import Values
 
@@ -86,7 +86,7 @@ def _format(theirs: Callable[..., str], **arguments: Any) -> str:
     arguments["extra"] = {k: v for k, v in arguments.get("extra", {}).items() if k not in OURS}
 
     def show(seen: Seen) -> str:
-        return _laid_out(block, seen, name, {**arguments})
+        return _laid_out(block, seen, name, {**arguments}, planner.site.layouts)
 
     try:
         html = show(seen)
@@ -101,18 +101,27 @@ def _format(theirs: Callable[..., str], **arguments: Any) -> str:
         raise FenceError(f"{block}: can't be shown: {type(problem).__name__}: {problem}") from problem
 
 
-def _laid_out(block: Block, seen: Seen, name: str, arguments: dict[str, Any]) -> str:
+def _laid_out(block: Block, seen: Seen, name: str, arguments: dict[str, Any], layouts: Layouts | None) -> str:
     """Return source and output in markdown-exec's own layout; our HTML stands in it for what the code printed."""
     if arguments["source"] == "console":
         if seen.run and _plain(seen.run):
             return _console(seen.run, arguments)
         arguments["source"] = "above"  # a figure has no place in a console
     output = _shown(block, seen, name, arguments)
-    if not output.strip() and arguments["source"]:
+    if not arguments["source"]:
+        return output
+    if not output.strip():
         arguments["source"] = "above"  # a block that produced nothing is plain code, with no empty tab
-    arguments |= {"html": True, "result": "", "workdir": None}
-    page = base_format(language="python", run=lambda *_, **__: output, **arguments)
-    return str(page).replace(f"<p>{output}</p>", output)  # a paragraph can't hold a division
+    arguments |= {"html": True, "result": "", "workdir": None, "update_toc": False}
+
+    def make() -> str:
+        page = str(base_format(language="python", run=lambda *_, **__: HERE, **arguments))
+        page = page.replace(f"exec-{MarkdownConverter.counter}--", f"{name}--")  # the same from one build to the next
+        return page.replace(f"<p>{HERE}</p>", HERE)  # a paragraph can't hold a division
+
+    parts = {key: value for key, value in arguments.items() if key != "md"}
+    layout = layouts.get({**parts, "name": name}, make) if layouts else make()
+    return layout.replace(HERE, output)
 
 
 def _shown(block: Block, seen: Seen, name: str, arguments: dict[str, Any]) -> str:

@@ -13,8 +13,9 @@ from html import escape
 from pathlib import Path
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from codeout.behind import Behind, Seen
+from codeout.behind import Behind
 from codeout.outputs import Run
+from codeout.run import Seen
 from codeout.site import Show, Site
 
 PATH = "/codeout/events"

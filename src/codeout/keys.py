@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+KEYED = ("TZ", "LANG", "LC_ALL")  # variables that blocks see, since they change outputs
 FORMAT = 4  # raise it when captured outputs change shape: every run on disk is then a miss
 
 
@@ -124,6 +125,8 @@ def _changes(old: Mapping[str, str], new: Mapping[str, str], words: str) -> list
 def normal(code: str) -> str:
     """Return code without the white space that can't change what it does: at the ends of lines, and around it."""
     stripped = "\n".join(line.rstrip() for line in code.strip("\n").split("\n"))
+    if stripped == code:
+        return code
     try:
         same = ast.dump(ast.parse(stripped)) == ast.dump(ast.parse(code))
     except (SyntaxError, ValueError):

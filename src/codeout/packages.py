@@ -42,13 +42,13 @@ class Installed:
         return found
 
     def _read(self) -> None:
-        stamp = _stamp()
-        if stamp == self._stamp:
+        now = stamp()
+        if now == self._stamp:
             return
-        self._stamp, self._known = stamp, {}
+        self._stamp, self._known = now, {}
         try:
             content = json.loads(self.memo.read_text(encoding="utf8"))
-            if content["stamp"] == stamp:
+            if content["stamp"] == now:
                 self._known = {str(module): dict(versions) for module, versions in content["modules"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return
@@ -61,7 +61,7 @@ class Installed:
             return  # the store says so when it keeps a run
 
 
-def _stamp() -> list[str]:
+def stamp() -> list[str]:
     """Return what changes when a package is installed, upgraded or removed."""
     folders = [Path(entry) for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))]
     return [sys.version, *(f"{folder} {folder.stat().st_mtime_ns}" for folder in folders if folder.is_dir())]

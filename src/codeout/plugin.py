@@ -11,27 +11,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from markdown import Markdown
 from mkdocs.config.base import Config as PluginConfig
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
-from mkdocs.livereload import LiveReloadServer
 from mkdocs.plugins import BasePlugin, event_priority
 from mkdocs.structure.files import Files
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils.meta import get_data
 
-from codeout.behind import Behind
 from codeout.blocks import LANGUAGES, Block, Finder
 from codeout.config import Config
 from codeout.errors import CodeoutError
 from codeout.extension import NAME
-from codeout.feed import SCRIPT, STYLE, Feed
+from codeout.layouts import Layouts
 from codeout.run import Engine
 from codeout.site import Site, Where
+
+if TYPE_CHECKING:
+    from mkdocs.livereload import LiveReloadServer
 
 
 class Settings(PluginConfig):
@@ -71,7 +72,14 @@ class CodeoutPlugin(BasePlugin[Settings]):
         if self._site is None or self._site.engine.config != settings:
             self.on_shutdown()
             engine = Engine(settings)
-            self._site = Site(engine, Behind(engine) if self._serving else None, fault=PluginError)
+            self._site = Site(engine, fault=PluginError)
+            if self._serving:
+                from codeout.behind import Behind  # here, as below, so that a build is quick
+
+                self._site.behind = Behind(engine)
+        self._site.engine.prepare()  # while MkDocs gets ready
+        extensions = (config.markdown_extensions, {**config.mdx_configs, NAME: options})
+        self._site.layouts = Layouts.load(settings.path(settings.store) / "layouts.json", extensions)
         config.mdx_configs[NAME] = {**options, "site": self._site}
         return config
 
@@ -111,16 +119,27 @@ class CodeoutPlugin(BasePlugin[Settings]):
 
     def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
         """Watch what the pages are made of, and tell open pages what has run."""
+        from codeout.feed import Feed
+
         server.set_app(Feed(self._ready()).wrapped(server.get_app()))
         settings = self._ready().engine.config
         for path in {*settings.paths, settings.prelude} - {""}:
             server.watch(str(settings.path(path)))
         return server
 
+    def on_post_build(self, *, config: MkDocsConfig) -> None:
+        """Keep the layouts for the next build."""
+        if layouts := self._ready().layouts:
+            layouts.save()
+
     def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
         """While serving, have pages listen."""
+        if not self._serving:
+            return output
+        from codeout.feed import SCRIPT, STYLE
+
         head, body, rest = output.rpartition("</body>")
-        return f"{head}{STYLE}{SCRIPT}{body}{rest}" if self._serving and body else output
+        return f"{head}{STYLE}{SCRIPT}{body}{rest}" if body else output
 
     def _path(self, src_uri: str) -> str:
         return f"{self._ready().engine.config.docs_dir}/{src_uri}"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from codeout import environment
 from codeout.blocks import Block
-from codeout.child import Worker
 from codeout.config import Config
 from codeout.keys import Recipe
 from codeout.outputs import Run
 from codeout.work import unchanged
+
+if TYPE_CHECKING:
+    from codeout.child import Worker
 
 
 @dataclass(slots=True)

@@ -17,10 +17,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from codeout import environment
 from codeout.blocks import Block, Place, block_name, by_page, session_name, sessions
-from codeout.child import Worker
 from codeout.config import Config
 from codeout.errors import BlockError, CodeoutError, PageError
 from codeout.expectations import check, skipped, unexpected, with_absence
@@ -31,6 +31,9 @@ from codeout.resumable import Resumable
 from codeout.store import Store, Time
 from codeout.turns import Turns
 from codeout.work import Interrupted, Work
+
+if TYPE_CHECKING:
+    from codeout.child import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,16 @@ class Look:
         return found if len(found) == len(self.session) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A block as a page shows it."""
+
+    name: str = ""  # of the block, from one edit to the next
+    key: str = ""  # of its run
+    run: Run | None = None  # None while it has not run
+    last: Run | None = None  # the last good one; None if it is `run`, or if there is none
+
+
 class Engine:
     """Runs the blocks of a site."""
 
@@ -61,7 +74,8 @@ class Engine:
         self.config = config
         self.store = Store(config.path(config.store))
         self.board = Board()
-        self._prepared = self._closing = False
+        self._closing = False
+        self._fetching: subprocess.Popen[bytes] | None = None
         self._lock = Lock()
         self._turns = Turns(config)
         self._workers: set[Worker] = set()
@@ -99,7 +113,7 @@ class Engine:
         """
         if not blocks:
             return []
-        self._prepare()
+        self._ready()
         looks, problems = [], []
         for session in (session for page in by_page(blocks) for session in sessions(page)):
             try:
@@ -156,6 +170,9 @@ class Engine:
     def close(self) -> None:
         """End all processes: those that run blocks, and those that are kept to go on from."""
         self._closing = True
+        if self._fetching and self._fetching.poll() is None:
+            self._fetching.kill()
+            self._fetching.wait()
         for worker in list(self._workers):
             worker.kill()
         for kept in self._kept.values():
@@ -179,27 +196,31 @@ class Engine:
         pool.shutdown()
         return futures
 
-    def _prepare(self) -> None:
-        """Run the script that fetches data, once: on the terminal, where its progress is seen.
+    def prepare(self) -> None:
+        """Start the script that fetches data, once: on the terminal, where its progress is seen."""
+        with self._lock:
+            if self.config.prepare and self._fetching is None:
+                command = [sys.executable, str(self.config.path(self.config.prepare))]
+                self._fetching = subprocess.Popen(command, cwd=self.config.root)
+
+    def _ready(self) -> None:
+        """Wait until data are there.
 
         Raises:
-            PageError: it did not end well, or a folder of the settings is not there.
+            PageError: what fetches them did not end well, or a folder of the settings is not there.
         """
-        with self._lock:
-            if self._prepared:
-                return
-            for path in self.config.paths:
-                if not self.config.path(path).is_dir():
-                    raise PageError(f"mkdocs.yml:1: codeout: 'paths' names {path!r}, and there is no such folder")
-            if script := self.config.prepare:
-                command = [sys.executable, str(self.config.path(script))]
-                done = subprocess.run(command, cwd=self.config.root, check=False)
-                if done.returncode:
-                    raise PageError(f"{script}:1: ended with exit code {done.returncode}; it says why above")
-            self._prepared = True
+        for path in self.config.paths:
+            if not self.config.path(path).is_dir():
+                raise PageError(f"mkdocs.yml:1: codeout: 'paths' names {path!r}, and there is no such folder")
+        self.prepare()
+        if self._fetching and (code := self._fetching.wait()):
+            self._fetching = None  # once more, when somebody asks again
+            raise PageError(f"{self.config.prepare}:1: ended with exit code {code}; it says why above")
 
     def _run(self, work: Work) -> list[Run]:
         """Run what is new of a session: all of it in a new worker, or the end of it in one that goes on from a copy."""
+        from codeout.child import Worker  # here, so that a build with nothing to run is quick
+
         session, recipes = work.begin()
         if not session:
             return []

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pymdownx.superfences import SuperFencesException
 
-from codeout.behind import Behind, Seen
 from codeout.blocks import Block, Finder
 from codeout.errors import CodeoutError, PageError
-from codeout.run import Engine
+from codeout.layouts import Layouts
+from codeout.run import Engine, Seen
+
+if TYPE_CHECKING:
+    from codeout.behind import Behind
 
 
 class FenceError(SuperFencesException, CodeoutError):
@@ -28,6 +32,7 @@ class Site:
 
     engine: Engine
     behind: Behind | None = None  # what runs behind the pages of a live server; else pages wait for their runs
+    layouts: Layouts | None = None  # of blocks that were made before, if a plugin keeps them
     page: str = "page"  # the path of the page, if a plugin has told it
     offset: int = 0  # lines of its file above the text that is converted
     known: dict[Where, Planned] = field(default_factory=dict)  # what a plugin has planned ahead

@@ -10,9 +10,9 @@ from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE, AtomicString
 
 from codeout import prose
-from codeout.behind import Seen
 from codeout.errors import PageError
 from codeout.outputs import Provenance, Run
+from codeout.run import Seen
 from codeout.site import Plan, Site
 
 NOTHING = Run((), Provenance("", "", (), 0.0, "", ()))  # of a block that has never run

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from codeout.blocks import Block
-from codeout.child import Worker
 from codeout.keys import Recipe
 from codeout.outputs import Run
+
+if TYPE_CHECKING:
+    from codeout.child import Worker
 
 Told = Callable[[int, Run], None]  # is told the place of a block in its session, from 0, and its run
 
