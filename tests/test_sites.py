@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 CONFIG = """
 site_name: Small
@@ -153,12 +154,27 @@ def test_properdocs_makes_the_same_page(project: Path) -> None:
     assert "docs/first.md:10 (snippets/first.py:9): ZeroDivisionError" in failed.stderr
 
 
+def test_zensical_shows_the_same_code_and_out(project: Path) -> None:
+    build(project)
+    by_mkdocs = words(shown(project))
+    done = build(project, generator="zensical")
+    assert done.returncode == 0, done.stderr
+    assert "x is 41" in by_mkdocs
+    assert words(shown(project)) == by_mkdocs
+
+
 def test_the_same_page_builds_under_plain_markdown_exec(project: Path) -> None:
     plain = CONFIG.replace("  - codeout: {paths: [snippets]}\n", "").replace("  - codeout\n", "")
     (project / "mkdocs.yml").write_text(plain)
     done = build(project, "--strict", PYTHONPATH="snippets")
     assert done.returncode == 0, done.stderr
     assert "x is 41" in shown(project)
+
+
+def words(page: str) -> list[str]:
+    """Return what a page shows of code and outputs."""
+    found = BeautifulSoup(page, "html.parser").select("article pre, .tabbed-labels, .codeout-run")
+    return [part.get_text(" ", strip=True) for part in found]
 
 
 def article(page: str) -> str:

@@ -6,8 +6,10 @@ Without it formulas are right, and stand in the reader's own mathematics font if
 from __future__ import annotations
 
 import re
+from functools import cache
 from html import unescape
 from importlib.metadata import distribution
+from io import BytesIO
 from pathlib import Path
 
 from fontTools.subset import Options, Subsetter
@@ -62,7 +64,7 @@ class MathmlPlugin(BasePlugin[Settings]):
         folder = Path(config.site_dir) / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "math.css").write_text(CSS, encoding="utf8")
-        write_font(self._characters, folder / "math.woff")
+        (folder / "math.woff").write_bytes(font(frozenset(self._characters)))
 
 
 def characters(html: str) -> set[str]:
@@ -71,20 +73,23 @@ def characters(html: str) -> set[str]:
     return set(unescape(re.sub(r"<[^>]*>", "", ANNOTATION.sub("", formulas))))
 
 
-def write_font(wanted: set[str], path: Path) -> None:
-    """Write STIX Two Math with no more glyphs than these characters need, all sizes of each parenthesis included."""
+@cache  # a live server builds again and again, mostly with the same formulas
+def font(wanted: frozenset[str]) -> bytes:
+    """Return STIX Two Math (WOFF) with no more glyphs than these characters need, all sizes of parentheses included."""
     options = Options()
     options.flavor = "woff"
     options.layout_features = ["*"]
-    font = TTFont(distribution("ziamath").locate_file(FONT))
+    cut = TTFont(distribution("ziamath").locate_file(FONT))
     subsetter = Subsetter(options)
     subsetter.populate(text="".join(sorted({*wanted, *_italics(wanted)})) + ACCENTS)
-    subsetter.subset(font)
-    font.flavor = "woff"
-    font.save(path)
+    subsetter.subset(cut)
+    cut.flavor = "woff"
+    file = BytesIO()
+    cut.save(file)
+    return file.getvalue()
 
 
-def _italics(wanted: set[str]) -> set[str]:
+def _italics(wanted: frozenset[str]) -> set[str]:
     """Return the mathematical italics that a browser puts in place of single letters (MathML Core, 4.2)."""
     latin = {chr(0x1D434 + ord(c) - 65) for c in wanted if "A" <= c <= "Z"}
     latin |= {"\u210e" if c == "h" else chr(0x1D44E + ord(c) - 97) for c in wanted if "a" <= c <= "z"}
