@@ -82,6 +82,24 @@ def test_numbers_that_no_block_has_are_listed(project: Path, capsys: pytest.Capt
     assert capsys.readouterr().out == f"docs/first.md:{lines}: 43: It is 41, not 43.\n"
 
 
+def test_diff_says_what_two_stores_differ_in(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["run"])
+    (project / ".codeout").rename(project / "before")
+    main(["run"])
+    capsys.readouterr()
+    assert main(["diff", "before", ".codeout"]) == 0
+    assert "0 of 3 changed" in capsys.readouterr().out
+    (project / "snippets" / "helper.py").write_text("VALUE = 42\n")
+    main(["run"])
+    capsys.readouterr()
+    assert main(["diff", "before", ".codeout", "--json"]) == 1
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["block"] == "docs/first.md first 2"
+    assert (found["old"], found["new"]) == ("x is 41\n", "x is 42\n")
+    assert main(["diff", "gone", ".codeout"]) == 1
+    assert capsys.readouterr().err == "gone:1: there is no such folder\n"
+
+
 def test_watch_runs_at_a_save_what_it_made_stale(project: Path) -> None:
     command = [sys.executable, "-u", "-m", "codeout.cli", "watch", "docs/first.md"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:

@@ -16,6 +16,7 @@ import pytest
 from conftest import block
 
 from codeout import Block, Config, Engine, Run, Stream
+from codeout.behind import Behind
 from codeout.child import Worker
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="copies are made by fork, on Linux alone")
@@ -160,20 +161,43 @@ START = "import random, sys\nfrom pathlib import Path\nrandom.seed(0)\nn, items 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_shown_equals_a_run_from_the_first_block(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
-
-    def some_code() -> str:
-        return "\n".join(chance.choice(LINES).format(k=chance.randrange(9)) for _ in range(chance.randrange(1, 5)))
-
-    codes = [START, *(some_code() for _ in range(5))]
+    codes = [START, *(some_code(chance) for _ in range(5))]
     engine = Engine(Config.of({"root": tmp_path / "edited", "snapshots": True}))
     for edit in range(8):
         shown = [run.outputs for run in engine.run(blocks(*codes))]
         clean = Engine(Config.of({"root": tmp_path / f"clean-{edit}"})).run(blocks(*codes))
         assert shown == [run.outputs for run in clean], codes
-        at = chance.randrange(1, len(codes) + 1)
-        what = chance.choice(("change", "change", "insert", "remove")) if at < len(codes) else "insert"
-        if what == "remove" and len(codes) > 3:
-            del codes[at]
-        else:
-            codes[at : at + (what == "change")] = [some_code()]
+        edit_at_random(codes, chance)
     engine.close()
+
+
+def some_code(chance: random.Random) -> str:
+    return "\n".join(chance.choice(LINES).format(k=chance.randrange(9)) for _ in range(chance.randrange(1, 5)))
+
+
+def edit_at_random(codes: list[str], chance: random.Random) -> None:
+    at = chance.randrange(1, len(codes) + 1)
+    what = chance.choice(("change", "change", "insert", "remove")) if at < len(codes) else "insert"
+    if what == "remove" and len(codes) > 3:
+        del codes[at]
+    else:
+        codes[at : at + (what == "change")] = [some_code(chance)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_edits_while_a_session_runs_end_in_what_a_clean_run_shows(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    pause = "import time; time.sleep(0.1)\n"
+    codes = [START, *(pause + some_code(chance) for _ in range(5))]
+    behind = Behind(Engine(Config.of({"root": tmp_path / "edited", "snapshots": True, "errors": "show"})))
+    for edit in range(4):
+        for _ in range(4):  # an author does not wait
+            behind.look(blocks(*codes))
+            time.sleep(chance.random() / 2)
+            edit_at_random(codes, chance)
+        deadline = time.monotonic() + 30
+        while None in (runs := [seen.run for seen in behind.look(blocks(*codes))]) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        clean = Engine(Config.of({"root": tmp_path / f"clean-{edit}"})).run(blocks(*codes))
+        assert [run and run.outputs for run in runs] == [run.outputs for run in clean], codes
+    behind.close()

@@ -6,13 +6,14 @@ import base64
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from test_outputs import PROVENANCE
 
 from codeout import Figure, Run, Store, Stream
-from codeout.keys import Key
+from codeout.keys import Environment, Key, Recipe
 from codeout.store import Time
 
 KEY = Key("c" * 40, "e" * 16)
@@ -106,3 +107,16 @@ def test_times_that_are_damaged_are_forgotten(store: Store) -> None:
     assert store.times() == {"a": Time(1.3, 2), "b": Time(2.0, 0)}
     (store.root / "times.json").write_text("[")
     assert store.times() == {}
+
+
+def test_the_newest_run_of_a_block_is_the_one_with_the_latest_date(store: Store) -> None:
+    recipe = Recipe(Environment("3", "Linux", "CPU", (), ()), (), ("code",))
+    for date, text in (("2026-01-02", "second"), ("2026-01-01", "first")):  # as if copied in this order
+        run = Run((Stream("stdout", text),), replace(PROVENANCE, date=date))
+        store.put(Key(text * 8, "0" * 16), run, recipe, "block")
+    (key, told) = store.newest()["block"]
+    assert key.code == "second" * 8
+    assert told == recipe
+    path = next(store.root.glob("se/*.json"))
+    path.write_text(path.read_text().replace('"format": ', '"format": 9'))
+    assert store.newest()["block"][0].code == "first" * 8, "an older format can't be read"

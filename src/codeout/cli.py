@@ -17,11 +17,14 @@ from markdown import Markdown
 
 from codeout import environment, prose
 from codeout.blocks import Block, Finder, block_name, by_page, session_name, sessions
+from codeout.compare import TOLERANCE, compare, report
 from codeout.config import Config
 from codeout.errors import CodeoutError, PageError
 from codeout.keys import Recipe, causes
+from codeout.outputs import Run
 from codeout.progress import log
 from codeout.run import Engine
+from codeout.store import Store
 from codeout.watch import watch
 
 EXAMPLES = """examples:
@@ -31,6 +34,7 @@ EXAMPLES = """examples:
   codeout status --json               every block: hit or stale, seconds, device, size
   codeout why                         every block: hit, or what has changed since it ran
   codeout numbers                     numbers typed in prose that no block near them has
+  codeout diff old/.codeout .codeout  what differs between two stores by more than noise, as Markdown
   codeout clean                       remove from the store what no page needs any more
 """
 
@@ -47,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     commands = {"run": _run, "watch": _watch, "status": _status, "why": _why, "numbers": _numbers, "clean": _clean}
     try:
+        if asked.command == "diff":  # it needs no site
+            return _diff(asked)
         return commands[asked.command](_Site(asked.config_file), asked)
     except CodeoutError as problem:
         print(problem, file=sys.stderr)
@@ -76,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     command("status", "Say of every block whether it is stale.", as_json=True)
     command("why", "Say of every block why it is stale.", as_json=True)
     command("numbers", "List numbers typed in prose that no block near them has.", as_json=True)
+    diff = command("diff", "Say what differs between two stores; 1 if anything does.", pages=False, as_json=True)
+    diff.add_argument("old", type=Path, help="a folder of runs: a store, or recordings")
+    diff.add_argument("new", type=Path, help="likewise")
+    diff.add_argument(
+        "--tolerance", type=float, default=TOLERANCE, help="how far numbers may move (default: %(default)g)"
+    )
     command("clean", "Remove from the store what no page needs any more.", pages=False)
     return parser
 
@@ -207,6 +219,23 @@ def _numbers(site: _Site, asked: argparse.Namespace) -> int:
     else:
         print("\n".join(f"{number.place}: {number.number}: {number.line}" for number in found))
     return 0
+
+
+def _diff(asked: argparse.Namespace) -> int:
+    for folder in (asked.old, asked.new):
+        if not folder.is_dir():
+            raise PageError(f"{folder}:1: there is no such folder")
+    old, new = (_newest(Store(folder)) for folder in (asked.old, asked.new))
+    differences = compare(old, new, asked.tolerance)
+    if asked.json:
+        print(json.dumps([dataclasses.asdict(difference) for difference in differences], indent=1))
+    else:
+        print(report(differences, old, new), end="")
+    return int(any(difference.kind != "added" for difference in differences))
+
+
+def _newest(store: Store) -> dict[str, Run]:
+    return {name: run for name, (key, _) in store.newest().items() if (run := store.get(key))}
 
 
 def _clean(site: _Site, asked: argparse.Namespace) -> int:

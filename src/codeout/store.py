@@ -94,16 +94,22 @@ class Store:
         write(self.root / "times.json", json.dumps(content, indent=1).encode())
 
     def newest(self) -> dict[str, tuple[Key, Recipe]]:
-        """Return the key of the newest run of each block, by name, and what it was made from."""
-        found: dict[str, tuple[Key, Recipe]] = {}
-        for path in sorted(self.root.glob("??/*.json"), key=lambda path: path.stat().st_mtime_ns):
+        """Return the key of the newest run of each block, by name, and what it was made from.
+
+        The newest by its own date: stores are copied, and merged.
+        """
+        found: dict[str, tuple[tuple[str, int], Key, Recipe]] = {}
+        for path in self.root.glob("??/*.json"):
             try:
                 content = json.loads(path.read_text(encoding="utf8"))
+                name = str(content["name"])
+                date = str(content["provenance"]["date"]), path.stat().st_mtime_ns
                 code, _, environment = content["key"].partition("-")
-                found[content["name"]] = Key(code, environment), _recipe(content["recipe"])
+                if content["format"] == FORMAT and (name not in found or found[name][0] < date):
+                    found[name] = date, Key(code, environment), _recipe(content["recipe"])
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue  # torn, foreign or older: it tells nothing
-        return found
+        return {name: (key, recipe) for name, (_, key, recipe) in found.items()}
 
     def clean(self, needed: Container[str]) -> tuple[int, int]:
         """Remove the runs of code that is not needed, for every environment, and pictures that no run shows.
