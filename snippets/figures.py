@@ -5,7 +5,7 @@ A diagram is SVG with the classes `leaf`, `node`, `edge`, which the site colors;
 
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -37,10 +37,9 @@ class Drawing:
 
 def show(drawing: Drawing, name: str) -> None:
     """Show a drawing where there is something to show it on, else write it to `figures/NAME.svg`."""
-    if os.environ.get("CODEOUT_ROOT"):
-        from IPython.display import display
-
-        display(drawing)
+    ipython = sys.modules.get("IPython")  # it is there while a site is built, and in a notebook
+    if ipython and ipython.get_ipython():
+        ipython.display.display(drawing)
     else:
         drawing.save(path := Path("figures") / f"{name}.svg")
         print(f"wrote {path}")

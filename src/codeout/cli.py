@@ -20,7 +20,9 @@ from codeout.blocks import Block, Finder, block_name, by_page, session_name, ses
 from codeout.compare import TOLERANCE, compare, report
 from codeout.config import Config
 from codeout.errors import CodeoutError, PageError
+from codeout.export import page_of
 from codeout.keys import Recipe, causes
+from codeout.notebook import notebook, script
 from codeout.outputs import Run
 from codeout.progress import log
 from codeout.run import Engine
@@ -35,6 +37,7 @@ EXAMPLES = """examples:
   codeout why                         every block: hit, or what has changed since it ran
   codeout numbers                     numbers typed in prose that no block near them has
   codeout diff old/.codeout .codeout  what differs between two stores by more than noise, as Markdown
+  codeout export --to py -o scripts   each page as a script; with --to ipynb as a notebook with its outputs
   codeout clean                       remove from the store what no page needs any more
 """
 
@@ -49,7 +52,15 @@ _Loader.add_multi_constructor("", lambda loader, suffix, node: None)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code: 0, or 1 if a block or a page is at fault."""
     asked = _parser().parse_args(arguments)
-    commands = {"run": _run, "watch": _watch, "status": _status, "why": _why, "numbers": _numbers, "clean": _clean}
+    commands = {
+        "run": _run,
+        "watch": _watch,
+        "status": _status,
+        "why": _why,
+        "numbers": _numbers,
+        "export": _export,
+        "clean": _clean,
+    }
     try:
         if asked.command == "diff":  # it needs no site
             return _diff(asked)
@@ -88,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument(
         "--tolerance", type=float, default=TOLERANCE, help="how far numbers may move (default: %(default)g)"
     )
+    export = command("export", "Write pages as notebooks with their outputs, or as scripts.")
+    export.add_argument("--to", choices=("ipynb", "py"), default="ipynb", help="default: ipynb")
+    export.add_argument("-o", "--output", type=Path, default=Path("notebooks"), help="a folder (default: notebooks)")
     command("clean", "Remove from the store what no page needs any more.", pages=False)
     return parser
 
@@ -109,6 +123,7 @@ class _Site:
         md = Markdown(extensions=[name], extension_configs={name: extensions.get(name, {})})
         snippets = md.preprocessors["snippet"] if name in extensions else None
         self._finder = Finder(snippets, self.config.root)
+        self.url = str(content.get("site_url") or "")
 
     def blocks(self, pages: Sequence[Path]) -> list[Block]:
         """Return the blocks of these pages, or of all."""
@@ -218,6 +233,24 @@ def _numbers(site: _Site, asked: argparse.Namespace) -> int:
         print(json.dumps([dataclasses.asdict(number) for number in found], indent=1))
     else:
         print("\n".join(f"{number.place}: {number.number}: {number.line}" for number in found))
+    return 0
+
+
+def _export(site: _Site, asked: argparse.Namespace) -> int:
+    engine = Engine(site.config)
+    write = {"ipynb": notebook, "py": script}[asked.to]
+    for blocks in by_page(site.blocks(asked.pages)):
+        path = Path(blocks[0].place.path)
+        inside = (
+            path.relative_to(site.config.docs_dir) if path.is_relative_to(site.config.docs_dir) else Path(path.name)
+        )
+        target = asked.output / inside.with_suffix(f".{asked.to}")
+        page = page_of(blocks, engine.run(blocks), site.config, site.url)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(write(page), encoding="utf8")
+        print(target)
+        for name, source in page.modules.items() if asked.to == "py" else ():
+            (target.parent / f"{name}.py").write_text(source, encoding="utf8")
     return 0
 
 
