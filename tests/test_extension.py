@@ -82,7 +82,9 @@ def test_hidden_lines_run_and_do_not_show(tmp_path: Path) -> None:
         pytest.param('result="text"', "print('<b>')", "<code>&lt;b&gt;", id="result: a code block"),
         pytest.param('source="above"', "print(7)", "<code>7</code>", id="source above"),
         pytest.param('source="console"', "print(7)", "7", id="source console"),
-        pytest.param("", "print(7)", "<code>7</code>", id="no source"),
+        pytest.param("", "print('## *Seven*')", '--seven"><em>Seven</em></h2>', id="no source: it is Markdown"),
+        pytest.param('idprefix="x-"', "print('## Seven')", '<h2 id="x-seven">', id="idprefix"),
+        pytest.param('source="above"', "print('## *Seven*')", "<code>## *Seven*</code>", id="with its source: text"),
     ],
 )
 def test_options_of_markdown_exec_keep_their_meaning(tmp_path: Path, options: str, code: str, expected: str) -> None:
@@ -129,7 +131,7 @@ def test_white_space_that_python_markdown_changes_is_no_surprise(tmp_path: Path,
 
 def test_markdown_that_a_block_displays_may_have_blocks_of_its_own(tmp_path: Path) -> None:
     code = "from IPython.display import Markdown\nMarkdown('~~~python exec=\"on\"\\nprint(6 * 7)\\n~~~')"
-    assert "<code>42</code>" in convert(page(("", code)), tmp_path)
+    assert "<p>42</p>" in convert(page(("", code)), tmp_path)
 
 
 def test_only_the_languages_that_the_site_has_enabled_are_run(tmp_path: Path) -> None:

@@ -107,6 +107,10 @@ def _laid_out(block: Block, seen: Seen, name: str, arguments: dict[str, Any], la
         if seen.run and _plain(seen.run):
             return _console(seen.run, arguments)
         arguments["source"] = "above"  # a figure has no place in a console
+    if seen.run and _is_content(seen.run, arguments):
+        text = "".join(_text(output) for output in seen.run.outputs)
+        arguments |= {"workdir": None}
+        return str(base_format(language="python", run=lambda *_, **__: text, **arguments))
     output = _shown(block, seen, name, arguments)
     if not arguments["source"]:
         return output
@@ -122,6 +126,17 @@ def _laid_out(block: Block, seen: Seen, name: str, arguments: dict[str, Any], la
     parts = {key: value for key, value in arguments.items() if key != "md"}
     layout = layouts.get({**parts, "name": name}, make) if layouts else make()
     return layout.replace(HERE, output)
+
+
+def _is_content(run: Run, arguments: dict[str, Any]) -> bool:
+    """Return whether a block writes a part of its page: it prints Markdown, and its source is not shown.
+
+    Not where a reader must be told of a stand-in.
+    """
+    bare = not (arguments["source"] or arguments["html"] or arguments["result"])
+    return (
+        bare and all(isinstance(o, Stream) for o in run.outputs) and not any(s.standin for s in run.provenance.sources)
+    )
 
 
 def _shown(block: Block, seen: Seen, name: str, arguments: dict[str, Any]) -> str:
