@@ -110,6 +110,20 @@ def test_a_failed_session_is_not_run_again_until_it_changes(behind: Behind, tmp_
     assert (tmp_path / "log").read_text() == "x"
 
 
+def test_a_mistake_of_the_engine_is_shown_and_nothing_waits_for_ever(
+    behind: Behind, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(work: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(behind.engine, "do", broken)
+    look(behind, "print(1)", "print(2)")
+    until(lambda: all(seen.run for seen in look(behind, "print(1)", "print(2)")))
+    errors = [seen.run.error for seen in look(behind, "print(1)", "print(2)") if seen.run]
+    assert [error.message for error in errors if error] == ["a mistake"] * 2
+    assert "a mistake" in caplog.text
+
+
 def test_closing_ends_what_runs(behind: Behind) -> None:
     look(behind, SLOW)
     until(behind.engine.board.now)

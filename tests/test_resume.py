@@ -15,7 +15,7 @@ import psutil
 import pytest
 from conftest import block
 
-from codeout import Block, Config, Engine, Run, Stream
+from codeout import Block, BlockError, Config, Engine, Run, Stream
 from codeout.behind import Behind
 from codeout.child import Worker
 
@@ -131,6 +131,14 @@ def test_nothing_is_left_when_the_engine_is_closed(tmp_path: Path, monkeypatch: 
         time.sleep(0.05)
     assert not [pid for pid in pids if running(pid)]
     assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_a_process_that_went_on_from_a_copy_and_dies_is_missed_at_once(engine: Engine) -> None:
+    engine.run(blocks("x = 1", "x = 2", "x = 3"))
+    start = time.monotonic()
+    with pytest.raises(BlockError, match="ended itself with exit code 3"):
+        engine.run(blocks("x = 1", "x = 4", "import os; os._exit(3)"))
+    assert time.monotonic() - start < 15, "the limit is 30 s, and a copy of the process that died is still there"
 
 
 def running(pid: int) -> bool:

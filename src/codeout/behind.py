@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from threading import Lock
 
 from codeout.blocks import Block, block_name, session_name
 from codeout.errors import BlockError
 from codeout.expectations import unexpected, with_absence
 from codeout.keys import Key, Recipe
-from codeout.outputs import Run
+from codeout.outputs import Error, Provenance, Run
 from codeout.progress import log, shown
 from codeout.run import Engine, Look, Seen
 from codeout.work import Work, unchanged
@@ -113,9 +115,12 @@ class Behind:
                 self.engine.do(work)
         except BlockError as problem:  # the server is going down
             log.debug("codeout: %s", problem)
-        except Exception:
+        except Exception as problem:  # a mistake of ours: nobody waits for this thread, so it is shown in the page
             log.exception("codeout: %s", session_name(work.session))
-            raise
+            error = Error(type(problem).__name__, str(problem), traceback.format_exc(), None)
+            run = Run((error,), Provenance("", "", (), 0.0, datetime.now(UTC).isoformat(timespec="seconds"), ()))
+            for number in range(len(work.session)):
+                work.told(number, run)
 
     @contextmanager
     def _shown(self) -> Iterator[None]:

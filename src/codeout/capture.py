@@ -53,6 +53,12 @@ class Log:
             name: (folder / f"{path}-{os.getpid()}").open("rb", buffering=0) for name, path in CAPTURED.items()
         }
 
+    def leave(self) -> None:
+        """Let go of the parent, in a copy of the process that sleeps: it must hear when the process itself is gone."""
+        if self._replies is not None:
+            os.close(self._replies)
+        self._replies = None
+
     def begin(self) -> None:
         """Start counting anew, for the next block."""
         self._pending: deque[tuple[str, str]] = deque()

@@ -120,7 +120,10 @@ class Worker:
         """
         if self._copies is None or not self._copies.room():
             return False
-        self._put({"snapshot": number})
+        try:
+            self._put({"snapshot": number})
+        except OSError:  # it is gone: interrupted, most likely
+            return False
         answer: dict[str, Any] = {}
         while "snapshot" not in answer:  # before it may come text of what a block has left running
             try:
@@ -156,6 +159,7 @@ class Worker:
                 if each.pid not in kept:
                     with contextlib.suppress(psutil.NoSuchProcess):
                         each.kill()
+        self._events.put(b"")  # what it has forked may still hold its pipe, and nobody would hear that it is gone
 
     def close(self) -> None:
         """End the process and all that it started, and remove its scratch folder."""
@@ -206,7 +210,7 @@ class Worker:
     def _send(self, request: dict[str, Any], block: Block) -> None:
         try:
             self._put(request)
-        except BrokenPipeError:
+        except OSError:
             raise BlockError(f"{block}: {self._death()}") from None
 
     def _put(self, request: dict[str, Any]) -> None:
@@ -224,7 +228,7 @@ class Worker:
                 raw = self._events.get(timeout=min(1.0, left))
             except queue.Empty:
                 tick("")
-                if self._resumed or self._process.poll() is None:
+                if self._alive():
                     continue
                 raw = b""  # it is gone, though a process that it forked may still hold its pipe
             if not raw and time.monotonic() < deadline - GRACE:
@@ -234,6 +238,15 @@ class Worker:
             yield json.loads(raw)
         self.kill()
         raise BlockError(f"{block}: took longer than {limit:g} s{self._last_words(self._tail('.stacks'))}")
+
+    def _alive(self) -> bool:
+        """Return whether the process that runs a block now is there."""
+        if self._resumed is None or self._copies is None or self._copies.awake is None:
+            return self._process.poll() is None
+        try:
+            return psutil.Process(self._copies.awake).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
 
     def _listen(self, source: IO[bytes] | None) -> None:
         """Collect the lines of the process from now on; an empty one says that it is gone."""

@@ -26,6 +26,7 @@ class Config:
     variables: tuple[str, ...] = ()  # environment variables that blocks see, and that are in the key
     gpu: tuple[str, ...] = ()  # patterns of sessions that use the GPU, where there is one: they take turns
     alone: tuple[str, ...] = ()  # patterns of sessions that measure time: nothing runs beside them
+    downloads: tuple[str, ...] = ()  # of each page: "ipynb", a notebook with its outputs; "py", a script
     timeout: float = 600.0  # seconds a block may take
     jobs: int = 0  # sessions that run at once; 0: as many as there are cores
     snapshots: bool = False  # keep a copy of each session's process after each block, to go on from at an edit
@@ -42,7 +43,7 @@ class Config:
         if unknown := sorted(set(options) - known):
             raise PageError(f"mkdocs.yml:1: codeout has no option {unknown[0]!r}, but {', '.join(sorted(known))}")
         values = dict(options)
-        for name in ("paths", "links", "packages", "variables", "gpu", "alone"):
+        for name in ("paths", "links", "packages", "variables", "gpu", "alone", "downloads"):
             if name in values:
                 values[name] = _strings(name, values[name])
         if "data" in values:
@@ -51,6 +52,8 @@ class Config:
             values["data"] = {str(k): _strings(f"data: {k}", v) for k, v in values["data"].items()}
         if "root" in values:
             values["root"] = Path(values["root"])
+        if wrong := sorted({*values.get("downloads", ())} - {"ipynb", "py"}):
+            raise PageError(f"mkdocs.yml:1: codeout: 'downloads' are 'ipynb' and 'py', not {wrong[0]!r}")
         if values.get("errors", "raise") not in ("raise", "show"):
             raise PageError(f"mkdocs.yml:1: codeout: 'errors' is 'raise' or 'show', not {values['errors']!r}")
         for name in ("timeout", "jobs"):

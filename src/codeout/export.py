@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -9,8 +10,24 @@ from pathlib import Path
 from codeout import environment
 from codeout.blocks import Block
 from codeout.config import Config
-from codeout.notebook import Page, without_hidden
+from codeout.keys import digest
+from codeout.notebook import FORMAT, Page, notebook, script, without_hidden
 from codeout.outputs import Run
+from codeout.store import write
+
+
+def exported(page: Page, kind: str, folder: Path) -> str:
+    """Return a page as a notebook (`ipynb`) or a script (`py`); a notebook is kept in a folder, and not made twice."""
+    if kind == "py":
+        return script(page)
+    file = folder / f"{digest(FORMAT, page)[:40]}.ipynb"
+    try:
+        return file.read_text(encoding="utf8")
+    except OSError:
+        made = notebook(page)
+    with contextlib.suppress(OSError):  # that the store can't be written has been said
+        write(file, made.encode())
+    return made
 
 
 def page_of(blocks: Sequence[Block], runs: Sequence[Run], config: Config, url: str = "") -> Page:

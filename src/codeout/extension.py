@@ -93,6 +93,8 @@ def _format(theirs: Callable[..., str], **arguments: Any) -> str:
         if planner.site.behind:
             planner.site.shows[seen.name] = show
             html = f'<div data-codeout="{escape(seen.name)}" data-key="{seen.key}">{html}</div>'
+        if arguments["source"]:
+            html = f'<div class="codeout-block" id="{name}">{html}</div>'
         planner.plan.html.append(html)
         return html
     except CodeoutError:

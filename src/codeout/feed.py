@@ -35,7 +35,7 @@ class Feed:
     def __init__(self, site: Site) -> None:
         """Take the site whose pages listen."""
         self._site = site
-        self._shown: dict[str, tuple[Run | None, Show | None, str]] = {}
+        self._shown: dict[str, tuple[Run | None, Show, str]] = {}
 
     def wrapped(self, pages: WSGIApplication | None) -> WSGIApplication:
         """Return a server's application with the stream beside its pages."""
@@ -67,19 +67,19 @@ class Feed:
         for session, number, seen in behind.all():
             status = running.get(session)
             if seen.run is not None:
-                yield seen.name, {"key": seen.key, "html": self._html(seen)}
-                for name, show in self._site.named.get(seen.name, {}).items():
-                    yield name, {"key": seen.key, "html": escape(show(seen))}
+                if show := self._site.shows.get(seen.name):
+                    yield seen.name, {"key": seen.key, "html": self._html(seen, show)}
+                for name, value in list(self._site.named.get(seen.name, {}).items()):
+                    yield name, {"key": seen.key, "html": escape(value(seen))}
             elif status and status.block == number:
                 yield seen.name, {"key": seen.key, "words": status.words(time.monotonic()), "text": status.screen()}
             else:
                 words = f"Waits for block {status.block} of {status.blocks}" if status else "Waits for its turn"
                 yield seen.name, {"key": seen.key, "words": words, "text": ""}
 
-    def _html(self, seen: Seen) -> str:
-        """Return a block that has run as its page shows it; empty if no page does."""
-        show = self._site.shows.get(seen.name)
+    def _html(self, seen: Seen, show: Show) -> str:
+        """Return a block that has run as its page shows it."""
         known = self._shown.get(seen.name)
         if known is None or known[0] is not seen.run or known[1] is not show:
-            known = self._shown[seen.name] = (seen.run, show, show(seen) if show else "")
+            known = self._shown[seen.name] = (seen.run, show, show(seen))
         return known[2]

@@ -5,8 +5,8 @@
   function show(name) {
     const state = known[name]
     for (const place of document.querySelectorAll(`[data-codeout="${CSS.escape(name)}"]`)) {
-      if (place.dataset.key !== state.key || place.codeoutShown === state.html && state.html) continue
-      if (state.html) {
+      if (place.dataset.key !== state.key || place.codeoutShown === state.html && "html" in state) continue
+      if ("html" in state) {
         replace(place, state.html)
         place.codeoutShown = state.html
       } else {

@@ -14,6 +14,7 @@ from codeout import prose
 from codeout.blocks import Block
 from codeout.outputs import Error, Figure, Output, Provenance, Run, Stream, Value
 
+FORMAT = 1  # raise it when the same page makes another notebook
 HIDDEN = "# markdown-exec: hide"
 FENCE = re.compile(r"^(?P<indent>[ >]*)(?P<fence>`{3,}|~{3,})")
 FRONT = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)

@@ -106,6 +106,20 @@ class Run:
         return any(path in text for text in texts)
 
 
+def size(run: Run) -> int:
+    """Return how many characters the outputs of a run take."""
+    found = 0
+    for output in run.outputs:
+        match output:
+            case Stream(_, text):
+                found += len(text)
+            case Value(data) | Figure(data, _):
+                found += sum(len(part) for part in data.values())
+            case Error(_, _, traceback):
+                found += len(traceback)
+    return found
+
+
 def as_text(run: Run) -> str:
     """Return what a terminal can show of a run."""
     parts = []

@@ -27,11 +27,13 @@ from codeout.blocks import LANGUAGES, Block, Finder
 from codeout.config import Config
 from codeout.errors import CodeoutError
 from codeout.extension import NAME
+from codeout.extras import Extras
 from codeout.layouts import Layouts
 from codeout.run import Engine
 from codeout.site import Site, Where
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from mkdocs.livereload import LiveReloadServer
 
 
@@ -48,6 +50,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         self._serving = False
         self._site: Site | None = None
         self._finder = Finder()
+        self._pages: list[Page] = []
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Remember whether somebody is watching: then an error shows in its place, and the server stays up."""
@@ -88,6 +91,10 @@ class CodeoutPlugin(BasePlugin[Settings]):
         if self._site is not None:
             (self._site.behind or self._site.engine).close()
 
+    def on_env(self, env: Environment, *, config: MkDocsConfig, files: Files) -> None:
+        """Note the pages of the site, now that all have titles."""
+        self._pages = [file.page for file in files.documentation_pages() if file.page]
+
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
         """Run all blocks of the site that are not in the store, sessions side by side.
 
@@ -96,6 +103,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         others = [method for method in config.plugins.events["page_markdown"] if method != self.on_page_markdown]
         pages = [] if others else files.documentation_pages()
         self._finder = _finder(config, self._ready().engine.config.root)
+        self._ready().shows, self._ready().named = {}, {}  # of the pages as they were
         with _told():
             found: list[tuple[Where, list[Block]]] = []
             for file in pages:
@@ -133,7 +141,8 @@ class CodeoutPlugin(BasePlugin[Settings]):
             layouts.save()
 
     def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
-        """While serving, have pages listen."""
+        """Add what tells how the outputs were made, and what to take away; while serving, have the page listen."""
+        output = Extras(self._ready(), config, self._pages, building=not self._serving).added(output, page)
         if not self._serving:
             return output
         from codeout.feed import SCRIPT, STYLE

@@ -113,7 +113,7 @@ def _streams(streams: Iterable[Stream]) -> str:
 def _told(provenance: Provenance) -> str:
     """Return the run line: where, with what and how long a block ran; opened, also when, and on which data."""
     brief = [provenance.device, *(f"{name} {version}" for name, version in provenance.packages[:1])]
-    brief.append(_time(provenance.seconds))
+    brief.append(time_text(provenance.seconds))
     brief += [f"{source.name}: {_brief(source)}" for source in provenance.sources]
     facts = [("Ran", _date(provenance)), ("Python", provenance.python)]
     facts += [(name, version) for name, version in provenance.packages]
@@ -130,7 +130,8 @@ def _brief(source: Source) -> str:
     return source.kind if source.standin else re.split("[:;,] ", source.note)[0]
 
 
-def _time(seconds: float) -> str:
+def time_text(seconds: float) -> str:
+    """Return a time as a person says it."""
     if seconds < 0.0995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:

@@ -14,6 +14,7 @@ import os
 import random
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 CONTROL = ".control"  # socket of the scratch folder, on which the build listens
@@ -24,12 +25,13 @@ def safe() -> bool:
     return sys.platform == "linux" and len(list(Path("/proc/self/task").iterdir())) == 1
 
 
-def take(control: Path, number: int) -> socket.socket | None:
+def take(control: Path, number: int, leave: Callable[[], None]) -> socket.socket | None:
     """Leave a copy of this process behind.
 
     Args:
         control: the socket on which the build listens.
         number: how many blocks have run.
+        leave: lets go, in the copy, of what leads to the build from the process that it is a copy of.
 
     Returns:
         None in the process that goes on as before. In one that goes on from the copy, at some later time: its
@@ -37,6 +39,7 @@ def take(control: Path, number: int) -> socket.socket | None:
     """
     if _fork():
         return None
+    leave()
     sleeping = _connect(control, {"snapshot": number})
     while sleeping.recv(1):
         _reap()

@@ -276,11 +276,16 @@ def _serve(request: Mapping[str, Any], session: Session) -> float:
     return seconds
 
 
-def _snapshot(log: Log, folder: Path, number: int) -> IO[bytes] | None:
+def _snapshot(requests: IO[bytes], log: Log, folder: Path, number: int) -> IO[bytes] | None:
     """Leave a copy of this process behind, if that is safe; in the copy, return where requests come from now."""
     safe = snapshots.safe()
     log.send(snapshot=safe)
-    connection = snapshots.take(folder / snapshots.CONTROL, number) if safe else None
+
+    def leave() -> None:
+        log.leave()
+        requests.close()
+
+    connection = snapshots.take(folder / snapshots.CONTROL, number, leave) if safe else None
     if connection is None:
         return None
     log.move(os.dup(connection.fileno()), folder)
@@ -302,7 +307,7 @@ def main() -> None:
             request = json.loads(raw)
             log.begin()
             if "snapshot" in request:
-                if resumed := _snapshot(log, folder, request["snapshot"]):
+                if resumed := _snapshot(requests, log, folder, request["snapshot"]):
                     own, requests = os.getpid(), resumed
                 continue
             faulthandler.dump_traceback_later(request["timeout"], file=stacks)

@@ -1,0 +1,70 @@
+"""What door 2 adds to a page that is built: how its outputs were made, and a notebook and a script to take away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.pages import Page
+from mkdocs.utils import get_relative_url
+
+from codeout import overview
+from codeout.blocks import Block
+from codeout.export import exported, page_of
+from codeout.outputs import Run, size
+from codeout.site import Site
+
+DOWNLOADS = {"ipynb": "Notebook", "py": "Script"}
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """Adds to the pages of one build."""
+
+    site: Site
+    config: MkDocsConfig
+    pages: Sequence[Page]  # of the site
+    building: bool  # and not serving
+
+    def added(self, output: str, page: Page) -> str:
+        """Return the HTML of a page with what is added, once all its blocks have run."""
+        ran = list(self._ran(page))
+        if ran:
+            runs = [run for _, run in ran]
+            words = " · ".join([f"{escape(overview.sentence(runs))}.", *self._downloads(page, ran)])
+            output = output.replace("</h1>", f'</h1>\n<p class="codeout-sentence">{words}</p>', 1)
+        if overview.HERE in output:
+            rows = list(self._rows(page))
+            output = output.replace(overview.HERE, overview.facts(rows) + overview.table(rows))
+        return output
+
+    def _ran(self, page: Page) -> Iterator[tuple[Block, Run]]:
+        """Yield the blocks of a page with their runs; nothing while one has not run."""
+        path = f"{self.site.engine.config.docs_dir}/{page.file.src_uri}"
+        planned = next((planned for (name, _, _), planned in self.site.known.items() if name == path), ([], []))
+        blocks, runs = planned[0], [seen.run for seen in planned[1]]
+        if None not in runs:
+            yield from ((block, run) for block, run in zip(blocks, runs, strict=True) if run)
+
+    def _rows(self, here: Page) -> Iterator[overview.Row]:
+        for page in self.pages:
+            url = get_relative_url(page.url, here.url)
+            for number, (block, run) in enumerate(self._ran(page), start=1):
+                yield overview.Row(str(page.title), f"{url}#out-{number}", block, run, size(run))
+
+    def _downloads(self, page: Page, ran: Sequence[tuple[Block, Run]]) -> Iterator[str]:
+        """Write a page as what it is to be taken away as, beside it; yield links."""
+        settings = self.site.engine.config
+        if not self.building or not settings.downloads:
+            return
+        made = page_of([block for block, _ in ran], [run for _, run in ran], settings, self.config.site_url or "")
+        folder = (Path(self.config.site_dir) / page.file.dest_uri).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        for kind in settings.downloads:
+            name = f"{Path(page.file.src_uri).stem}.{kind}"
+            text = exported(made, kind, settings.path(settings.store) / "notebooks")
+            (folder / name).write_text(text, encoding="utf8")
+            yield f'<a href="{name}" download>{DOWNLOADS[kind]}</a>'

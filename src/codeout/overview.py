@@ -1,0 +1,107 @@
+"""How the outputs of a page, and of a whole site, were made: in a sentence, and as a table with a picture.
+
+Values in, HTML out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from itertools import groupby
+
+from codeout.blocks import Block
+from codeout.outputs import Run
+from codeout.render import time_text
+
+HERE = '<div class="codeout-overview"></div>'  # what a page writes where the table belongs
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A block of the site, and its run."""
+
+    page: str  # its title
+    url: str  # where the block is, relative to the page with the table
+    block: Block
+    run: Run
+    size: int  # characters of its output
+
+
+def sentence(runs: Sequence[Run]) -> str:
+    """Return in a sentence how the blocks of a page ran; empty if it has none."""
+    if not runs:
+        return ""
+    told = [run.provenance for run in runs]
+    seconds = time_text(sum(each.seconds for each in told))
+    packages = _each(f"{name} {version}" for each in told for name, version in each.packages[:1])
+    days = sorted({each.date.partition("T")[0] for each in told})
+    when = _day(days[-1]) if len(days) == 1 else f"{_day(days[0])} to {_day(days[-1])}"
+    blocks = "1 block" if len(runs) == 1 else f"{len(runs)} blocks"
+    return ", ".join(
+        part for part in (f"{blocks} ran in {seconds} on {_each(each.device for each in told)}", packages, when) if part
+    )
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return every block of a site with its time, device, age and size; above it the same as a picture."""
+    parts = [_picture(rows), "<table><thead><tr>"]
+    heads = ("Block", "Seconds", "Output", "Device", "Ran")
+    parts += [f"<th>{head}</th>" for head in heads] + ["</tr></thead>"]
+    for page, group in groupby(rows, lambda row: row.page):
+        own = list(group)
+        parts.append(f'<tbody><tr><th colspan="{len(heads)}" scope="rowgroup">{escape(page)}</th></tr>')
+        parts += [_row(row) for row in own] + ["</tbody>"]
+    return f'<div class="codeout-overview">{"".join(parts)}</table></div>'
+
+
+def _row(row: Row) -> str:
+    told = row.run.provenance
+    when = f'<time datetime="{escape(told.date)}">{_day(told.date)}</time>'
+    cells = (f"{told.seconds:.3f}", f"{row.size / 1000:.1f} kB", escape(told.device), when)
+    name = escape(str(row.block.origin))
+    return f'<tr><td><a href="{escape(row.url)}">{name}</a></td>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+
+
+def _picture(rows: Sequence[Row]) -> str:
+    """Return a bar for each page, as long as its blocks took, cut into them."""
+    pages = {page: list(group) for page, group in groupby(rows, lambda row: row.page)}
+    totals = {page: sum(row.run.provenance.seconds for row in own) for page, own in pages.items()}
+    most = max(totals.values(), default=0) or 1.0
+    bars = []
+    for page, own in pages.items():
+        cuts = "".join(
+            f'<span style="flex-grow: {row.run.provenance.seconds:.4f}" title="{escape(str(row.block.origin))}: '
+            f'{time_text(row.run.provenance.seconds)}"></span>'
+            for row in own
+        )
+        share = f"{100 * totals[page] / most:.2f}%"
+        words = f"{escape(page)}, {time_text(totals[page])}"
+        bars.append(f'<dt>{words}</dt><dd><div class="codeout-bar" style="width: {share}">{cuts}</div></dd>')
+    return f'<dl class="codeout-bars">{"".join(bars)}</dl>'
+
+
+def facts(rows: Sequence[Row]) -> str:
+    """Return the machines, the versions and the data of a site's runs, and what stands in for other things."""
+    told = [row.run.provenance for row in rows]
+    found: dict[str, dict[str, None]] = {}
+    for each in told:
+        found.setdefault("Device", {})[each.device] = None
+        found.setdefault("Python", {})[each.python] = None
+        for name, version in each.packages:
+            found.setdefault(name, {})[version] = None
+        for source in each.sources:
+            kind = "Not the real thing" if source.standin else "Data"
+            found.setdefault(kind, {})[f"{source.name}: {source.note}"] = None
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape('; '.join(values))}</dd>" for name, values in found.items())
+    return f'<dl class="codeout-facts">{items}</dl>'
+
+
+def _day(date: str) -> str:
+    when = datetime.fromisoformat(date)
+    return f"{when.day} {when:%b %Y}"
+
+
+def _each(words: Iterable[str]) -> str:
+    return " and ".join(dict.fromkeys(words))
