@@ -59,7 +59,7 @@ def test_a_block_that_produced_nothing_is_plain_code(tmp_path: Path) -> None:
     shown = convert(page((TABS, "x = 1")), tmp_path)
     assert "tabbed" not in shown
     assert "x = 1" in plain(shown)
-    assert "codeout" not in shown
+    assert "codeout-run" not in shown
 
 
 def test_output_is_text_unless_it_came_as_something_else(tmp_path: Path) -> None:

@@ -82,6 +82,16 @@ def test_an_undone_edit_ends_what_it_made_run(behind: Behind) -> None:
     until(lambda: not behind.engine.board.now(), 8)
 
 
+def test_a_session_that_the_site_has_no_more_is_ended(behind: Behind) -> None:
+    look(behind, SLOW)
+    until(behind.engine.board.now)
+    other = block("print(1)", session="renamed")
+    behind.keep([other])
+    until(lambda: not behind.engine.board.now(), 8)
+    until(lambda: behind.look([other])[0].run)
+    assert [name for name, _, _ in behind.all()] == ["docs/page.md renamed"]
+
+
 def test_an_error_is_shown_with_the_last_good_run(behind: Behind) -> None:
     look(behind, "print(1)")
     until(lambda: look(behind, "print(1)")[0].run)
@@ -194,6 +204,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def test_a_page_is_there_before_its_blocks_have_run_and_is_told_when_they_have(server: Server) -> None:
     page = server.page()
     assert 'class="codeout codeout-waiting"' in page
+    assert re.search(r'<span class="codeout-named codeout-stale" [^>]*>…</span>', page)
     assert "EventSource" in page
     keys = dict(re.findall(r'data-codeout="([^"]+)" data-key="([^"]+)"', page))
     state: dict[str, dict[str, str]] = {}

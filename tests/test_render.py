@@ -86,3 +86,19 @@ def test_a_style_for_everything_does_not_reach_the_page() -> None:
     shown = svg(SVG.format("<defs><style>*{stroke-linejoin: round}</style></defs>"), "n", "")
     assert "<style" not in shown
     assert 'style="stroke-linejoin: round"' in shown
+
+
+def test_a_long_text_is_folded_and_a_short_one_is_not() -> None:
+    assert "codeout-rest" not in html(Stream("stdout", "x\n" * 40))
+    text = [Stream("stdout", "".join(f"line {n}\n" for n in range(60))), Stream("stderr", "<warned>\n")]
+    head, _, rest = html(*text).partition('<details class="codeout-rest"><summary>Show all 61 lines</summary>')
+    assert "line 29</code>" in head
+    assert "line 30" not in head
+    assert "<code>line 30\n" in rest
+    assert '<span class="codeout-stderr">&lt;warned&gt;' in rest
+
+
+def test_the_run_line_names_the_code() -> None:
+    assert "<dt>Code</dt><dd>0123456789ab</dd>" in Renderer(str).run(
+        Run((Stream("stdout", "x"),), replace(PROVENANCE, code="0123456789ab")), "n"
+    )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Lock
 
-from codeout.blocks import Block, block_name, session_name
+from codeout.blocks import Block, block_name, by_page, session_name, sessions
 from codeout.errors import BlockError
 from codeout.expectations import unexpected, with_absence
 from codeout.keys import Key, Recipe
@@ -54,6 +54,13 @@ class Behind:
         with self._lock:
             seen = {id(b): each for look in looks for b, each in zip(look.session, self._seen(look), strict=True)}
         return [seen[id(block)] for block in blocks]
+
+    def keep(self, blocks: Sequence[Block]) -> None:
+        """End what runs for sessions that the site does not have any more."""
+        names = {session_name(session) for page in by_page(blocks) for session in sessions(page)}
+        with self._lock:
+            for name in self._sessions.keys() - names:
+                self._sessions.pop(name).work.replace((), ())
 
     def all(self) -> list[tuple[str, int, Seen]]:
         """Return what is known now of each block of the sessions that run, or have run since the server is up.

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element
 
 from markdown import Extension, Markdown
 from markdown.preprocessors import Preprocessor
+from markdown.treeprocessors import Treeprocessor
 from markdown_exec import MarkdownConverter, base_format, formatters
 
 from codeout.blocks import LANGUAGES, OURS, Block, Finder
@@ -22,6 +24,7 @@ from codeout.config import Config
 from codeout.errors import CodeoutError
 from codeout.layouts import HERE, Layouts
 from codeout.outputs import Run, Stream, Value
+from codeout.overview import sentence
 from codeout.render import Renderer
 from codeout.run import Engine, Seen
 from codeout.site import FenceError, Plan, Site
@@ -52,6 +55,22 @@ class _Planner(Preprocessor):
         return tuple(name for name in LANGUAGES if name in known)
 
 
+class _Sentence(Treeprocessor):
+    """Says under the title of a page how its blocks ran, once all have."""
+
+    def __init__(self, md: Markdown, planner: _Planner) -> None:
+        super().__init__(md)
+        self.planner = planner
+
+    def run(self, root: Element) -> None:
+        runs = [seen.run for seen in self.planner.plan.seen]
+        title = root.find("h1")
+        if runs and title is not None and None not in runs:
+            added = Element("p", {"class": "codeout-sentence"})
+            added.text = sentence([run for run in runs if run])
+            root.insert(list(root).index(title) + 1, added)
+
+
 class CodeoutExtension(Extension):
     """Has the Python blocks of pages run by the engine. The options are those of `Config`."""
 
@@ -66,9 +85,9 @@ class CodeoutExtension(Extension):
         md.registerExtension(self)
         planner = _Planner(md, self.site)
         md.preprocessors.register(planner, NAME, 40)
-        md.treeprocessors.register(
-            Values(md, self.site, lambda: planner.plan), NAME, 15
-        )  # after inline patterns (20), before `attr_list` (8)
+        values = Values(md, self.site, lambda: planner.plan)
+        md.treeprocessors.register(values, NAME, 15)  # after inline patterns (20), before `attr_list` (8)
+        md.treeprocessors.register(_Sentence(md, planner), f"{NAME}-sentence", 14)
 
 
 def makeExtension(**options: Any) -> CodeoutExtension:  # noqa: N802 (the name that Python-Markdown calls)
@@ -145,6 +164,8 @@ def _shown(block: Block, seen: Seen, name: str, arguments: dict[str, Any]) -> st
     """Return the HTML of a block's output. Options that ask for its text alone get just that."""
     renderer = Renderer(markdown=MarkdownConverter(arguments["md"], update_toc=False).convert)
     run = seen.run
+    if run is None and seen.last and not seen.last.outputs:
+        return ""  # it produced nothing last time, and most likely will again: plain code meanwhile
     if run is None:
         return renderer.waiting(seen.last, name, str(block.origin))
     if _plain(run) and (arguments["html"] or arguments["result"]):

@@ -1,10 +1,10 @@
-"""What door 2 adds to a page that is built: how its outputs were made, and a notebook and a script to take away."""
+"""What door 2 adds to a page that is built: how all outputs were made, and a notebook and a script to take away."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -33,9 +33,8 @@ class Extras:
         """Return the HTML of a page with what is added, once all its blocks have run."""
         ran = list(self._ran(page))
         if ran:
-            runs = [run for _, run in ran]
-            words = " · ".join([f"{escape(overview.sentence(runs))}.", *self._downloads(page, ran)])
-            output = output.replace("</h1>", f'</h1>\n<p class="codeout-sentence">{words}</p>', 1)
+            links = "".join(f" · {link}" for link in self._downloads(page, ran))
+            output = re.sub(r'(?<=<p class="codeout-sentence">)[^<]*', lambda match: match[0] + links, output, count=1)
         if overview.HERE in output:
             rows = list(self._rows(page))
             output = output.replace(overview.HERE, overview.facts(rows) + overview.table(rows))

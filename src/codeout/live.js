@@ -8,6 +8,7 @@
       if (place.dataset.key !== state.key || place.codeoutShown === state.html && "html" in state) continue
       if ("html" in state) {
         replace(place, state.html)
+        place.classList.remove("codeout-stale")
         place.codeoutShown = state.html
       } else {
         const words = place.querySelector(".codeout-progress")

@@ -81,6 +81,7 @@ class Provenance:
     seconds: float
     date: str  # ISO 8601, UTC
     sources: tuple[Source, ...]
+    code: str = ""  # the beginning of the key: of the code, and of the files that it depends on
 
 
 @dataclass(frozen=True, slots=True)

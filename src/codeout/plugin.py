@@ -111,7 +111,10 @@ class CodeoutPlugin(BasePlugin[Settings]):
                 offset = file.content_string.count("\n") - text.count("\n")
                 page = self._path(file.src_uri)
                 found.append(((page, offset, text), self._finder.find(text, page, offset)))
-            seen = iter(self._ready().look([block for _, blocks in found for block in blocks]))
+            every = [block for _, blocks in found for block in blocks]
+            if (behind := self._ready().behind) and not others:
+                behind.keep(every)
+            seen = iter(self._ready().look(every))
             self._ready().known = {where: (blocks, list(islice(seen, len(blocks)))) for where, blocks in found}
         return nav
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
@@ -16,6 +16,9 @@ SVG = "http://www.w3.org/2000/svg"
 
 ElementTree.register_namespace("", SVG)
 ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+
+FOLD = 40  # lines of text above which some are folded away
+SHOWN = 30  # lines that are shown then
 
 Markdown = Callable[[str], str]  # Markdown text → HTML
 
@@ -103,21 +106,31 @@ def _division(kind: str, origin: str, parts: Iterable[str]) -> str:
 
 
 def _streams(streams: Iterable[Stream]) -> str:
-    parts = [
-        escape(stream.text) if stream.name == "stdout" else f'<span class="codeout-stderr">{escape(stream.text)}</span>'
-        for stream in streams
-    ]
+    """Return text; most of a long one is folded away."""
+    lines = [(stream.name, line) for stream in streams for line in stream.text.splitlines(keepends=True)]
+    if len(lines) <= FOLD:
+        return _text_box(lines)
+    rest = f"<summary>Show all {len(lines)} lines</summary>{_text_box(lines[SHOWN:])}"
+    return f'{_text_box(lines[:SHOWN])}<details class="codeout-rest">{rest}</details>'
+
+
+def _text_box(lines: Sequence[tuple[str, str]]) -> str:
+    parts = []
+    for name, group in groupby(lines, lambda line: line[0]):
+        text = escape("".join(line for _, line in group))
+        parts.append(text if name == "stdout" else f'<span class="codeout-stderr">{text}</span>')
     return f'<div class="highlight codeout-stream"><pre><code>{"".join(parts).rstrip()}</code></pre></div>'
 
 
 def _told(provenance: Provenance) -> str:
-    """Return the run line: where, with what and how long a block ran; opened, also when, and on which data."""
+    """Return the run line: where, with what and how long a block ran; opened, more of that."""
     brief = [provenance.device, *(f"{name} {version}" for name, version in provenance.packages[:1])]
     brief.append(time_text(provenance.seconds))
     brief += [f"{source.name}: {_brief(source)}" for source in provenance.sources]
     facts = [("Ran", _date(provenance)), ("Python", provenance.python)]
     facts += [(name, version) for name, version in provenance.packages]
     facts += [(source.name, source.note) for source in provenance.sources]
+    facts += [("Code", provenance.code)] if provenance.code else []
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(fact)}</dd>" for name, fact in facts)
     return f'<details class="codeout-run"><summary>{escape(" · ".join(brief))}</summary><dl>{rows}</dl></details>'
 

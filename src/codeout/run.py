@@ -304,7 +304,8 @@ class Engine:
         told = recipe.environment
         packages = tuple((package, version) for package, version in told.packages if package in self.config.packages)
         date = datetime.now(UTC).isoformat(timespec="seconds")
-        return Provenance(told.device, told.python, packages, seconds, date, environment.sources(session, self.config))
+        sources = environment.sources(session, self.config)
+        return Provenance(told.device, told.python, packages, seconds, date, sources, recipe.key.code[:12])
 
     def _prelude(self, worker: Worker, first: Block, began: Status) -> None:
         path = self.config.prelude

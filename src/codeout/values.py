@@ -96,6 +96,8 @@ class Values(Treeprocessor):
         pseudonym = f"{anchor.name} {literal}"
         site.named.setdefault(anchor.name, {})[pseudonym] = show
         element.attrib |= {"data-codeout": pseudonym, "data-key": anchor.key}
+        if anchor.run is None:
+            element.attrib["class"] += " codeout-stale"
         element.text = show(anchor)
         return element
 
