@@ -37,7 +37,7 @@ def test_the_table_has_every_block_with_its_facts_and_a_bar() -> None:
     rows = [Row("Page <1>", "p/#out-1", first, run(3.0), 1500), Row("Page <1>", "p/#out-2", second, run(1.0), 0)]
     soup = BeautifulSoup(table([*rows, Row("Other", "o/#out-1", first, run(2.0), 9)]), "html.parser")
     cells = [[cell.get_text() for cell in row.select("td")] for row in soup.select("tbody tr") if row.select("td")]
-    assert cells[0][:3] == [str(first.origin), "3.000", "1.5 kB"]
+    assert cells[0][:3] == [f"page.md:{first.origin.line}", "3.000", "1.5 kB"]
     assert [link["href"] for link in soup.select("td a")] == ["p/#out-1", "p/#out-2", "o/#out-1"]
     assert [head.get_text() for head in soup.select("tbody th")] == ["Page <1>", "Other"]
     assert [bar["style"] for bar in soup.select(".codeout-bar")] == ["width: 100.00%", "width: 50.00%"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from itertools import groupby
+from pathlib import PurePath
 
 from codeout.blocks import Block
 from codeout.outputs import Run
@@ -60,8 +61,10 @@ def _row(row: Row) -> str:
     told = row.run.provenance
     when = f'<time datetime="{escape(told.date)}">{_day(told.date)}</time>'
     cells = (f"{told.seconds:.3f}", f"{row.size / 1000:.1f} kB", escape(told.device), when)
-    name = escape(str(row.block.origin))
-    return f'<tr><td><a href="{escape(row.url)}">{name}</a></td>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+    origin = row.block.origin
+    words = f"{PurePath(origin.path).name}:{origin.line}"
+    link = f'<a href="{escape(row.url)}" title="{escape(str(origin))}">{escape(words)}</a>'
+    return f"<tr><td>{link}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def _picture(rows: Sequence[Row]) -> str:
