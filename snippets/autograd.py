@@ -161,3 +161,28 @@ with torch.no_grad():
 print(c.requires_grad)
 assert not c.requires_grad  # markdown-exec: hide
 # --8<-- [end:no_grad]
+
+# --8<-- [start:exercise_1]
+x = torch.tensor(3.0, requires_grad=True)
+y = x * x + 2 * x
+y.backward()
+print(x.grad)
+assert x.grad == 2 * 3 + 2  # markdown-exec: hide
+# --8<-- [end:exercise_1]
+
+# --8<-- [start:exercise_2]
+x = torch.tensor(3.0, requires_grad=True)
+y = x.detach() * 2
+print(y.requires_grad)
+assert not y.requires_grad  # markdown-exec: hide
+# --8<-- [end:exercise_2]
+
+# --8<-- [start:exercise_3]
+a = torch.tensor([2.0, 3.0], requires_grad=True)
+b = torch.tensor([6.0, 4.0], requires_grad=True)
+Q = 3 * a**3 - b**2
+Q.backward(gradient=torch.tensor([1.0, 0.0]))
+print(a.grad)
+print(b.grad)
+assert a.grad[0] == 36 and a.grad[1] == 0 and b.grad[0] == -12 and b.grad[1] == 0  # markdown-exec: hide
+# --8<-- [end:exercise_3]

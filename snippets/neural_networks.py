@@ -163,3 +163,27 @@ loss.backward()
 optimizer.step()  # does the update
 assert criterion(net(images), target) < loss  # markdown-exec: hide
 # --8<-- [end:optim]
+
+# --8<-- [start:exercise_1]
+conv1, conv2 = nn.Conv2d(1, 6, 3), nn.Conv2d(6, 16, 3)
+x = torch.zeros(1, 1, 32, 32)
+x = F.max_pool2d(F.relu(conv1(x)), 2)
+print(x.shape)
+x = F.max_pool2d(F.relu(conv2(x)), 2)
+print(x.shape)
+assert x.shape == (1, 16, 6, 6)  # markdown-exec: hide
+# --8<-- [end:exercise_1]
+
+# --8<-- [start:exercise_2]
+print(sum(p.numel() for p in net.conv2.parameters()))
+assert sum(p.numel() for p in net.conv2.parameters()) == 16 * 6 * 5 * 5 + 16  # markdown-exec: hide
+# --8<-- [end:exercise_2]
+
+# --8<-- [start:exercise_3]
+net.zero_grad()
+criterion(net(images), target).backward()
+once = net.conv1.bias.grad.clone()
+criterion(net(images), target).backward()
+print(net.conv1.bias.grad / once)
+assert torch.allclose(net.conv1.bias.grad, 2 * once)  # markdown-exec: hide
+# --8<-- [end:exercise_3]

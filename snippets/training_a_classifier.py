@@ -294,3 +294,21 @@ figure.set_label("The six filters of the first layer as 5 by 5 color pictures")
 plt.show()
 assert not torch.allclose(filters, untrained, atol=0.01)  # training has changed them  # markdown-exec: hide
 # --8<-- [end:filters]
+
+# --8<-- [start:exercise_1]
+images, labels = next(iter(torch.utils.data.DataLoader(testset, batch_size=500)))
+with torch.no_grad():
+    print(f"{F.cross_entropy(Net()(images), labels).item():.2f}")
+    assert abs(F.cross_entropy(Net()(images), labels).item() - math.log(10)) < 0.1  # markdown-exec: hide
+# --8<-- [end:exercise_1]
+
+# --8<-- [start:exercise_2]
+print(sum(p.numel() for p in nn.Conv2d(3, 6, 7).parameters()))
+assert 6 * 3 * 7 * 7 + 6 == sum(p.numel() for p in nn.Conv2d(3, 6, 7).parameters())  # markdown-exec: hide
+# --8<-- [end:exercise_2]
+
+# --8<-- [start:exercise_3]
+seen_as = share.clone().fill_diagonal_(0).sum(dim=0)  # for each class: how often others are taken for it
+print(classes[seen_as.argmax().item()])
+assert seen_as.shape == (10,)  # markdown-exec: hide
+# --8<-- [end:exercise_3]

@@ -124,3 +124,22 @@ plt.ylabel("milliseconds")
 plt.legend()
 plt.show()
 # --8<-- [end:chart]
+
+# --8<-- [start:exercise_1]
+x = torch.zeros(3)
+x.to("meta")
+print(x.device)
+assert x.device.type == "cpu"  # markdown-exec: hide
+# --8<-- [end:exercise_1]
+
+# --8<-- [start:exercise_2]
+batch = torch.rand(64, 3, 32, 32)
+print(batch.numel() * batch.element_size(), "bytes")
+assert batch.nbytes == 64 * 3 * 32 * 32 * 4  # markdown-exec: hide
+# --8<-- [end:exercise_2]
+
+# --8<-- [start:exercise_3]
+net = make_net(1).to(device)
+print({p.device for p in net.parameters()} == {torch.zeros(1, device=device).device})
+assert all(p.device.type == device.type for p in net.parameters())  # markdown-exec: hide
+# --8<-- [end:exercise_3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pydoc
 import re
 from pathlib import Path
 
@@ -64,3 +65,25 @@ def test_data_is_told_on_every_out_that_it_led_to(site: Path, name: str, page: s
     assert outs
     assert [bool(out.select(".codeout-standin")) for out in outs] == [kind == "stand-in"] * len(outs)
     assert all(f"{name}: " in out.select_one(".codeout-run summary").get_text() for out in outs)
+
+
+@pytest.mark.parametrize("page", ["autograd", "neural_networks", "training_a_classifier", "training_on_gpu"])
+def test_the_names_of_a_page_exist_and_their_links_name_them(page: str) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text()
+    names = re.findall(r"^\| \[`([\w.]+)`\]\(https://docs\.pytorch\.org/docs/stable/(\S+)\)", text, re.MULTILINE)
+    assert len(names) >= 5
+    for name, url in names:
+        assert pydoc.locate(name) is not None, name
+        assert name in url or url == f"{name.rsplit('.', 1)[1]}.html", url
+    snippet = (ROOT / "snippets" / f"{page}.py").read_text()
+    assert [name for name, _ in names if name.rsplit(".", 1)[1] not in snippet] == [], "they are new on this page"
+
+
+@pytest.mark.parametrize("page", ["autograd", "neural_networks", "training_a_classifier", "training_on_gpu"])
+def test_an_exercise_has_a_folded_answer_that_ran(site: Path, page: str) -> None:
+    soup = BeautifulSoup((site / page / "index.html").read_text(), "html.parser")
+    answers = soup.select("details.success")
+    assert len(answers) >= 3
+    for answer in answers:
+        assert answer.select_one(".codeout-stream") is not None
+        assert not answer.has_attr("open")
