@@ -84,7 +84,8 @@ def prepare(name: str, *, again: bool = False) -> Source:
     standins = os.environ.get("TUTORIAL_STANDINS", "")
     if standins not in ("", "forbid", "only"):
         sys.exit(f"snippets/data.py:1: TUTORIAL_STANDINS is 'forbid', 'only' or nothing, not {standins!r}")
-    if (found := _known(name)) is not None and not found.standin:
+    found = _known(name)
+    if found is not None and not (found.standin and _ways(found, standins, again)):
         return found
     with _lock():
         found = _known(name)  # another build may have fetched it while this one waited

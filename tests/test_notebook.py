@@ -15,7 +15,7 @@ from test_outputs import PROVENANCE
 from codeout import Error, Figure, Run, Stream, Value
 from codeout.blocks import Finder
 from codeout.cli import main
-from codeout.notebook import HIDDEN, Page, notebook, readable, script, without_hidden
+from codeout.notebook import HIDDEN, Page, checked, notebook, readable, script, without_hidden
 from codeout.outputs import Output
 
 RUN = """
@@ -66,9 +66,12 @@ def page(text: str = TEXT, *outputs: tuple[Output, ...], **more: object) -> Page
 
 
 def cells(made: Page) -> list[nbformat.NotebookNode]:
-    read = nbformat.reads(notebook(made), 4)
-    nbformat.validate(read)
-    return list(read.cells)
+    return list(nbformat.reads(checked(notebook(made)), 4).cells)
+
+
+def test_a_notebook_that_is_not_valid_is_found() -> None:
+    with pytest.raises(nbformat.ValidationError):
+        checked(notebook(page()).replace('"cell_type": "code"', '"cell_type": "cody"'))
 
 
 def test_prose_and_code_alternate_in_the_order_of_the_page() -> None:

@@ -22,7 +22,7 @@ from codeout.config import Config
 from codeout.errors import CodeoutError, PageError
 from codeout.export import page_of
 from codeout.keys import Recipe, causes
-from codeout.notebook import notebook, script
+from codeout.notebook import checked, notebook, script
 from codeout.outputs import Run
 from codeout.progress import log
 from codeout.run import Engine
@@ -238,7 +238,7 @@ def _numbers(site: _Site, asked: argparse.Namespace) -> int:
 
 def _export(site: _Site, asked: argparse.Namespace) -> int:
     engine = Engine(site.config)
-    write = {"ipynb": notebook, "py": script}[asked.to]
+    write = {"ipynb": lambda page: checked(notebook(page)), "py": script}[asked.to]
     for blocks in by_page(site.blocks(asked.pages)):
         path = Path(blocks[0].place.path)
         inside = (

@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codeout import environment
 from codeout.blocks import Block
 from codeout.config import Config
 from codeout.keys import digest
-from codeout.notebook import FORMAT, Page, notebook, script, without_hidden
 from codeout.outputs import Run
 from codeout.store import write
 
+if TYPE_CHECKING:
+    from codeout.notebook import Page
 
-def exported(page: Page, kind: str, folder: Path) -> str:
-    """Return a page as a notebook (`ipynb`) or a script (`py`); a notebook is kept in a folder, and not made twice."""
-    if kind == "py":
-        return script(page)
-    file = folder / f"{digest(FORMAT, page)[:40]}.ipynb"
-    try:
-        return file.read_text(encoding="utf8")
-    except OSError:
-        made = notebook(page)
-    with contextlib.suppress(OSError):  # that the store can't be written has been said
-        write(file, made.encode())
-    return made
+FORMAT = 1  # raise it when the same page makes another notebook
+
+
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """Notebooks and scripts that were made before, in a folder; they may be lost at any time."""
+
+    folder: Path
+    config: Config
+    url: str = ""  # of the site
+
+    def get(self, blocks: Sequence[Block], runs: Sequence[Run], kind: str) -> Path:
+        """Return the file of a page as a notebook (`ipynb`) or a script (`py`); it is made if there is none.
+
+        Raises:
+            OSError: the disk is full or read-only.
+        """
+        text = self.config.path(blocks[0].place.path).read_bytes()
+        # The key of a run covers all that its code depends on: the prelude and the modules, too.
+        told = [(block.raises, run.provenance) for block, run in zip(blocks, runs, strict=True)]
+        key = digest(FORMAT, text, told, self.url, self.config.gpu)
+        file = self.folder / f"{key[:40]}.{kind}"
+        if not file.is_file():
+            from codeout.notebook import notebook, script  # here, so that a build with nothing to make is quick
+
+            page = page_of(blocks, runs, self.config, self.url)
+            write(file, (notebook(page) if kind == "ipynb" else script(page)).encode())
+        return file
 
 
 def page_of(blocks: Sequence[Block], runs: Sequence[Run], config: Config, url: str = "") -> Page:
@@ -39,6 +57,8 @@ def page_of(blocks: Sequence[Block], runs: Sequence[Run], config: Config, url: s
         config: the settings of the site.
         url: where the site will be; empty if that is not known.
     """
+    from codeout.notebook import Page, without_hidden
+
     prelude = config.path(config.prelude).read_text(encoding="utf8") if config.prelude else ""
     codes = without_hidden([block.code for block in blocks])
     files = environment.modules("\n".join([prelude, *codes]), config)

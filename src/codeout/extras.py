@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from mkdocs.utils import get_relative_url
 
 from codeout import overview
 from codeout.blocks import Block
-from codeout.export import exported, page_of
+from codeout.export import Exports
 from codeout.outputs import Run, size
 from codeout.site import Site
 
@@ -59,11 +60,10 @@ class Extras:
         settings = self.site.engine.config
         if not self.building or not settings.downloads:
             return
-        made = page_of([block for block, _ in ran], [run for _, run in ran], settings, self.config.site_url or "")
+        exports = Exports(settings.path(settings.store) / "exports", settings, self.config.site_url or "")
         folder = (Path(self.config.site_dir) / page.file.dest_uri).parent
         folder.mkdir(parents=True, exist_ok=True)
         for kind in settings.downloads:
             name = f"{Path(page.file.src_uri).stem}.{kind}"
-            text = exported(made, kind, settings.path(settings.store) / "notebooks")
-            (folder / name).write_text(text, encoding="utf8")
+            shutil.copyfile(exports.get([block for block, _ in ran], [run for _, run in ran], kind), folder / name)
             yield f'<a href="{name}" download>{DOWNLOADS[kind]}</a>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,6 @@ from codeout import prose
 from codeout.blocks import Block
 from codeout.outputs import Error, Figure, Output, Provenance, Run, Stream, Value
 
-FORMAT = 1  # raise it when the same page makes another notebook
 HIDDEN = "# markdown-exec: hide"
 FENCE = re.compile(r"^(?P<indent>[ >]*)(?P<fence>`{3,}|~{3,})")
 FRONT = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
@@ -25,6 +25,9 @@ ATTRIBUTES = re.compile(r"\s?\{:?\s*[.#][^{}\n]*\}")
 VALUE = re.compile(rf"(?s)^ *```.*?^ *```|`[^`\n]*`|{prose.NAMED.pattern}", re.MULTILINE)  # code is left as it is
 MARK = "\0"  # stands where a block was, while prose is made readable
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+
+
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +55,42 @@ class Cell:
 def notebook(page: Page) -> str:
     """Return a page as a notebook (nbformat 4.5) that runs from top to bottom with the packages alone.
 
-    Raises:
-        ValueError: it would not be valid, which is a mistake of ours.
+    Written without the library: a build makes one at each edit of its prose, and importing the library takes longer
+    than all the rest. `checked` has the library read what this writes.
     """
-    import nbformat
-    from nbformat import v4
-
-    cells = [*_setup(page, v4)]
+    cells = list(_setup(page))
     count = 0
     for cell in split(page):
         if cell.block is None or cell.run is None:
-            cells.append(v4.new_markdown_cell(cell.text))
+            cells.append(_markdown(cell.text))
             continue
         count += 1
-        outputs = [_output(output, count, v4) for output in cell.run.outputs]
+        outputs = [_output(output, count) for output in cell.run.outputs]
         tags = {"tags": ["raises-exception"]} if cell.block.raises else {}
-        cells.append(v4.new_code_cell(cell.text, execution_count=count, outputs=outputs, metadata=tags))
+        cells.append(_code(cell.text, tags, count, outputs))
     if page.runs:
-        cells.append(v4.new_markdown_cell(_made(page.runs[-1].provenance)))
-    for number, each in enumerate(cells):
-        each["id"] = f"cell-{number}"  # the same from one export to the next
-    metadata: dict[str, Any] = {
+        cells.append(_markdown(_made(page.runs[-1].provenance)))
+    metadata: Json = {
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
         "language_info": {"name": "python", "version": page.runs[-1].provenance.python if page.runs else "3"},
     }
     if page.gpu:  # what Google Colab reads
         metadata |= {"accelerator": "GPU", "colab": {"gpuType": "T4"}}
-    made = v4.new_notebook(cells=cells, metadata=metadata)
-    nbformat.validate(made)
-    return str(nbformat.writes(made)) + "\n"
+    numbered = [{"id": f"cell-{number}", **cell} for number, cell in enumerate(cells)]  # the same at each export
+    made = {"cells": numbered, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(made, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def checked(text: str) -> str:
+    """Return a notebook as it is, once `nbformat` has found it valid.
+
+    Raises:
+        nbformat.ValidationError: it is not, which is a mistake of ours.
+    """
+    import nbformat
+
+    nbformat.validate(nbformat.reads(text, 4))
+    return text
 
 
 def script(page: Page) -> str:
@@ -235,27 +245,38 @@ def _bare(line: str) -> str:
     return line.rstrip().removesuffix(HIDDEN).rstrip() if line.rstrip().endswith(HIDDEN) else line
 
 
-def _setup(page: Page, v4: Any) -> Iterator[Any]:
+def _markdown(text: str) -> Json:
+    return {"cell_type": "markdown", "metadata": {}, "source": text}
+
+
+def _code(text: str, metadata: Json, count: int | None = None, outputs: Sequence[Json] = ()) -> Json:
+    told = {"metadata": metadata, "execution_count": count, "outputs": list(outputs)}
+    return {"cell_type": "code", "source": text, **told}
+
+
+def _setup(page: Page) -> Iterator[Json]:
     """Yield the cells that put in place what the blocks find on the site's own machine."""
-    folded = {"jupyter": {"source_hidden": True}, "cellView": "form"}
+    folded: Json = {"jupyter": {"source_hidden": True}, "cellView": "form"}
     if page.modules or page.prelude:
-        yield v4.new_markdown_cell("*The folded cells set up what all pages of the site share. Run them first.*")
+        yield _markdown("*The folded cells set up what all pages of the site share. Run them first.*")
     for name, source in page.modules.items():
-        yield v4.new_code_cell(f"%%writefile {name}.py\n{source}", metadata=folded)
+        yield _code(f"%%writefile {name}.py\n{source}", folded)
     if page.prelude:
-        yield v4.new_code_cell(without_hidden([page.prelude])[0], metadata=folded)
+        yield _code(without_hidden([page.prelude])[0], folded)
 
 
-def _output(output: Output, count: int, v4: Any) -> Any:
+def _output(output: Output, count: int) -> Json:
     match output:
         case Stream(name, text):
-            return v4.new_output("stream", name=name, text=text)
+            return {"output_type": "stream", "name": name, "text": text}
         case Value(data):
-            return v4.new_output("execute_result", data=_bundle(data), execution_count=count)
+            told = {"execution_count": count, "metadata": {}}
+            return {"output_type": "execute_result", "data": _bundle(data), **told}
         case Figure(data, _):
-            return v4.new_output("display_data", data=_bundle(data))
+            return {"output_type": "display_data", "data": _bundle(data), "metadata": {}}
         case Error(kind, message, traceback):
-            return v4.new_output("error", ename=kind, evalue=message, traceback=traceback.rstrip().split("\n"))
+            lines = traceback.rstrip().split("\n")
+            return {"output_type": "error", "ename": kind, "evalue": message, "traceback": lines}
 
 
 def _bundle(data: Mapping[str, str]) -> dict[str, str]:
