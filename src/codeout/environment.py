@@ -162,7 +162,7 @@ def device() -> str:
 
 def _local(name: str, config: Config) -> tuple[Path, ...]:
     """Return the files of a module that is the author's: in a folder that blocks import from, or installed editable."""
-    for folder in (config.path(path) for path in config.paths):
+    for folder in _folders(config.root, config.paths):
         if (folder / name / "__init__.py").is_file():
             return _package(folder / name)
         if (folder / f"{name}.py").is_file():
@@ -173,6 +173,12 @@ def _local(name: str, config: Config) -> tuple[Path, ...]:
     if origin is None:
         return ()
     return _package(origin.parent) if origin.name == "__init__.py" else (origin,)
+
+
+@cache
+def _folders(root: Path, paths: tuple[str, ...]) -> tuple[Path, ...]:
+    """Return the folders that blocks import from; asked hundreds of times a build."""
+    return tuple((root / path).resolve() for path in paths)
 
 
 @cache
