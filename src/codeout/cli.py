@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -273,7 +274,9 @@ def _newest(store: Store) -> dict[str, Run]:
 
 def _clean(site: _Site, asked: argparse.Namespace) -> int:
     needed = {recipe.key.code for _, recipe, _ in _recipes(site, [])}
-    removed, kept = Engine(site.config).store.clean(needed)
+    store = Engine(site.config).store
+    removed, kept = store.clean(needed)
+    shutil.rmtree(store.root / "exports", ignore_errors=True)  # made again by the next build
     print(f"removed {removed} runs, kept {kept}")
     return 0
 
