@@ -6,6 +6,7 @@ What a reader sees does not depend on it: with the extension alone the site is t
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -116,6 +117,8 @@ class CodeoutPlugin(BasePlugin[Settings]):
                 behind.keep(every)
             seen = iter(self._ready().look(every))
             self._ready().known = {where: (blocks, list(islice(seen, len(blocks)))) for where, blocks in found}
+        if not self._serving:
+            gc.freeze()  # what is there now stays to the end of a build; a collection would only go through all of it
         return nav
 
     @event_priority(-100)  # last: after plugins that change the text
