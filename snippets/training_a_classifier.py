@@ -38,14 +38,19 @@ assert testset[0][0].min() >= -1 and testset[0][0].max() <= 1  # markdown-exec: 
 # --8<-- [start:samples]
 import matplotlib.pyplot as plt
 
-figure, rows = plt.subplots(10, 10, figsize=(4.8, 4.4))
-for label, (name, row) in enumerate(zip(classes, rows)):
-    of_class = [i for i, target in enumerate(trainset.targets) if target == label][:10]
-    for index, cell in zip(of_class, row):
-        cell.imshow(trainset.data[index])
-        cell.axis("off")
-    row[0].set_title(name, x=-0.15, y=0.2, ha="right", fontsize=10)
-figure.set_label(f"The first ten training images of each class, a row a class: {', '.join(classes)}")
+targets = torch.tensor(trainset.targets)
+chosen = torch.cat([(targets == label).nonzero()[:8, 0] for label in range(10)])  # the first eight of each class
+pictures = torch.from_numpy(trainset.data)[chosen].permute(0, 3, 1, 2)  # channels before pixels
+grid = torchvision.utils.make_grid(pictures, nrow=8, pad_value=255).permute(1, 2, 0)
+assert targets[chosen].tolist() == [label for label in range(10) for _ in range(8)]  # markdown-exec: hide
+
+plt.figure(figsize=(4.8, 5.2), label=f"Eight training images of each class, a row a class: {', '.join(classes)}")
+plt.imshow(grid.numpy())
+plt.yticks([18 + 34 * row for row in range(10)], classes)  # a row is 32 pixels and a gap of 2
+plt.xticks([])
+plt.tick_params(length=0)
+for edge in plt.gca().spines.values():
+    edge.set_visible(False)
 plt.show()
 # --8<-- [end:samples]
 
@@ -294,6 +299,11 @@ figure.set_label("The six filters of the first layer as 5 by 5 color pictures")
 plt.show()
 assert not torch.allclose(filters, untrained, atol=0.01)  # training has changed them  # markdown-exec: hide
 # --8<-- [end:filters]
+
+# --8<-- [start:try]
+import browser  # markdown-exec: hide
+browser.show(net, testset, classes)  # markdown-exec: hide
+# --8<-- [end:try]
 
 # --8<-- [start:exercise_1]
 images, labels = next(iter(torch.utils.data.DataLoader(testset, batch_size=500)))

@@ -7,6 +7,7 @@ which puts in the sections, and `pymdownx.superfences`, which finds the fences a
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,7 @@ class Block:
     timeout: float | None = None  # seconds
     width: int = 0  # columns of the terminal that the block sees
     workdir: str = ""
+    section: str = ""  # of the snippet that is its code
 
     def __str__(self) -> str:
         """Return where the block is, and where its code is if that is elsewhere."""
@@ -84,6 +86,15 @@ def session_name(session: Sequence[Block]) -> str:
 def block_name(session: Sequence[Block], number: int) -> str:
     """Return what names a block from one edit to the next: its page, its session, and its place in it."""
     return f"{session_name(session)} {number}"
+
+
+def anchors(blocks: Sequence[Block]) -> list[str]:
+    """Return an id in the page for each of its blocks: of its section, so that a link to it lasts, else its number."""
+    sections = Counter(block.section for block in blocks)
+    return [
+        f"out-{block.section}" if block.section and sections[block.section] == 1 else f"out-{number}"
+        for number, block in enumerate(blocks, start=1)
+    ]
 
 
 def by_page(blocks: Sequence[Block]) -> list[list[Block]]:
@@ -123,7 +134,7 @@ class Finder:
         for code, options in self._record(self._expanded(lines, page, offset)):
             place, body, at = self._locate(code, raw, next_one, page, offset)
             next_one = next_one if at is None else at + 1
-            found.append(_block(code, options, place, self._origin(body, place)))
+            found.append(_block(code, options, place, *self._origin(body, place)))
         return found
 
     def _record(self, expanded: list[str]) -> list[tuple[str, dict[str, Any]]]:
@@ -185,22 +196,25 @@ class Finder:
                 return Place(page, offset + line), body, at
         return Place(page, offset + 1), [], None  # it came with a snippet, say
 
-    def _origin(self, body: list[str], place: Place) -> Place:
-        """Return where the first line of a fence's code stands: its snippet if that is all there is, else the page."""
+    def _origin(self, body: list[str], place: Place) -> tuple[Place, str]:
+        """Return where the first line of a fence's code stands, and its section.
+
+        In its snippet if that is all there is; else in the page, and it has none.
+        """
         directives = [line for line in body if line.strip()]
         here = Place(place.path, place.line + 1)
         if self.snippets is None or len(directives) != 1:
-            return here
+            return here, ""
         match = self.snippets.RE_ALL_SNIPPETS.match(directives[0])
         if match is None or not match["snippet"]:
-            return here
+            return here, ""
         target = self.snippets.parse_snippet_target(match["snippet"][1:-1].strip())
         path = self.snippets.get_snippet_path(target["path"]) if target else None
-        if path is None:
-            return here
+        if target is None or path is None:
+            return here, ""
         shown = Path(path).relative_to(self.root).as_posix() if Path(path).is_relative_to(self.root) else path
         first = _first_line(self.snippets, self.snippets.read_lines(path), target)
-        return here if first is None else Place(shown, first)
+        return (here, "") if first is None else (Place(shown, first), target["section"] or "")
 
 
 def _first_line(snippets: SnippetPreprocessor, lines: list[str], target: dict[str, Any]) -> int | None:
@@ -229,7 +243,7 @@ def _dedented(line: str, indent: str) -> str:
     return "" if line.strip() == indent.strip() else line.removeprefix(indent)
 
 
-def _block(code: str, options: dict[str, Any], place: Place, origin: Place) -> Block:
+def _block(code: str, options: dict[str, Any], place: Place, origin: Place, section: str) -> Block:
     extra = options.get("extra", {})
     known = (*THEIRS, *OURS, *SHOWN)
     for name in extra:
@@ -247,6 +261,7 @@ def _block(code: str, options: dict[str, Any], place: Place, origin: Place) -> B
         timeout=None if timeout is None else float(timeout),
         width=options["width"],
         workdir=options["workdir"] or "",
+        section=section,
     )
 
 

@@ -113,13 +113,17 @@ def _format(theirs: Callable[..., str], **arguments: Any) -> str:
             planner.site.shows[seen.name] = show
             html = f'<div data-codeout="{escape(seen.name)}" data-key="{seen.key}">{html}</div>'
         if arguments["source"]:
-            html = f'<div class="codeout-block" id="{name}">{html}</div>'
+            html = f'<div class="codeout-block" id="{name}">{html}{_link(name)}</div>'
         planner.plan.html.append(html)
         return html
     except CodeoutError:
         raise
     except Exception as problem:  # superfences would swallow it, and show the fence as text
         raise FenceError(f"{block}: can't be shown: {type(problem).__name__}: {problem}") from problem
+
+
+def _link(name: str) -> str:
+    return f'<a class="codeout-link" href="#{name}" title="Link to this block" aria-label="Link to this block">#</a>'
 
 
 def _laid_out(block: Block, seen: Seen, name: str, arguments: dict[str, Any], layouts: Layouts | None) -> str:

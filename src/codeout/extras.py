@@ -13,11 +13,13 @@ from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
 from codeout import overview
-from codeout.blocks import Block
+from codeout.blocks import Block, anchors
 from codeout.export import Exports
+from codeout.files import outside
 from codeout.outputs import Run, size
 from codeout.site import Site
 
+FOLDER = "assets/outputs"  # of the site, for large data of outputs
 DOWNLOADS = {"ipynb": "Notebook", "py": "Script"}
 
 
@@ -39,6 +41,15 @@ class Extras:
         if overview.HERE in output:
             rows = list(self._rows(page))
             output = output.replace(overview.HERE, overview.facts(rows) + overview.table(rows))
+        return self._lighter(output, page) if self.building else output
+
+    def _lighter(self, output: str, page: Page) -> str:
+        """Write large data beside the pages of the site, instead of into them."""
+        output, found = outside(output, lambda name: get_relative_url(f"{FOLDER}/{name}", page.url))
+        for name, content in found.items():
+            file = Path(self.config.site_dir) / FOLDER / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
         return output
 
     def _ran(self, page: Page) -> Iterator[tuple[Block, Run]]:
@@ -52,8 +63,9 @@ class Extras:
     def _rows(self, here: Page) -> Iterator[overview.Row]:
         for page in self.pages:
             url = get_relative_url(page.url, here.url)
-            for number, (block, run) in enumerate(self._ran(page), start=1):
-                yield overview.Row(str(page.title), f"{url}#out-{number}", block, run, size(run))
+            ran = list(self._ran(page))
+            for (block, run), anchor in zip(ran, anchors([block for block, _ in ran]), strict=True):
+                yield overview.Row(str(page.title), f"{url}#{anchor}", block, run, size(run))
 
     def _downloads(self, page: Page, ran: Sequence[tuple[Block, Run]]) -> Iterator[str]:
         """Write a page as what it is to be taken away as, beside it; yield links."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pymdownx.superfences import SuperFencesException
 
-from codeout.blocks import Block, Finder
+from codeout.blocks import Block, Finder, anchors
 from codeout.errors import CodeoutError, PageError
 from codeout.layouts import Layouts
 from codeout.run import Engine, Seen
@@ -72,4 +72,4 @@ class Plan:
             known = str(self.blocks[number]) if number < len(self.blocks) else "the end of the page"
             raise FenceError(f"{known}: a preprocessor has changed this fence, so it is not the block that was run")
         self.shown += 1
-        return self.blocks[number], self.seen[number], f"out-{number + 1}"
+        return self.blocks[number], self.seen[number], anchors(self.blocks)[number]
