@@ -96,6 +96,7 @@ assert torch.equal(J, torch.diag(9 * a.detach() ** 2))  # markdown-exec: hide
 # --8<-- [start:graph]
 import figures
 
+Q = 3 * a**3 - b**2  # anew: `grad` has freed the graph of the last one
 figures.show(figures.graph(Q, "Q", {"a": a, "b": b}), "autograd-graph")
 found = figures.trace(Q, {"a": a, "b": b})
 assert sorted(node.label for node in found.nodes.values()) == [

@@ -1,6 +1,7 @@
-"""The two diagrams of the chapter, drawn from the objects of a run: a graph of `grad_fn` nodes, and a network's shapes.
+"""The diagrams of the chapter, drawn from the objects of a run: graphs of `grad_fn` nodes, and a network's shapes.
 
-A diagram is SVG with the classes `leaf`, `node`, `edge`, which the site colors; by itself it is legible, too.
+A diagram is SVG with the classes `leaf`, `node`, `edge`, which the site colors; by itself it is legible, too. In a graph
+each box is a `step` that can be pointed at or focused, and then tells what flowed there.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class Node:
 
     label: str
     leaf: bool
+    shape: tuple[int, ...] = ()  # of the gradient that arrived
+    told: tuple[str, ...] = ()  # lines: what flowed there
 
 
 @dataclass(frozen=True)
@@ -66,23 +69,20 @@ class Graph:
 
 
 def trace(result: Tensor, names: Mapping[str, Tensor]) -> Graph:
-    """Walk from a tensor's `grad_fn` to its leaves.
+    """Walk from a tensor's `grad_fn` to its leaves, and send a gradient of ones back through them.
+
+    No `.grad` changes, and the graph stays as it is.
 
     Args:
-        result: the tensor that was computed.
+        result: the tensor that was computed; its graph has not been freed.
         names: leaf tensors by the name they go under.
     """
-    known = {id(tensor): name for name, tensor in names.items()}
-    nodes: dict[int, Node] = {}
+    functions: dict[int, Any] = {}  # autograd makes its Python objects on demand; ids are only good while they live
     edges: list[tuple[int, int]] = []
-    alive = []  # autograd makes its Python objects on demand; ids are only good while they live
 
     def visit(function: Any) -> int:
-        alive.append(function)
-        if id(function) not in nodes:
-            tensor = getattr(function, "variable", None)
-            label = function.name().rsplit("::", 1)[-1]
-            nodes[id(function)] = Node(label if tensor is None else known.get(id(tensor), label), tensor is not None)
+        if id(function) not in functions:
+            functions[id(function)] = function
             for earlier, _ in function.next_functions:
                 if earlier is not None:
                     edges.append((visit(earlier), id(function)))
@@ -91,7 +91,48 @@ def trace(result: Tensor, names: Mapping[str, Tensor]) -> Graph:
     if result.grad_fn is None:
         raise ValueError("this tensor was not computed from one that requires a gradient")
     root = visit(result.grad_fn)
+    arrived = _gradients(result, functions)
+    known = {id(tensor): name for name, tensor in names.items()}
+    nodes = {key: _node(function, arrived[key], known) for key, function in functions.items()}
     return Graph(nodes, tuple(edges), root)
+
+
+def _gradients(result: Tensor, functions: Mapping[int, Any]) -> dict[int, Tensor]:
+    """Return the gradient that arrives at each function when `result`'s own is ones."""
+    leaves = {key: function.variable for key, function in functions.items() if hasattr(function, "variable")}
+    arrived: dict[int, Tensor] = {}
+    hooks = []
+    for key, function in functions.items():
+
+        def note(gradients: tuple[Tensor, ...], key: int = key) -> None:
+            arrived[key] = gradients[0]
+
+        hooks.append(function.register_prehook(note))
+    try:
+        found = torch.autograd.grad(result, list(leaves.values()), torch.ones_like(result), retain_graph=True)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return arrived | dict(zip(leaves, found, strict=True))
+
+
+def _node(function: Any, gradient: Tensor, known: Mapping[int, str]) -> Node:
+    label = function.name().rsplit("::", 1)[-1]
+    shape = tuple(gradient.shape)
+    tensor = getattr(function, "variable", None)
+    if tensor is None:
+        return Node(label, False, shape, (label, f"gets the gradient {_numbers(gradient)}"))
+    name = known.get(id(tensor), label)
+    return Node(name, True, shape, (f"{name} = {_numbers(tensor)}", f"gets the gradient {_numbers(gradient)}"))
+
+
+def _numbers(tensor: Tensor) -> str:
+    """Return the numbers of a small tensor, the range of a larger one, and the shape."""
+    if tensor.numel() <= 4:
+        words = ", ".join(f"{number:.4g}" for number in tensor.flatten().tolist())
+    else:
+        words = f"{tensor.min().item():.2g} to {tensor.max().item():.2g}"
+    return f"{words}, shape {tuple(tensor.shape)}" if tensor.shape else words
 
 
 def graph(result: Tensor, name: str, leaves: Mapping[str, Tensor]) -> Drawing:
@@ -111,18 +152,46 @@ def graph(result: Tensor, name: str, leaves: Mapping[str, Tensor]) -> Drawing:
     for start, end in found.edges:
         parts.append(_arrow(left(start) + wide / 2, top(start) + high, left(end) + wide / 2, top(end)))
     order = sorted(found.nodes, key=lambda key: (row[key], column[key]))
-    for key in order:
-        node = found.nodes[key]
-        words = f"{node.label}  (leaf)" if node.leaf else node.label
-        parts.append(_box(left(key), top(key), wide, high, words, "leaf" if node.leaf else "node"))
     bottom = top(found.root) + high
     x = left(found.root) + wide / 2
     parts.append(_arrow(x, bottom, x, bottom + gap - 4))
     parts.append(_text(x, bottom + gap + 14, name, weight="bold"))
+    foot = bottom + gap + 46
+    for key in order:
+        parts.append(_step(found.nodes[key], left(key), top(key), wide, high, foot))
+    parts.append(_hint(foot))
     width = 2 * MARGIN + (max(column.values()) + 1) * (wide + 16) - 16
     names = ", ".join(found.nodes[key].label for key in order)
     words = f"The graph of {name} in {last + 1} rows, from the leaves down: {names}."
-    return _drawing(width, bottom + gap + 22, f"How {name} was computed", words, parts)
+    return _drawing(width, foot + 28, f"How {name} was computed", words, parts, steps=True)
+
+
+def chain(result: Tensor, name: str) -> Drawing:
+    """Draw the longest way from a tensor back to what it was computed from, in the order of the forward pass.
+
+    Beside each function stands the shape of the gradient that arrives there: that of its result.
+    """
+    found = trace(result, {})
+    row = _rows(found)
+    path = [found.root]
+    while before := [start for start, end in found.edges if end == path[-1] and not found.nodes[start].leaf]:
+        path.append(max(before, key=lambda key: row[key]))
+    wide, high, gap = 248, 30, 16
+    parts = []
+    foot = MARGIN + len(path) * (high + gap) + 42
+    for number, key in enumerate(reversed(path)):
+        y = MARGIN + number * (high + gap)
+        node = found.nodes[key]
+        parts.append(_arrow(MARGIN + wide / 2, y + high, MARGIN + wide / 2, y + high + gap))
+        if shape := " × ".join(map(str, node.shape[1:])):
+            parts.append(_text(MARGIN + wide + 14, y + high / 2 + 5, shape, anchor="start"))
+        parts.append(_step(node, MARGIN, y, wide, high, foot))
+    parts.append(_text(MARGIN + wide / 2, foot - 26, name, weight="bold"))
+    parts.append(_hint(foot))
+    names = ", ".join(found.nodes[key].label for key in reversed(path))
+    return _drawing(
+        376, foot + 28, f"The way to {name}", f"In the order of the forward pass: {names}.", parts, steps=True
+    )
 
 
 def _rows(graph: Graph) -> dict[int, int]:
@@ -252,10 +321,13 @@ def _shape(shape: tuple[int, ...], x: float, y: float) -> list[str]:
 # ----------------------------------------------------------------------------------------------------------- SVG
 
 
-def _drawing(width: float, height: float, title: str, words: str, parts: Iterable[str]) -> Drawing:
+def _drawing(
+    width: float, height: float, title: str, words: str, parts: Iterable[str], *, steps: bool = False
+) -> Drawing:
+    role = "group" if steps else "img"  # what is in an `img` can't be focused
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="drawing" viewBox="0 0 {width:g} {height:g}" '
-        f'width="{width:g}" height="{height:g}" role="img" aria-labelledby="title words" '
+        f'width="{width:g}" height="{height:g}" role="{role}" aria-labelledby="title words" '
         'font-family="system-ui, sans-serif" font-size="14">'
         f'<title id="title">{escape(title)}</title><desc id="words">{escape(words)}</desc>'
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
@@ -270,10 +342,23 @@ def _rect(x: float, y: float, width: float, height: float, kind: str) -> str:
     return f'<rect class="{kind}" {place} fill="{fill}" stroke="{ACCENT}"/>'
 
 
-def _box(x: float, y: float, width: float, height: float, words: str, kind: str) -> str:
-    color = "#ffffff" if kind == "leaf" else "#1d2433"
+def _step(node: Node, x: float, y: float, width: float, height: float, foot: float) -> str:
+    """Draw a node as a box, and at the foot of the drawing what it tells, unseen until somebody asks."""
+    kind, color = ("leaf", "#ffffff") if node.leaf else ("node", "#1d2433")
+    words = f"{node.label}  (leaf)" if node.leaf else node.label
     text = _text(x + width / 2, y + height / 2 + 5, words, color=color, kind=f"{kind}-text")
-    return f"<g>{_rect(x, y, width, height, kind)}{text}</g>"
+    lines = "".join(_text(MARGIN, foot + 18 * i, line, anchor="start") for i, line in enumerate(node.told))
+    said = escape("; ".join(node.told), quote=True)
+    return (
+        f'<g class="step" tabindex="0" role="img" aria-label="{said}"><title>{said}</title>'
+        f'{_rect(x, y, width, height, kind)}{text}<g class="told" visibility="hidden">{lines}</g></g>'
+    )
+
+
+def _hint(foot: float) -> str:
+    return f'<g class="hint">{_text(MARGIN, foot, "Point at a box, or go there by Tab:", anchor="start")}' + (
+        f"{_text(MARGIN, foot + 18, 'what flowed there stands here.', anchor='start')}</g>"
+    )
 
 
 def _text(

@@ -106,6 +106,10 @@ linear_layers = [*["Addmm", "Relu"] * 2, "Addmm"]  # markdown-exec: hide
 assert kinds == [*["Convolution", "Relu", "MaxPool2DWithIndices"] * 2, "View", *linear_layers, "MseLoss"], kinds  # markdown-exec: hide
 # --8<-- [end:chain]
 
+# --8<-- [start:chain_drawn]
+figures.show(figures.chain(loss, "loss"), "neural_networks-chain")
+# --8<-- [end:chain_drawn]
+
 # --8<-- [start:steps_back]
 print(loss.grad_fn)  # MSELoss
 print(loss.grad_fn.next_functions[0][0])  # Linear

@@ -28,7 +28,9 @@ def outside(html: str, address: Callable[[str], str]) -> tuple[str, dict[str, by
 
     def move(match: re.Match[str]) -> str:
         content = base64.b64decode(match["data"])
-        name = hashlib.sha256(content).hexdigest()[:20] + (ENDINGS.get(match["mime"]) or guess_extension(match["mime"]) or ".bin")
+        name = hashlib.sha256(content).hexdigest()[:20] + (
+            ENDINGS.get(match["mime"]) or guess_extension(match["mime"]) or ".bin"
+        )
         files[name] = content
         return f'="{address(name)}"'
 

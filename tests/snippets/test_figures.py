@@ -29,7 +29,9 @@ def test_the_graph_has_the_nodes_that_a_walk_over_grad_fn_meets() -> None:
     a, b = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
     q = 3 * a**3 - b**2
     walked = [name for name in walk(q.grad_fn) if "AccumulateGrad" not in name]
-    assert sorted(texts(figures.graph(q, "Q", {"a": a, "b": b}))) == sorted([*walked, "a  (leaf)", "b  (leaf)", "Q"])
+    drawn = figures.graph(q, "Q", {"a": a, "b": b})
+    boxes = [text.text for step in steps(drawn) for text in step if text.get("class") in ("node-text", "leaf-text")]
+    assert sorted(boxes) == sorted([*walked, "a  (leaf)", "b  (leaf)"])
 
 
 def test_a_node_that_is_used_twice_is_drawn_once() -> None:
@@ -64,3 +66,40 @@ def test_a_drawing_has_words() -> None:
     root = ElementTree.fromstring(figures.network(nn.Sequential(nn.Linear(2, 1)), torch.zeros(1, 2)).svg)
     said = {element.tag.split("}")[1]: element.text for element in root if element.tag.endswith(("title", "desc"))}
     assert said == {"title": "Sequential, layer by layer", "desc": "input: 2; 0: linear: 1"}
+
+
+def steps(drawing: figures.Drawing) -> list[ElementTree.Element]:
+    return [element for element in ElementTree.fromstring(drawing.svg).iter() if element.get("class") == "step"]
+
+
+def test_a_step_tells_the_gradient_that_backward_brings_there() -> None:
+    a, b = torch.tensor([2.0, 3.0], requires_grad=True), torch.tensor([6.0, 4.0], requires_grad=True)
+    q = 3 * a**3 - b**2
+    found = figures.trace(q, {"a": a, "b": b})
+    told = {node.told for node in found.nodes.values()}
+    assert a.grad is None, "nothing is left in the leaves"
+    q.backward(gradient=torch.ones(2))  # the graph is as it was
+    assert ("a = 2, 3, shape (2,)", "gets the gradient 36, 81, shape (2,)") in told
+    assert a.grad.tolist() == [36, 81]
+    assert ("SubBackward0", "gets the gradient 1, 1, shape (2,)") in told
+    assert ("PowBackward0", "gets the gradient 3, 3, shape (2,)") in told
+    assert ("PowBackward0", "gets the gradient -1, -1, shape (2,)") in told
+
+
+def test_a_step_can_be_focused_and_read() -> None:
+    a = torch.tensor(2.0, requires_grad=True)
+    drawn = figures.graph(a * a, "y", {"a": a})
+    assert [(one.get("tabindex"), one.get("aria-label")) for one in steps(drawn)] == [
+        ("0", "a = 2; gets the gradient 4"),
+        ("0", "MulBackward0; gets the gradient 1"),
+    ]
+    assert ElementTree.fromstring(drawn.svg).get("role") == "group"
+
+
+def test_the_chain_is_the_longest_way_and_names_the_shapes_on_it() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 5))
+    result = net(torch.zeros(1, 3, 8, 8)).mean()
+    drawn = figures.chain(result, "loss")
+    boxes = [one.get("aria-label").partition(";")[0] for one in steps(drawn)]
+    assert boxes == ["ConvolutionBackward0", "ReluBackward0", "ViewBackward0", "AddmmBackward0", "MeanBackward0"]
+    assert [text for text in texts(drawn) if "×" in text or text.isdigit()] == ["4 × 6 × 6", "4 × 6 × 6", "144", "5"]
