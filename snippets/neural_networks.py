@@ -37,6 +37,7 @@ import figures
 
 example = torch.zeros(1, 1, 32, 32)
 figures.show(figures.network(net, example), "neural-networks-net")
+assert net.conv2.weight.shape == (16, 6, 5, 5)  # markdown-exec: hide
 shapes = [stage.shape for stage in figures.stages(net, example) if "pooling" in stage.name]
 assert shapes == [(6, 14, 14), (16, 5, 5)]
 assert [s.shape for s in figures.stages(net, example) if "convolution" in s.name] == [(6, 28, 28), (16, 10, 10)]

@@ -210,6 +210,7 @@ columns[1, 0].invert_yaxis()
 figure.supxlabel("what the network believes", fontsize=10)
 plt.show()
 assert torch.allclose(beliefs.sum(dim=1), torch.ones(4))  # markdown-exec: hide
+assert round(math.exp(3.2 - 1.1), 1) == 8.2  # markdown-exec: hide
 # --8<-- [end:beliefs]
 
 # --8<-- [start:accuracy]

@@ -57,6 +57,12 @@ batch = next(iter(trainloader))
 inputs, labels = batch[0].to(device), batch[1].to(device)
 assert inputs.device.type == labels.device.type == device.type  # markdown-exec: hide
 assert (inputs is batch[0]) == (device.type == "cpu")  # markdown-exec: hide
+try:  # markdown-exec: hide
+    make_net()(inputs.to("meta"))  # markdown-exec: hide
+except RuntimeError as problem:  # markdown-exec: hide
+    assert "meta" in str(problem) and "cpu" in str(problem)  # markdown-exec: hide
+else:  # markdown-exec: hide
+    raise AssertionError("a network computes with tensors of another device")  # markdown-exec: hide
 # --8<-- [end:batch]
 
 # --8<-- [start:train]
