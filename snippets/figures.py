@@ -6,14 +6,17 @@ each box is a `step` that can be pointed at or focused, and then tells what flow
 
 from __future__ import annotations
 
+import base64
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -30,20 +33,51 @@ class Drawing:
     def _repr_svg_(self) -> str:
         return self.svg
 
-    def save(self, path: Path) -> None:
-        """Write the picture to a file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.svg, encoding="utf8")
+    def save(self, folder: Path, name: str) -> Path:
+        """Write the picture to a file; return its path."""
+        return _write(folder / f"{name}.svg", self.svg)
 
 
-def show(drawing: Drawing, name: str) -> None:
-    """Show a drawing where there is something to show it on, else write it to `figures/NAME.svg`."""
+@dataclass(frozen=True)
+class Gallery:
+    """Rows of small pictures, each with its name; a browser loads a row when it comes into view."""
+
+    rows: Mapping[str, Tensor]  # colors from 0 to 255: (N, 3, height, width)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(self._row(name, pictures) for name, pictures in self.rows.items())
+        return f'<table class="gallery"><tbody>{rows}</tbody></table>'
+
+    @staticmethod
+    def _row(name: str, pictures: Tensor) -> str:
+        count, _, height, width = pictures.shape
+        strip = torch.cat(pictures.unbind(), dim=2)  # side by side
+        Image.fromarray(strip.permute(1, 2, 0).numpy()).save(file := BytesIO(), "png", optimize=True)
+        data = base64.b64encode(file.getvalue()).decode()
+        size = f'width="{2 * count * width}" height="{2 * height}"'
+        return (
+            f'<tr><th scope="row">{escape(name)}</th><td><img src="data:image/png;base64,{data}" {size} '
+            f'loading="lazy" alt="{count} pictures: {escape(name)}"></td></tr>'
+        )
+
+    def save(self, folder: Path, name: str) -> Path:
+        """Write the rows to a file; return its path."""
+        return _write(folder / f"{name}.html", self._repr_html_())
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf8")
+    return path
+
+
+def show(drawing: Drawing | Gallery, name: str) -> None:
+    """Show a drawing where there is something to show it on, else write it to a file in `figures`."""
     ipython = sys.modules.get("IPython")  # it is there while a site is built, and in a notebook
     if ipython and ipython.get_ipython():
         ipython.display.display(drawing)
     else:
-        drawing.save(path := Path("figures") / f"{name}.svg")
-        print(f"wrote {path}")
+        print(f"wrote {drawing.save(Path('figures'), name)}")
 
 
 # --------------------------------------------------------------------------------------------- a graph of functions
@@ -157,8 +191,7 @@ def graph(result: Tensor, name: str, leaves: Mapping[str, Tensor]) -> Drawing:
     parts.append(_arrow(x, bottom, x, bottom + gap - 4))
     parts.append(_text(x, bottom + gap + 14, name, weight="bold"))
     foot = bottom + gap + 46
-    for key in order:
-        parts.append(_step(found.nodes[key], left(key), top(key), wide, high, foot))
+    parts += [_step(found.nodes[key], left(key), top(key), wide, high, foot) for key in order]
     parts.append(_hint(foot))
     width = 2 * MARGIN + (max(column.values()) + 1) * (wide + 16) - 16
     names = ", ".join(found.nodes[key].label for key in order)

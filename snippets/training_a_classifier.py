@@ -36,22 +36,12 @@ assert testset[0][0].min() >= -1 and testset[0][0].max() <= 1  # markdown-exec: 
 # --8<-- [end:dataset]
 
 # --8<-- [start:samples]
-import matplotlib.pyplot as plt
+import figures
 
 targets = torch.tensor(trainset.targets)
-chosen = torch.cat([(targets == label).nonzero()[:8, 0] for label in range(10)])  # the first eight of each class
-pictures = torch.from_numpy(trainset.data)[chosen].permute(0, 3, 1, 2)  # channels before pixels
-grid = torchvision.utils.make_grid(pictures, nrow=8, pad_value=255).permute(1, 2, 0)
-assert targets[chosen].tolist() == [label for label in range(10) for _ in range(8)]  # markdown-exec: hide
-
-plt.figure(figsize=(4.8, 5.2), label=f"Eight training images of each class, a row a class: {', '.join(classes)}")
-plt.imshow(grid.numpy())
-plt.yticks([18 + 34 * row for row in range(10)], classes)  # a row is 32 pixels and a gap of 2
-plt.xticks([])
-plt.tick_params(length=0)
-for edge in plt.gca().spines.values():
-    edge.set_visible(False)
-plt.show()
+pictures = torch.from_numpy(trainset.data).permute(0, 3, 1, 2)  # channels before pixels
+first = {name: pictures[targets == label][:6] for label, name in enumerate(classes)}
+figures.show(figures.Gallery(first), "training_a_classifier-samples")
 # --8<-- [end:samples]
 
 # --8<-- [start:batch]

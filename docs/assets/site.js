@@ -38,11 +38,14 @@
 
   function start() {
     document.querySelector(".md-search")?.setAttribute("aria-label", "Search")
-    document.querySelectorAll(".codeout-figure").forEach(enlarge)
-    for (const box of document.querySelectorAll("div.arithmatex, .codeout pre > code")) {
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0 // what scrolls can be scrolled by keyboard
-    }
     name(document)
+    const later = window.requestIdleCallback || setTimeout // the page is read before anything of this is wanted
+    later(() => {
+      document.querySelectorAll(".codeout-figure").forEach(enlarge)
+      for (const box of document.querySelectorAll("div.arithmatex")) {
+        if (box.scrollWidth > box.clientWidth) box.tabIndex = 0 // what scrolls can be scrolled by keyboard
+      }
+    })
   }
 
   new MutationObserver(changes => {

@@ -1,4 +1,4 @@
-"""Data that stand in a page as `data:` URLs, as files beside it: the page is there sooner, and they come when needed."""
+"""Data that stand in a page as `data:` URLs, as files beside it: the page is there sooner."""
 
 from __future__ import annotations
 

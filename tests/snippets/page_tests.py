@@ -67,7 +67,7 @@ class DiagramTests:
     def test_a_diagram_is_svg_with_title_and_description(self, site: Path, diagram: str) -> None:
         shown = out(site, self.page, diagram)
         assert shown is not None
-        svg = shown.select_one("svg[role=img]")
+        svg = shown.select_one("svg.drawing")
         assert svg is not None
         named = [svg.find(id=name) for name in str(svg["aria-labelledby"]).split()]
         assert all(tag is not None and tag.get_text() for tag in named)

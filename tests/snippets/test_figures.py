@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import sys
+from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from bs4 import BeautifulSoup
 from conftest import ROOT
 from page_tests import run
 
 sys.path.insert(0, str(ROOT / "snippets"))
 import torch
+from PIL import Image
 from torch import nn
 
 import figures
@@ -103,3 +107,12 @@ def test_the_chain_is_the_longest_way_and_names_the_shapes_on_it() -> None:
     boxes = [one.get("aria-label").partition(";")[0] for one in steps(drawn)]
     assert boxes == ["ConvolutionBackward0", "ReluBackward0", "ViewBackward0", "AddmmBackward0", "MeanBackward0"]
     assert [text for text in texts(drawn) if "×" in text or text.isdigit()] == ["4 × 6 × 6", "4 × 6 × 6", "144", "5"]
+
+
+def test_a_gallery_is_a_row_of_pixels_for_each_class() -> None:
+    red = torch.zeros(2, 3, 4, 5, dtype=torch.uint8)
+    red[:, 0] = 255
+    row = BeautifulSoup(figures.Gallery({"a<b": red})._repr_html_(), "html.parser").tr
+    assert row.th.get_text() == "a<b"
+    strip = Image.open(BytesIO(base64.b64decode(row.img["src"].partition(",")[2])))
+    assert (strip.size, strip.getcolors()) == ((10, 4), [(40, (255, 0, 0))])

@@ -24,7 +24,7 @@ class TestNeuralNetworks(PageTests, DiagramTests):
         "N9": ("update", None),
         "N10": ("optim", None),
     }
-    diagrams = ("diagram",)
+    diagrams = ("diagram", "chain_drawn")
     printed = (
         "Net(\n  (conv1)",
         "10\ntorch.Size([6, 1, 5, 5])",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from page_tests import SOURCE, PageTests, PictureTests
+from pathlib import Path
+
+from page_tests import SOURCE, PageTests, PictureTests, out
 
 
 class TestTrainingAClassifier(PageTests, PictureTests):
@@ -24,7 +26,6 @@ class TestTrainingAClassifier(PageTests, PictureTests):
         "K13": ("class_accuracy", r"(Accuracy for class: \w+ +is \d+\.\d %\n?){10}"),
     }
     pictures = {  # section: the words of its picture
-        "samples": "The first ten training images of each class",
         "batch": "Four training images",
         "test_batch": "The first four test images",
         "curve": "Loss while training; loss, mean of 500 steps against steps of 4 images",
@@ -38,3 +39,13 @@ class TestTrainingAClassifier(PageTests, PictureTests):
         "GroundTruth: ",
         "on the 2000 test images",
     )  # by the script, with stand-ins for data
+
+    def test_the_samples_are_six_pictures_of_each_class_with_its_name(self, site: Path) -> None:
+        shown = out(site, self.page, "samples")
+        assert shown is not None
+        rows = shown.select("table.gallery tr")
+        assert len(rows) == 10
+        for row in rows:
+            name, picture = row.th.get_text(), row.img
+            assert picture["alt"] == f"6 pictures: {name}"
+            assert (picture["width"], picture["height"], picture["loading"]) == ("384", "64", "lazy")
