@@ -38,19 +38,15 @@
 
   function start() {
     document.querySelector(".md-search")?.setAttribute("aria-label", "Search")
-    name(document)
     const later = window.requestIdleCallback || setTimeout // the page is read before anything of this is wanted
     later(() => {
+      name(document)
       document.querySelectorAll(".codeout-figure").forEach(enlarge)
       for (const box of document.querySelectorAll("div.arithmatex")) {
         if (box.scrollWidth > box.clientWidth) box.tabIndex = 0 // what scrolls can be scrolled by keyboard
       }
     })
   }
-
-  new MutationObserver(changes => {
-    for (const { addedNodes } of changes) for (const node of addedNodes) if (node.parentElement) name(node.parentElement)
-  }).observe(document.body, { childList: true, subtree: true })
 
   // Material swaps pages without loading them.
   if (window.document$) window.document$.subscribe(start)
