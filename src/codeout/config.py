@@ -27,6 +27,7 @@ class Config:
     gpu: tuple[str, ...] = ()  # patterns of sessions that use the GPU, where there is one: they take turns
     alone: tuple[str, ...] = ()  # patterns of sessions that measure time: nothing runs beside them
     downloads: tuple[str, ...] = ()  # of each page: "ipynb", a notebook with its outputs; "py", a script
+    open_in: Mapping[str, str] = field(default_factory=dict)  # words → where else a page can be opened, a URL
     timeout: float = 600.0  # seconds a block may take
     jobs: int = 0  # sessions that run at once; 0: as many as there are cores
     snapshots: bool = False  # keep a copy of each session's process after each block, to go on from at an edit
@@ -50,6 +51,10 @@ class Config:
             if not isinstance(values["data"], Mapping):
                 raise PageError("mkdocs.yml:1: codeout: 'data' takes a mapping of session names to lists of files")
             values["data"] = {str(k): _strings(f"data: {k}", v) for k, v in values["data"].items()}
+        if "open_in" in values:
+            if not isinstance(values["open_in"], Mapping):
+                raise PageError("mkdocs.yml:1: codeout: 'open_in' takes a mapping of words to URLs")
+            values["open_in"] = {str(k): str(v) for k, v in values["open_in"].items()}
         if "root" in values:
             values["root"] = Path(values["root"])
         if wrong := sorted({*values.get("downloads", ())} - {"ipynb", "py"}):

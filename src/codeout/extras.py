@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -36,7 +38,7 @@ class Extras:
         """Return the HTML of a page with what is added, once all its blocks have run."""
         ran = list(self._ran(page))
         if ran:
-            links = "".join(f" · {link}" for link in self._downloads(page, ran))
+            links = "".join(f" · {link}" for link in (*self._downloads(page, ran), *self._elsewhere(page)))
             output = re.sub(r'(?<=<p class="codeout-sentence">)[^<]*', lambda match: match[0] + links, output, count=1)
         if overview.HERE in output:
             rows = list(self._rows(page))
@@ -66,6 +68,16 @@ class Extras:
             ran = list(self._ran(page))
             for (block, run), anchor in zip(ran, anchors([block for block, _ in ran]), strict=True):
                 yield overview.Row(str(page.title), f"{url}#{anchor}", block, run, size(run))
+
+    def _elsewhere(self, page: Page) -> Iterator[str]:
+        """Yield links to where else a page can be opened; not those whose address needs a variable that is not set."""
+        name = page.file.src_uri.removesuffix(".md")
+        for words, url in self.site.engine.config.open_in.items():
+            wanted = set(re.findall(r"{([A-Z_]+)}", url))
+            if all(os.environ.get(variable) for variable in wanted):
+                known = {variable: os.environ[variable] for variable in wanted}
+                full = re.sub(r"{(\w+)}", lambda match: {**known, "page": name}.get(match[1], match[0]), url)
+                yield f'<a href="{escape(full)}">{escape(words)}</a>'
 
     def _downloads(self, page: Page, ran: Sequence[tuple[Block, Run]]) -> Iterator[str]:
         """Write a page as what it is to be taken away as, beside it; yield links."""

@@ -1,0 +1,1 @@
+"""A picture for each page, which shows where somebody shares its address."""

@@ -1,0 +1,55 @@
+"""Put the whole site as a zip beside its pages: unpacked, it opens from a file, search included.
+
+    mkdocs build --strict && python tools/offline.py site      a second, if nothing has to run
+
+The zip is `offline.zip`. Its bytes depend on its pages alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+NAME = "deep-learning-with-pytorch"  # of the folder that it unpacks to
+
+
+def built(folder: Path) -> None:
+    """Build the site to be opened from files.
+
+    Raises:
+        subprocess.CalledProcessError: the build fails; it has said why.
+    """
+    environment = {**os.environ, "OFFLINE": "true", "OFFLINE_ZIP": "false"}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    subprocess.run(command, check=True, env=environment)
+
+
+def packed(folder: Path, file: Path) -> None:
+    """Write the files of a folder to a zip, in the order of their names and without times."""
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = ZipInfo(f"{NAME}/{path.relative_to(folder).as_posix()}")
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, path.read_bytes(), ZIP_DEFLATED)
+
+
+def main() -> None:
+    """Build, pack, and say what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("site", type=Path, help="the folder of the built site")
+    site = parser.parse_args().site
+    if not (site / "index.html").is_file():
+        sys.exit(f"{site}:1: there is no built site here; `mkdocs build --strict` makes one")
+    with tempfile.TemporaryDirectory() as folder:
+        built(Path(folder))
+        packed(Path(folder), site / "offline.zip")
+    print(f"{site / 'offline.zip'}: {(site / 'offline.zip').stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
