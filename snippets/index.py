@@ -1,14 +1,31 @@
-"""The derivative of a square, checked. Page: docs/index.md"""
+"""A small network that learns the sine, and what it draws. Page: docs/index.md"""
 
 import prelude  # noqa: F401
 
-# --8<-- [start:square]
+# --8<-- [start:fit]
+import matplotlib.pyplot as plt
 import torch
+from torch import nn
 
-x = torch.tensor(3.0, requires_grad=True)
-y = x**2
-y.backward()
-print(y)
-print(x.grad)
-assert x.grad == 2 * x  # markdown-exec: hide
-# --8<-- [end:square]
+x = torch.linspace(-6, 6, 200).unsqueeze(1)
+y = torch.sin(x)
+net = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 1))
+optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
+
+before = net(x).detach()
+for step in range(1000):
+    loss = (net(x) - y).square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+plt.plot(x, before, ":", color="gray", label="untrained")
+plt.plot(x, y, linewidth=6, alpha=0.3, label="the sine")
+plt.plot(x, net(x).detach(), label="trained")
+plt.title("A network learns the sine")
+plt.legend(loc="upper left", ncols=3, fontsize=8, frameon=False)
+plt.ylim(-1.6, 1.9)
+plt.show()
+print(f"loss after {step + 1} steps: {loss.item():.5f}")
+assert loss < 0.01 < (before - y).square().mean()  # markdown-exec: hide
+# --8<-- [end:fit]
