@@ -99,4 +99,4 @@ def test_ids_are_unique_in_a_page(project: Path) -> None:
         build(project)
         ids = re.findall(r' id="([^"]+)"', shown(project))
         assert len(ids) == len(set(ids))
-        assert "out-2--__tabbed_1_1" in ids
+        assert "out-two--__tabbed_1_1" in ids

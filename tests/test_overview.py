@@ -13,7 +13,7 @@ from conftest import ROOT, block
 from test_outputs import PROVENANCE
 from test_sites import CONFIG, build
 
-from codeout import Run, Source, Stream
+from codeout import Config, PageError, Run, Source, Stream
 from codeout.overview import Row, facts, sentence, table
 
 
@@ -71,6 +71,25 @@ def test_what_is_taken_away_lies_beside_its_page(tmp_path: Path) -> None:
     wrong = CONFIG.replace("{paths: [snippets]}", "{downloads: [pdf]}")
     (tmp_path / "mkdocs.yml").write_text(wrong)
     assert "'downloads' are 'ipynb' and 'py', not 'pdf'" in build(tmp_path).stderr
+
+
+def test_a_page_links_to_where_else_it_opens_if_that_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "docs" / "sub").mkdir(parents=True)
+    (tmp_path / "docs" / "sub" / "first.md").write_text('# First\n\n```python exec="on" session="s"\nprint(1)\n```\n')
+    elsewhere = '{open_in: {Lab: "https://lab/{REPO_2}/{page}.ipynb", Source: "https://source/{page}.md"}}'
+    (tmp_path / "mkdocs.yml").write_text(CONFIG.replace("{paths: [snippets]}", elsewhere))
+    monkeypatch.delenv("REPO_2", raising=False)
+    assert build(tmp_path, "--strict").returncode == 0
+    file = tmp_path / "site" / "sub" / "first" / "index.html"
+    assert '<a href="https://source/sub/first.md">Source</a>' in file.read_text()
+    assert "https://lab/" not in file.read_text()
+    monkeypatch.setenv("REPO_2", 'a"b')
+    build(tmp_path)
+    assert '<a href="https://lab/a&quot;b/sub/first.ipynb">Lab</a>' in file.read_text()
+    with pytest.raises(PageError, match=r"'open_in' knows {page} and {VARIABLE}, not {name}"):
+        Config.of({"open_in": {"Lab": "https://lab/{name}"}})
+    with pytest.raises(PageError, match="'open_in' takes a mapping of words to URLs, not 'Lab'"):
+        Config.of({"open_in": "Lab"})
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.stem)

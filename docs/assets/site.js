@@ -36,15 +36,22 @@
     dialog.showModal()
   }
 
+  // What scrolls can be reached and scrolled by keyboard, from the moment at which it is seen.
+  const sizes = new ResizeObserver(entries => {
+    for (const { target } of entries) {
+      const scrolls = target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight
+      if (scrolls) target.tabIndex = 0
+      else target.removeAttribute("tabindex")
+    }
+  })
+
   function start() {
     document.querySelector(".md-search")?.setAttribute("aria-label", "Search")
     const later = window.requestIdleCallback || setTimeout // the page is read before anything of this is wanted
     later(() => {
       name(document)
       document.querySelectorAll(".codeout-figure").forEach(enlarge)
-      for (const box of document.querySelectorAll("div.arithmatex")) {
-        if (box.scrollWidth > box.clientWidth) box.tabIndex = 0 // what scrolls can be scrolled by keyboard
-      }
+      document.querySelectorAll("div.arithmatex, .codeout pre > code").forEach(box => sizes.observe(box))
     })
   }
 

@@ -22,8 +22,9 @@ def card(site: str, title: str, about: str, made: str) -> bytes:
     draw.rounded_rectangle((EDGE, 60, EDGE + 34, 90), 6, fill=PALE)
     draw.rounded_rectangle((EDGE + 38, 60, EDGE + 86, 90), 6, fill=BLUE)
     draw.text((EDGE + 110, 75), site, QUIET, _font("DejaVuSans.ttf", 30), anchor="lm")
-    size = next(size for size in (76, 64, 52, 40) if draw.textlength(title, _font("DejaVuSans-Bold.ttf", size)) <= width)
-    draw.text((EDGE, 200), title, INK, _font("DejaVuSans-Bold.ttf", size), anchor="lm")
+    fonts = [_font("DejaVuSans-Bold.ttf", size) for size in (76, 64, 52, 40)]
+    bold = next((font for font in fonts if draw.textlength(title, font) <= width), fonts[-1])
+    draw.text((EDGE, 200), title, INK, bold, anchor="lm")
     y = 285
     for line in lines(draw, about, _font("DejaVuSans.ttf", 34), width)[:4]:
         draw.text((EDGE, y), line, QUIET, _font("DejaVuSans.ttf", 34), anchor="lm")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -52,9 +53,7 @@ class Config:
                 raise PageError("mkdocs.yml:1: codeout: 'data' takes a mapping of session names to lists of files")
             values["data"] = {str(k): _strings(f"data: {k}", v) for k, v in values["data"].items()}
         if "open_in" in values:
-            if not isinstance(values["open_in"], Mapping):
-                raise PageError("mkdocs.yml:1: codeout: 'open_in' takes a mapping of words to URLs")
-            values["open_in"] = {str(k): str(v) for k, v in values["open_in"].items()}
+            values["open_in"] = _addresses(values["open_in"])
         if "root" in values:
             values["root"] = Path(values["root"])
         if wrong := sorted({*values.get("downloads", ())} - {"ipynb", "py"}):
@@ -76,3 +75,12 @@ def _strings(name: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
         raise PageError(f"mkdocs.yml:1: codeout: {name!r} takes a list of names, not {value!r}")
     return tuple(value)
+
+
+def _addresses(value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise PageError(f"mkdocs.yml:1: codeout: 'open_in' takes a mapping of words to URLs, not {value!r}")
+    for name in re.findall(r"{(.*?)}", " ".join(map(str, value.values()))):
+        if not re.fullmatch("page|[A-Z][A-Z0-9_]*", name):
+            raise PageError(f"mkdocs.yml:1: codeout: 'open_in' knows {{page}} and {{VARIABLE}}, not {{{name}}}")
+    return {str(words): str(url) for words, url in value.items()}

@@ -73,11 +73,9 @@ class Extras:
         """Yield links to where else a page can be opened; not those whose address needs a variable that is not set."""
         name = page.file.src_uri.removesuffix(".md")
         for words, url in self.site.engine.config.open_in.items():
-            wanted = set(re.findall(r"{([A-Z_]+)}", url))
-            if all(os.environ.get(variable) for variable in wanted):
-                known = {variable: os.environ[variable] for variable in wanted}
-                full = re.sub(r"{(\w+)}", lambda match: {**known, "page": name}.get(match[1], match[0]), url)
-                yield f'<a href="{escape(full)}">{escape(words)}</a>'
+            known = {variable: os.environ.get(variable, "") for variable in re.findall(r"{([A-Z][A-Z0-9_]*)}", url)}
+            if all(known.values()):
+                yield f'<a href="{escape(url.format_map({**known, "page": name}))}">{escape(words)}</a>'
 
     def _downloads(self, page: Page, ran: Sequence[tuple[Block, Run]]) -> Iterator[str]:
         """Write a page as what it is to be taken away as, beside it; yield links."""

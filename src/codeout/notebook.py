@@ -24,6 +24,7 @@ LINK = re.compile(r"(?<=\]\()(?P<page>[\w./-]*?)(?P<name>[\w-]+)\.md(?P<anchor>#
 ATTRIBUTES = re.compile(r"\s?\{:?\s*[.#][^{}\n]*\}")
 VALUE = re.compile(rf"(?s)^ *```.*?^ *```|`[^`\n]*`|{prose.NAMED.pattern}", re.MULTILINE)  # code is left as it is
 MARK = "\0"  # stands where a block was, while prose is made readable
+ELSEWHERE = "*What stands here is made for the page in the browser.*"  # for a block whose code is hidden whole
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
@@ -121,6 +122,8 @@ def split(page: Page) -> Iterator[Cell]:
             yield Cell(text)
         if above < len(codes) and codes[above]:
             yield Cell(codes[above], page.blocks[above], page.runs[above])
+        elif above < len(codes) and page.runs[above].outputs:
+            yield Cell(ELSEWHERE)
 
 
 def _end(lines: Sequence[str], opening: int) -> int:
