@@ -1,10 +1,14 @@
-"""A site in a real browser: where Chromium is, and a server that sends pages as GitHub Pages does."""
+"""A site in a real browser: where Chromium is, and a server that sends pages as GitHub Pages does.
+
+python tools/browsing.py      prints the path of the browser
+"""
 
 from __future__ import annotations
 
 import gzip
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,3 +73,10 @@ def served(site: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}/"
     finally:
         server.shutdown()
+
+
+if __name__ == "__main__":
+    try:
+        print(chromium())
+    except FileNotFoundError as problem:
+        sys.exit(str(problem))
