@@ -1,6 +1,8 @@
 """Take a picture of every page: light and dark, 1280 and 390 pixels wide, Outs and questions open.
 
-mkdocs build --strict && python tools/screenshots.py site pictures
+    mkdocs build --strict && python tools/screenshots.py site pictures
+
+It prints the name of each picture.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ SCHEMES = ("light", "dark")
 WIDTHS = (1280, 390)  # CSS pixels
 
 OPEN = """() => {
-  for (const input of document.querySelectorAll(".tabbed-set > input:nth-of-type(2)")) input.checked = true
+  for (const label of document.querySelectorAll(".tabbed-labels > label:nth-of-type(2)")) label.click()
   for (const details of document.querySelectorAll("article details")) details.open = true
 }"""
 
@@ -54,6 +56,7 @@ def main() -> None:
                 for name in pages:
                     tab.goto(address + ("" if name == "." else f"{name}/"))
                     tab.evaluate(OPEN)
+                    tab.add_style_tag(content=".md-content__inner > * { content-visibility: visible !important }")
                     settled(tab)
                     file = given.pictures / f"{'index' if name == '.' else name}-{scheme}-{width}.png"
                     tab.screenshot(path=file, full_page=True)
