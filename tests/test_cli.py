@@ -150,7 +150,7 @@ def test_what_the_command_line_ran_a_build_does_not_run_again(project: Path) -> 
 def test_clean_keeps_what_pages_need(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["run"])
     (project / "docs" / "second.md").write_text("# Second\n")
-    old = project / ".codeout" / "exports" / "old.ipynb"
+    old = project / ".codeout" / "memo" / "exports" / "old.ipynb"
     old.parent.mkdir()
     old.touch()
     assert main(["clean"]) == 0

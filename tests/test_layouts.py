@@ -71,7 +71,7 @@ def test_the_second_build_shows_the_same_page_from_what_was_kept(project: Path) 
     first = shown(project)
     assert build(project, "--strict").returncode == 0
     assert shown(project) == first
-    kept = project / ".codeout" / "layouts.json"
+    kept = project / ".codeout" / "memo" / "layouts.json"
     content = json.loads(kept.read_text())
     content["layouts"] = {key: html.replace(">Out<", ">Kept<") for key, html in content["layouts"].items()}
     kept.write_text(json.dumps(content))

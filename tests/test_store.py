@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -105,8 +107,21 @@ def test_times_that_are_damaged_are_forgotten(store: Store) -> None:
     store.keep_time("a", Time(1.3, 2))
     store.keep_time("b", Time(2.0, 0))
     assert store.times() == {"a": Time(1.3, 2), "b": Time(2.0, 0)}
-    (store.root / "times.json").write_text("[")
+    for path in (store.root / "times").iterdir():
+        path.write_text("[")
     assert store.times() == {}
+
+
+def test_the_latest_time_counts_whichever_store_was_copied_last(tmp_path: Path) -> None:
+    old, new, merged = (Store(tmp_path / name) for name in ("old", "new", "merged"))
+    old.keep_time("a", Time(9.0, 0, "CPU"))
+    time.sleep(0.002)
+    new.keep_time("a", Time(1.0, 0, "CPU"))
+    for store in (new, old):
+        shutil.copytree(store.root, merged.root, dirs_exist_ok=True)
+    assert merged.times() == {"a": Time(1.0, 0, "CPU")}
+    merged.keep_time("a", Time(2.0, 0, "CPU"))
+    assert len(list((merged.root / "times").iterdir())) == 1
 
 
 def test_the_newest_run_of_a_block_is_the_one_with_the_latest_date(store: Store) -> None:

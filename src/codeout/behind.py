@@ -161,7 +161,8 @@ class Behind:
         block, recipe, name = session[number], recipes[number], block_name(session, number + 1)
         good = run is not None and not unexpected(block, run)
         last = None if good else self._last().find(name, recipe)
-        return Seen(name, str(recipe.key), run and with_absence(block, run), last)
+        beside = self.engine.beside(block, recipe.key, run) if run and good else ()
+        return Seen(name, str(recipe.key), run and with_absence(block, run), last, beside)
 
     def _last(self) -> _Good:
         if self._good is None:

@@ -27,7 +27,7 @@ from codeout.notebook import checked, notebook, script
 from codeout.outputs import Run
 from codeout.progress import log
 from codeout.run import Engine
-from codeout.store import Store
+from codeout.store import MEMO, Store
 from codeout.watch import watch
 
 EXAMPLES = """examples:
@@ -276,7 +276,7 @@ def _clean(site: _Site, asked: argparse.Namespace) -> int:
     needed = {recipe.key.code for _, recipe, _ in _recipes(site, [])}
     store = Engine(site.config).store
     removed, kept = store.clean(needed)
-    shutil.rmtree(store.root / "exports", ignore_errors=True)  # made again by the next build
+    shutil.rmtree(store.root / MEMO / "exports", ignore_errors=True)  # made again by the next build
     print(f"removed {removed} runs, kept {kept}")
     return 0
 

@@ -66,6 +66,11 @@ def compare(old: Mapping[str, Run], new: Mapping[str, Run], tolerance: float = T
     return found
 
 
+def differ(old: Run, new: Run, tolerance: float = TOLERANCE) -> bool:
+    """Return whether two runs differ by more than noise."""
+    return next(_run(old, new, tolerance), None) is not None
+
+
 def _run(old: Run, new: Run, tolerance: float) -> Iterator[str]:
     for was, now in zip_longest(_merged(old.outputs), _merged(new.outputs)):
         if was is None or now is None or type(was) is not type(now):

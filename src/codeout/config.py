@@ -27,6 +27,9 @@ class Config:
     variables: tuple[str, ...] = ()  # environment variables that blocks see, and that are in the key
     gpu: tuple[str, ...] = ()  # patterns of sessions that use the GPU, where there is one: they take turns
     alone: tuple[str, ...] = ()  # patterns of sessions that measure time: nothing runs beside them
+    recordings: str = "recordings"  # a folder of runs from devices that this machine does not have
+    required: tuple[str, ...] = ()  # patterns of sessions that must have one before the site is published
+    stale: float = 30.0  # days for which the recordings of a session may be of older code, or older packages
     downloads: tuple[str, ...] = ()  # of each page: "ipynb", a notebook with its outputs; "py", a script
     open_in: Mapping[str, str] = field(default_factory=dict)  # words → where else a page can be opened, a URL
     timeout: float = 600.0  # seconds a block may take
@@ -45,7 +48,7 @@ class Config:
         if unknown := sorted(set(options) - known):
             raise PageError(f"mkdocs.yml:1: codeout has no option {unknown[0]!r}, but {', '.join(sorted(known))}")
         values = dict(options)
-        for name in ("paths", "links", "packages", "variables", "gpu", "alone", "downloads"):
+        for name in ("paths", "links", "packages", "variables", "gpu", "alone", "required", "downloads"):
             if name in values:
                 values[name] = _strings(name, values[name])
         if "data" in values:
@@ -60,7 +63,7 @@ class Config:
             raise PageError(f"mkdocs.yml:1: codeout: 'downloads' are 'ipynb' and 'py', not {wrong[0]!r}")
         if values.get("errors", "raise") not in ("raise", "show"):
             raise PageError(f"mkdocs.yml:1: codeout: 'errors' is 'raise' or 'show', not {values['errors']!r}")
-        for name in ("timeout", "jobs"):
+        for name in ("timeout", "jobs", "stale"):
             number = values.get(name, 0)
             if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
                 raise PageError(f"mkdocs.yml:1: codeout: {name!r} takes a number that is not negative, not {number!r}")

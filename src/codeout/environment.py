@@ -25,6 +25,7 @@ from codeout.errors import PageError
 from codeout.keys import KEYED, Environment, File, Recipe, Step, recipes
 from codeout.outputs import Source
 from codeout.packages import Installed
+from codeout.store import MEMO
 
 
 def session_recipes(session: Sequence[Block], config: Config) -> list[Recipe]:
@@ -142,7 +143,7 @@ def sources(session: Sequence[Block], config: Config) -> tuple[Source, ...]:
 
 @cache
 def _installed(store: Path) -> Installed:
-    return Installed(store / "packages.json")
+    return Installed(store / MEMO / "packages.json")
 
 
 @cache

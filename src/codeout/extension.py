@@ -8,7 +8,8 @@ known, and run, before the first is shown.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,15 @@ from xml.etree.ElementTree import Element
 from markdown import Extension, Markdown
 from markdown.preprocessors import Preprocessor
 from markdown.treeprocessors import Treeprocessor
-from markdown_exec import MarkdownConverter, base_format, formatters
+from markdown_exec import MarkdownConverter, add_source, base_format, formatters, tabbed
 
 from codeout.blocks import LANGUAGES, OURS, Block, Finder
 from codeout.config import Config
 from codeout.errors import CodeoutError
-from codeout.layouts import HERE, Layouts
+from codeout.layouts import Layouts, here
 from codeout.outputs import Run, Stream, Value
 from codeout.overview import sentence
+from codeout.recordings import label
 from codeout.render import Renderer
 from codeout.run import Engine, Seen
 from codeout.site import FenceError, Plan, Site
@@ -63,11 +65,12 @@ class _Sentence(Treeprocessor):
         self.planner = planner
 
     def run(self, root: Element) -> None:
-        runs = [seen.run for seen in self.planner.plan.seen]
+        seen = self.planner.plan.seen
+        runs = [each.run for each in seen]
         title = root.find("h1")
         if runs and title is not None and None not in runs:
             added = Element("p", {"class": "codeout-sentence"})
-            added.text = sentence([run for run in runs if run])
+            added.text = sentence([run for run in runs if run], [run for each in seen for run in each.beside])
             root.insert(list(root).index(title) + 1, added)
 
 
@@ -137,20 +140,51 @@ def _laid_out(block: Block, seen: Seen, name: str, arguments: dict[str, Any], la
         arguments |= {"workdir": None}
         return str(base_format(language="python", run=lambda *_, **__: text, **arguments))
     output = _shown(block, seen, name, arguments)
-    if not arguments["source"]:
+    outputs = _each_device(block, seen, name, output, arguments) if seen.beside else {"": output}
+    if not arguments["source"] and len(outputs) == 1:
         return output
-    if not output.strip():
+    if not any(outputs.values()):
         arguments["source"] = "above"  # a block that produced nothing is plain code, with no empty tab
-    arguments |= {"html": True, "result": "", "workdir": None, "update_toc": False}
 
     def make() -> str:
-        page = str(base_format(language="python", run=lambda *_, **__: HERE, **arguments))
+        page = _several(list(outputs), arguments) if len(outputs) > 1 else _one(arguments)
         page = page.replace(f"exec-{MarkdownConverter.counter}--", f"{name}--")  # the same from one build to the next
-        return page.replace(f"<p>{HERE}</p>", HERE)  # a paragraph can't hold a division
+        return re.sub(r"<p>(<div[^>]*></div>)</p>", r"\1", page)  # a paragraph can't hold a division
 
     parts = {key: value for key, value in arguments.items() if key != "md"}
-    layout = layouts.get({**parts, "name": name}, make) if layouts else make()
-    return layout.replace(HERE, output)
+    layout = layouts.get({**parts, "name": name, "devices": [*outputs]}, make) if layouts else make()
+    for device, html in outputs.items():
+        layout = layout.replace(here(device), html)
+    return layout
+
+
+def _each_device(block: Block, seen: Seen, name: str, own: str, arguments: dict[str, Any]) -> dict[str, str]:
+    """Return the HTML of a block's output on each device, by the device's short name; the CPU's is first."""
+    runs = sorted([run for run in (seen.run, *seen.beside) if run], key=lambda run: run.provenance.device != "CPU")
+    return {
+        label(run, runs): own if run is seen.run else _shown(block, Seen(run=run), f"{name}-{number}", arguments)
+        for number, run in enumerate(runs)
+    }
+
+
+def _one(arguments: dict[str, Any]) -> str:
+    """Return markdown-exec's layout of a source and its one output, which is left out."""
+    own = arguments | {"html": True, "result": "", "workdir": None, "update_toc": False}
+    return str(base_format(language="python", run=lambda *_, **__: here(""), **own))
+
+
+def _several(devices: Sequence[str], arguments: dict[str, Any]) -> str:
+    """Return the same for outputs of several devices: a tab for each, beside the source's or in the output's place."""
+    location, (code_title, out_title) = arguments["source"], arguments["tabs"]
+    outs = [(f"{out_title} · {device}", here(device)) for device in devices]
+    told = {"language": "python", "tabs": arguments["tabs"], **arguments["extra"]}
+    if location.startswith("tabbed"):
+        code = (code_title, add_source(source=arguments["code"], location="above", output="", **told))
+        text = tabbed(code, *outs) if location == "tabbed-left" else tabbed(*outs, code)
+    else:
+        text = tabbed(*outs)
+        text = add_source(source=arguments["code"], location=location, output=text, **told) if location else text
+    return str(MarkdownConverter(arguments["md"], update_toc=False).convert(text))
 
 
 def _is_content(run: Run, arguments: dict[str, Any]) -> bool:

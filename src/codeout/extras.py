@@ -19,7 +19,8 @@ from codeout.blocks import Block, anchors
 from codeout.export import Exports
 from codeout.files import outside
 from codeout.outputs import Run, size
-from codeout.site import Site
+from codeout.site import Planned, Site
+from codeout.store import MEMO
 
 FOLDER = "assets/outputs"  # of the site, for large data of outputs
 DOWNLOADS = {"ipynb": "Notebook", "py": "Script"}
@@ -56,18 +57,23 @@ class Extras:
 
     def _ran(self, page: Page) -> Iterator[tuple[Block, Run]]:
         """Yield the blocks of a page with their runs; nothing while one has not run."""
+        blocks, seen = self._planned(page)
+        if all(each.run for each in seen):
+            yield from ((block, each.run) for block, each in zip(blocks, seen, strict=True) if each.run)
+
+    def _planned(self, page: Page) -> Planned:
         path = f"{self.site.engine.config.docs_dir}/{page.file.src_uri}"
-        planned = next((planned for (name, _, _), planned in self.site.known.items() if name == path), ([], []))
-        blocks, runs = planned[0], [seen.run for seen in planned[1]]
-        if None not in runs:
-            yield from ((block, run) for block, run in zip(blocks, runs, strict=True) if run)
+        return next((planned for (name, _, _), planned in self.site.known.items() if name == path), ([], []))
 
     def _rows(self, here: Page) -> Iterator[overview.Row]:
         for page in self.pages:
             url = get_relative_url(page.url, here.url)
-            ran = list(self._ran(page))
-            for (block, run), anchor in zip(ran, anchors([block for block, _ in ran]), strict=True):
-                yield overview.Row(str(page.title), f"{url}#{anchor}", block, run, size(run))
+            blocks, seen = self._planned(page)
+            for block, each, anchor in zip(blocks, seen, anchors(blocks), strict=True):
+                for run in (each.run, *each.beside):
+                    if run:
+                        recorded = run is not each.run
+                        yield overview.Row(str(page.title), f"{url}#{anchor}", block, run, size(run), recorded)
 
     def _elsewhere(self, page: Page) -> Iterator[str]:
         """Yield links to where else a page can be opened; not those whose address needs a variable that is not set."""
@@ -82,7 +88,7 @@ class Extras:
         settings = self.site.engine.config
         if not self.building or not settings.downloads:
             return
-        exports = Exports(settings.path(settings.store) / "exports", settings, self.config.site_url or "")
+        exports = Exports(settings.path(settings.store) / MEMO / "exports", settings, self.config.site_url or "")
         folder = (Path(self.config.site_dir) / page.file.dest_uri).parent
         folder.mkdir(parents=True, exist_ok=True)
         for kind in settings.downloads:

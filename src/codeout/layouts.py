@@ -1,6 +1,6 @@
 """Layouts of blocks (highlighted source, tabs) that were made before. They may be lost at any time.
 
-A layout is HTML with `HERE` where the output belongs, so it does not change when the output does.
+A layout is HTML with `here(...)` where each output belongs, so it does not change when the outputs do.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from codeout.keys import digest
 from codeout.packages import stamp
 from codeout.store import write
 
-HERE = '<div class="codeout-here"></div>'
+
+def here(device: str) -> str:
+    """Return what stands in a layout for the output on a device; the name is empty if there is but one."""
+    return f'<div class="codeout-here" title="{escape(device)}"></div>'
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ Values in, HTML out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,10 +29,16 @@ class Row:
     block: Block
     run: Run
     size: int  # characters of its output
+    recorded: bool = False  # on another device, and shown beside the run of this build
 
 
-def sentence(runs: Sequence[Run]) -> str:
-    """Return in a sentence how the blocks of a page ran; empty if it has none."""
+def sentence(runs: Sequence[Run], beside: Sequence[Run] = ()) -> str:
+    """Return in a sentence how the blocks of a page ran; empty if it has none.
+
+    Args:
+        runs: of its blocks.
+        beside: recordings on other devices that are shown with them.
+    """
     if not runs:
         return ""
     told = [run.provenance for run in runs]
@@ -40,8 +47,10 @@ def sentence(runs: Sequence[Run]) -> str:
     days = sorted({each.date.partition("T")[0] for each in told})
     when = _day(days[-1]) if len(days) == 1 else f"{_day(days[0])} to {_day(days[-1])}"
     blocks = "1 block" if len(runs) == 1 else f"{len(runs)} blocks"
-    return ", ".join(
-        part for part in (f"{blocks} ran in {seconds} on {_each(each.device for each in told)}", packages, when) if part
+    also = "".join(f"; {n} of them also on {device}" for device, n in Counter(_devices(beside)).items())
+    return (
+        ", ".join(part for part in (f"{blocks} ran in {seconds} on {_each(_devices(runs))}", packages, when) if part)
+        + also
     )
 
 
@@ -69,7 +78,8 @@ def _row(row: Row) -> str:
 
 def _picture(rows: Sequence[Row]) -> str:
     """Return a bar for each page, as long as its blocks took, cut into them."""
-    pages = {page: list(group) for page, group in groupby(rows, lambda row: row.page)}
+    here = [row for row in rows if not row.recorded]
+    pages = {page: list(group) for page, group in groupby(here, lambda row: row.page)}
     totals = {page: sum(row.run.provenance.seconds for row in own) for page, own in pages.items()}
     most = max(totals.values(), default=0) or 1.0
     bars = []
@@ -99,6 +109,10 @@ def facts(rows: Sequence[Row]) -> str:
             found.setdefault(kind, {})[f"{source.name}: {source.note}"] = None
     items = "".join(f"<dt>{escape(name)}</dt><dd>{escape('; '.join(values))}</dd>" for name, values in found.items())
     return f'<dl class="codeout-facts">{items}</dl>'
+
+
+def _devices(runs: Sequence[Run]) -> list[str]:
+    return [run.provenance.device for run in runs]
 
 
 def _day(date: str) -> str:

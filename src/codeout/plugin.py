@@ -32,6 +32,7 @@ from codeout.extras import Extras
 from codeout.layouts import Layouts
 from codeout.run import Engine
 from codeout.site import Site, Where
+from codeout.store import MEMO
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -83,7 +84,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
                 self._site.behind = Behind(engine)
         self._site.engine.prepare()  # while MkDocs gets ready
         extensions = (config.markdown_extensions, {**config.mdx_configs, NAME: options})
-        self._site.layouts = Layouts.load(settings.path(settings.store) / "layouts.json", extensions)
+        self._site.layouts = Layouts.load(settings.path(settings.store) / MEMO / "layouts.json", extensions)
         config.mdx_configs[NAME] = {**options, "site": self._site}
         return config
 

@@ -27,6 +27,7 @@ from codeout.expectations import check, skipped, unexpected, with_absence
 from codeout.keys import Key, Recipe
 from codeout.outputs import Error, Provenance, Run
 from codeout.progress import SAID, Board, Status, log, shown
+from codeout.recordings import Recordings
 from codeout.resumable import Resumable
 from codeout.store import Store, Time
 from codeout.turns import Turns
@@ -64,6 +65,7 @@ class Seen:
     key: str = ""  # of its run
     run: Run | None = None  # None while it has not run
     last: Run | None = None  # the last good one; None if it is `run`, or if there is none
+    beside: tuple[Run, ...] = ()  # recordings of the same code on other devices, to show with it
 
 
 class Engine:
@@ -73,6 +75,7 @@ class Engine:
         """Start nothing yet."""
         self.config = config
         self.store = Store(config.path(config.store))
+        self.recordings = Recordings(Store(config.path(config.recordings)))
         self.board = Board()
         self._closing = False
         self._fetching: subprocess.Popen[bytes] | None = None
@@ -88,12 +91,35 @@ class Engine:
             CodeoutError: a block did what its page does not expect, or can't be run; all such blocks are named. With
                 `errors: show` a block's exception, death or hang is an output instead.
         """
+        found = self._runs(self.look(blocks))
+        return [found[id(block)] for block in blocks]
+
+    def show(self, blocks: Sequence[Block]) -> list[Seen]:
+        """Return each block of a page, or of many pages, as it is to be shown: its run, and recordings beside it.
+
+        Raises:
+            CodeoutError: as for `run`.
+        """
         looks = self.look(blocks)
+        found = self._runs(looks)
+        seen = {
+            id(block): Seen(run=found[id(block)], beside=self.beside(block, recipe.key, found[id(block)]))
+            for look in looks
+            for block, recipe in zip(look.session, look.recipes, strict=True)
+        }
+        return [seen[id(block)] for block in blocks]
+
+    def beside(self, block: Block, key: Key, run: Run) -> tuple[Run, ...]:
+        """Return the recordings that belong beside the run of a block."""
+        return self.recordings.beside(run, key.code, lambda each: self.whole(block, each))
+
+    def _runs(self, looks: Sequence[Look]) -> dict[int, Run]:
+        """Return the runs of sessions, by the identity of their blocks: two fences of a page may be equal."""
         missing = self.first([look for look in looks if look.runs is None])
         ran = self._all([Work(look.session, look.recipes) for look in missing]) if missing else []
         new = {look.name: future for look, future in zip(missing, ran, strict=True)}
         problems: list[CodeoutError] = []
-        found: dict[int, Run] = {}  # by identity: two fences of a page may be equal
+        found: dict[int, Run] = {}
         for look in looks:
             try:
                 runs = look.runs or new[look.name].result()
@@ -103,7 +129,7 @@ class Engine:
             except CodeoutError as problem:
                 problems.append(problem)
         raise_all(problems)
-        return [found[id(block)] for block in blocks]
+        return found
 
     def look(self, blocks: Sequence[Block]) -> list[Look]:
         """Return the sessions of these blocks, with what the store has of them.
@@ -114,6 +140,7 @@ class Engine:
         if not blocks:
             return []
         self._ready()
+        self.recordings.look()
         looks, problems = [], []
         for session in (session for page in by_page(blocks) for session in sessions(page)):
             try:
@@ -147,11 +174,13 @@ class Engine:
     def stored(self, block: Block, key: Key) -> Run | None:
         """Return the run of a block from the store, unless something that it depends on is not what it was."""
         run = self.store.get(key)
-        if run is None or run.modules != environment.digests([path for path, _ in run.modules], self.config):
-            return None
-        if run.origin != str(block.origin) and run.mentions(run.origin.rsplit(":", 1)[0]):
-            return None  # it names lines that are elsewhere now
-        return run
+        return run if run and self.whole(block, run) else None
+
+    def whole(self, block: Block, run: Run) -> bool:
+        """Return whether the modules that a run has loaded are still what they were, and its lines where they were."""
+        if run.modules != environment.digests([path for path, _ in run.modules], self.config):
+            return False
+        return run.origin == str(block.origin) or not run.mentions(run.origin.rsplit(":", 1)[0])
 
     def do(self, work: Work) -> list[Run]:
         """Run what is wanted of a session, when it is its turn; what is wanted may change meanwhile.
@@ -228,7 +257,7 @@ class Engine:
             raise BlockError(f"{session[0]}: not run: the build is ending")
         name = session_name(session)
         start = time.monotonic()
-        known = self.store.times().get(name)
+        known = self.store.time(name)
         kept = self._kept.pop(name, None)
         done = kept.go_on(session, recipes, self.config) if kept else 0
         if kept is None or not done:
@@ -261,7 +290,7 @@ class Engine:
         seconds = time.monotonic() - start
         self._keep(name, kept)
         if not failed and not done:
-            self._keep_time(name, Time(round(seconds, 1), kept.forks))
+            self._keep_time(name, Time(round(seconds, 1), kept.forks, recipes[0].environment.device))
         log.info("codeout: %s: done in %.1f s", name, seconds)
         return [*kept.runs, *failed]
 

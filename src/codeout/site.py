@@ -52,7 +52,7 @@ class Site:
         """Return what is known of blocks: all of it, or on a live server what is known now."""
         if self.behind:
             return self.behind.look(blocks)
-        return [Seen(run=run) for run in self.engine.run(blocks)]
+        return self.engine.show(blocks)
 
 
 @dataclass(slots=True)

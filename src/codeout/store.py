@@ -2,8 +2,11 @@
 
     STORE/ab/abcd…-0123….json      one run: JSON, named by its key
     STORE/images/HASH.png          pictures, named by their content
+    STORE/times/HASH-SECONDS.json  how a session went, named by the session and the time
+    STORE/memo/                    what makes a build quick, and may be lost at any time
 
-There is no index: the files are the store. What is torn, foreign or of another format is a miss, never a crash.
+There is no index: the files are the store. What is torn, foreign or of another format is a miss, never a crash. So
+stores merge by copying, in any order, if no two of them have run the same session.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Container, Mapping
+import time
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +29,8 @@ from codeout.outputs import Figure, Run, Value, from_json, to_json
 
 IMAGES = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
 REFERENCE = "file:"  # what stands in the JSON in place of a picture
+TIMES = "times"
+MEMO = "memo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,18 @@ class Time:
 
     seconds: float
     forks: int  # after how many of its blocks, from the first, its process could be copied
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A run on disk, but for its outputs."""
+
+    path: Path
+    key: Key
+    name: str  # of its block
+    recipe: Recipe
+    date: str  # when it ran; ISO 8601, UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,38 +96,59 @@ class Store:
 
     def times(self) -> dict[str, Time]:
         """Return how sessions went when they last ran from their first block, by name."""
-        try:
-            content = json.loads((self.root / "times.json").read_text(encoding="utf8"))
-            return {str(name): Time(float(told["seconds"]), int(told["forks"])) for name, told in content.items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return {}
+        return self._times("*")
 
-    def keep_time(self, name: str, time: Time) -> None:
+    def time(self, name: str) -> Time | None:
+        """Return how a session went when it last ran from its first block; None if that is not known."""
+        return self._times(_digest(name)).get(name)
+
+    def _times(self, session: str) -> dict[str, Time]:
+        found: dict[str, tuple[int, Time]] = {}
+        for path in (self.root / TIMES).glob(f"{session}-*.json"):
+            try:
+                told = json.loads(path.read_text(encoding="utf8"))
+                name, when = str(told["name"]), int(path.stem.rpartition("-")[2])
+                if name not in found or found[name][0] < when:
+                    found[name] = when, Time(float(told["seconds"]), int(told["forks"]), str(told["device"]))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # torn or foreign: it tells nothing
+        return {name: told for name, (_, told) in found.items()}
+
+    def keep_time(self, name: str, told: Time) -> None:
         """Keep how a session went.
 
         Raises:
             OSError: the disk is full or read-only.
         """
-        content = {known: asdict(told) for known, told in {**self.times(), name: time}.items()}
-        write(self.root / "times.json", json.dumps(content, indent=1).encode())
+        new = self.root / TIMES / f"{_digest(name)}-{time.time_ns() // 1_000_000}.json"
+        write(new, json.dumps({"name": name, **asdict(told)}).encode())
+        for old in new.parent.glob(f"{_digest(name)}-*.json"):
+            if old != new:
+                old.unlink(missing_ok=True)
 
     def newest(self) -> dict[str, tuple[Key, Recipe]]:
         """Return the key of the newest run of each block, by name, and what it was made from.
 
         The newest by its own date: stores are copied, and merged.
         """
-        found: dict[str, tuple[tuple[str, int], Key, Recipe]] = {}
-        for path in self.root.glob("??/*.json"):
+        found: dict[str, tuple[tuple[str, int], Entry]] = {}
+        for entry in self.entries():
+            date = entry.date, entry.path.stat().st_mtime_ns
+            if entry.name not in found or found[entry.name][0] < date:
+                found[entry.name] = date, entry
+        return {name: (entry.key, entry.recipe) for name, (_, entry) in found.items()}
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield what the runs that are here were made from, without their outputs."""
+        for path in sorted(self.root.glob("??/*.json")):
             try:
                 content = json.loads(path.read_text(encoding="utf8"))
-                name = str(content["name"])
-                date = str(content["provenance"]["date"]), path.stat().st_mtime_ns
                 code, _, environment = content["key"].partition("-")
-                if content["format"] == FORMAT and (name not in found or found[name][0] < date):
-                    found[name] = date, Key(code, environment), _recipe(content["recipe"])
+                if content["format"] == FORMAT and path.stem == content["key"]:
+                    told, recipe = content["provenance"], _recipe(content["recipe"])
+                    yield Entry(path, Key(code, environment), str(content["name"]), recipe, str(told["date"]))
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue  # torn, foreign or older: it tells nothing
-        return {name: (key, recipe) for name, (_, key, recipe) in found.items()}
 
     def clean(self, needed: Container[str]) -> tuple[int, int]:
         """Remove the runs of code that is not needed, for every environment, and pictures that no run shows.
@@ -150,6 +189,10 @@ class Store:
         if hashlib.sha256(content).hexdigest() != name.split(".")[0]:
             raise ValueError(f"damaged: {name}")
         return base64.b64encode(content).decode()
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:20]
 
 
 def _pictures(content: str) -> set[str]:
