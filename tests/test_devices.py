@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,16 +23,26 @@ def record(
     project: Path,
     device: str = T4,
     text: Callable[[str], str] = lambda text: text.replace("cpu", "cuda:0"),
+    older: Mapping[str, str] | None = None,
     **told: object,
 ) -> list[Path]:
-    """Make recordings of the runs in a project's store, as if they had run on another device; return their files."""
+    """Make recordings of the runs in a project's store, as if they had run on another device; return their files.
+
+    Args:
+        project: its folder.
+        device: the other one.
+        text: what changes their texts.
+        older: packages that had another version there.
+        told: what else is said of them.
+    """
     store, files = Store(project / ".codeout"), []
     target = Store(project / "recordings")
     for entry in list(store.entries()):
         run = store.get(entry.key)
         assert run is not None
         provenance = replace(run.provenance, device=device, **told)  # type: ignore[arg-type]
-        environment = replace(entry.recipe.environment, device=device, python=provenance.python)
+        packages = tuple({**dict(entry.recipe.environment.packages), **(older or {})}.items())
+        environment = replace(entry.recipe.environment, device=device, python=provenance.python, packages=packages)
         recipe = replace(entry.recipe, environment=environment)
         outputs = tuple(changed(output, text) for output in run.outputs)
         target.put(recipe.key, replace(run, outputs=outputs, provenance=provenance), recipe, entry.name)
@@ -47,8 +58,9 @@ def changed(output: Output, text: Callable[[str], str]) -> Output:
     return output
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("built")
     for path, content in {
         "mkdocs.yml": CONFIG,
         "docs/index.md": '# Home\n\n<div class="codeout-overview"></div>\n',
@@ -56,10 +68,16 @@ def project(tmp_path: Path) -> Path:
         "snippets/first.py": GPU,
         "snippets/helper.py": "VALUE = 41\n",
     }.items():
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_text(content)
-    build(tmp_path)
-    return tmp_path
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(content)
+    assert build(folder, "--strict").returncode == 0
+    return folder
+
+
+@pytest.fixture
+def project(built: Path, tmp_path: Path) -> Path:
+    """Return a site that is built, with the runs of this machine in its store."""
+    return Path(shutil.copytree(built, tmp_path / "project"))
 
 
 def tabs(project: Path, number: int = 0) -> dict[str, Tag]:

@@ -72,7 +72,7 @@ def differ(old: Run, new: Run, tolerance: float = TOLERANCE) -> bool:
 
 
 def _run(old: Run, new: Run, tolerance: float) -> Iterator[str]:
-    for was, now in zip_longest(_merged(old.outputs), _merged(new.outputs)):
+    for was, now in zip_longest(merged(old.outputs), merged(new.outputs)):
         if was is None or now is None or type(was) is not type(now):
             yield f"{_kind(was)} → {_kind(now)}"
         else:
@@ -116,11 +116,34 @@ def text(old: str, new: str, tolerance: float) -> Iterator[str]:
     if words[0] != numbers[0]:
         yield "text"
         return
-    pairs = list(zip(words[1], numbers[1], strict=True))
-    moved = [(was, now) for was, now in pairs if not _close(was, now, tolerance)]
-    if moved:
-        was, now = max(moved, key=lambda pair: _distance(*pair))
-        yield f"{len(moved)} of {len(pairs)} numbers moved, the farthest {was} → {now}"
+    if far := moved(old, new, tolerance):
+        yield f"{len(far)} of {len(words[1])} numbers moved, the farthest {far[0].old} → {far[0].new}"
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A number that is not what it was."""
+
+    old: str
+    new: str
+
+    @property
+    def share(self) -> float:
+        """By how much it moved, as a share of the larger of the two; infinite if one of them is no number."""
+        was, now = _number(self.old), _number(self.new)
+        if math.isfinite(was) and math.isfinite(now):
+            return abs(was - now) / max(abs(was), abs(now), TOLERANCE)
+        return math.inf
+
+
+def moved(old: str, new: str, tolerance: float = TOLERANCE) -> list[Moved]:
+    """Return the numbers that moved too far between two texts, the farthest first; none if their words differ."""
+    words, numbers = _parts(old), _parts(new)
+    if words[0] != numbers[0]:
+        return []
+    pairs = zip(words[1], numbers[1], strict=True)
+    found = [Moved(was, now) for was, now in pairs if not _close(was, now, tolerance)]
+    return sorted(found, key=lambda number: -number.share)
 
 
 def _parts(content: str) -> tuple[str, list[str]]:
@@ -140,18 +163,11 @@ def _close(old: str, new: str, tolerance: float) -> bool:
     return math.isclose(was, now, rel_tol=tolerance, abs_tol=tolerance)
 
 
-def _distance(old: str, new: str) -> float:
-    was, now = _number(old), _number(new)
-    if math.isfinite(was) and math.isfinite(now):
-        return abs(was - now) / max(abs(was), abs(now), TOLERANCE)
-    return math.inf
-
-
 def _number(word: str) -> float:
     return float(word.replace(",", ""))
 
 
-def _merged(outputs: Sequence[Output]) -> list[Output]:
+def merged(outputs: Sequence[Output]) -> list[Output]:
     """Return outputs with the neighbouring texts of a channel in one: where a text was cut says nothing."""
     merged: list[Output] = []
     for name, group in groupby(outputs, lambda output: output.name if isinstance(output, Stream) else ""):
@@ -170,7 +186,7 @@ def report(differences: Sequence[Difference], old: Mapping[str, Run], new: Mappi
     changed = [each for each in differences if each.kind == "changed"]
     both = len({*old} & {*new})
     parts = [f"# Outputs: {len(changed)} of {both} changed\n"]
-    parts += [f"- {words}" for words in _machines(old, new)]
+    parts += [f"- {words}" for words in machines(old, new)]
     others = {kind: [each.block for each in differences if each.kind == kind] for kind in ("added", "removed")}
     parts += [f"- {kind}: {', '.join(f'`{name}`' for name in names)}" for kind, names in others.items() if names]
     for each in changed:
@@ -183,7 +199,7 @@ def report(differences: Sequence[Difference], old: Mapping[str, Run], new: Mappi
     return "\n".join(parts) + "\n"
 
 
-def _machines(old: Mapping[str, Run], new: Mapping[str, Run]) -> Iterator[str]:
+def machines(old: Mapping[str, Run], new: Mapping[str, Run]) -> Iterator[str]:
     """Yield what changed of where the runs were made."""
     was, now = _made_with(old), _made_with(new)
     for name in sorted({*was, *now}):

@@ -23,6 +23,7 @@ from codeout.site import Planned, Site
 from codeout.store import MEMO
 
 FOLDER = "assets/outputs"  # of the site, for large data of outputs
+TRIALS = '<div class="codeout-trials"></div>'  # what a page writes where the table of trials belongs
 DOWNLOADS = {"ipynb": "Notebook", "py": "Script"}
 
 
@@ -44,6 +45,12 @@ class Extras:
         if overview.HERE in output:
             rows = list(self._rows(page))
             output = output.replace(overview.HERE, overview.facts(rows) + overview.table(rows))
+        if TRIALS in output:
+            from codeout import trials  # here, so that a build with no such page is quick
+
+            config = self.site.engine.config
+            titles = {f"{config.docs_dir}/{each.file.src_uri}": str(each.title) for each in self.pages}
+            output = output.replace(TRIALS, trials.table(trials.load(config), titles))
         return self._lighter(output, page) if self.building else output
 
     def _lighter(self, output: str, page: Page) -> str:

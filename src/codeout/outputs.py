@@ -169,6 +169,8 @@ def from_json(content: Mapping[str, Any]) -> Run:
         run = Run(outputs, Provenance(**told), str(content["origin"]), modules, values)
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise ValueError(f"not a run: {problem!r}") from problem
+    if not _sound_provenance(run.provenance):
+        raise ValueError("not a run: what it says of itself has a field of the wrong kind")
     if not all(_sound(output) for output in run.outputs):
         raise ValueError("not a run: an output has a field of the wrong kind")
     if not all(isinstance(value, Scalar) for value in values.values()):
@@ -181,12 +183,20 @@ def _fields(output: Mapping[str, Any]) -> dict[str, Any]:
     return told | {"bases": tuple(told["bases"])} if "bases" in told else told
 
 
+def _sound_provenance(told: Provenance) -> bool:
+    words = [told.device, told.python, told.date, told.code]
+    words += [word for source in told.sources for word in (source.name, source.kind, source.note)]
+    return all(isinstance(word, str) for word in words) and isinstance(told.seconds, int | float)
+
+
 def _sound(output: Output) -> bool:
     match output:
         case Stream(name, text):
             return name in ("stdout", "stderr") and isinstance(text, str)
         case Value(data) | Figure(data):
-            return isinstance(data, Mapping) and all(isinstance(part, str) for pair in data.items() for part in pair)
+            words = [getattr(output, "alt", "")]
+            words += [part for pair in data.items() for part in pair] if isinstance(data, Mapping) else [None]
+            return all(isinstance(word, str) for word in words)
         case Error(kind, message, traceback, _):
             return all(isinstance(part, str) for part in (kind, message, traceback))
 

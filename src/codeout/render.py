@@ -13,6 +13,7 @@ from codeout.outputs import Error, Figure, Output, Provenance, Run, Source, Stre
 
 RICH = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "image/gif", "text/markdown", "text/latex")
 SVG = "http://www.w3.org/2000/svg"
+EVERYTHING = re.compile(r"\s*\*\s*\{([^}]*)\}\s*")  # a style for all elements
 
 ElementTree.register_namespace("", SVG)
 ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
@@ -190,6 +191,6 @@ def _own_style(root: ElementTree.Element) -> None:
     """Move a style for everything (matplotlib writes one) to the picture's root: in a page it would reach the page."""
     for parent in list(root.iter()):
         for element in parent.findall(f"{{{SVG}}}style"):
-            if rule := re.fullmatch(r"\s*\*\s*\{([^}]*)\}\s*", element.text or ""):
+            if rule := EVERYTHING.fullmatch(element.text or ""):
                 parent.remove(element)
                 root.set("style", f"{root.get('style', '')}{rule[1].strip()}")

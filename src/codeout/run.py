@@ -290,7 +290,7 @@ class Engine:
         seconds = time.monotonic() - start
         self._keep(name, kept)
         if not failed and not done:
-            self._keep_time(name, Time(round(seconds, 1), kept.forks, recipes[0].environment.device))
+            self._keep_time(name, Time(round(seconds, 1), kept.forks))
         log.info("codeout: %s: done in %.1f s", name, seconds)
         return [*kept.runs, *failed]
 

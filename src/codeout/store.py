@@ -39,7 +39,6 @@ class Time:
 
     seconds: float
     forks: int  # after how many of its blocks, from the first, its process could be copied
-    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Store:
             if content["format"] != FORMAT or content["key"] != str(key):
                 return None
             return _each_picture(from_json(content), self._load)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def size(self, key: Key) -> int:
@@ -109,7 +108,7 @@ class Store:
                 told = json.loads(path.read_text(encoding="utf8"))
                 name, when = str(told["name"]), int(path.stem.rpartition("-")[2])
                 if name not in found or found[name][0] < when:
-                    found[name] = when, Time(float(told["seconds"]), int(told["forks"]), str(told["device"]))
+                    found[name] = when, Time(float(told["seconds"]), int(told["forks"]))
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # torn or foreign: it tells nothing
         return {name: told for name, (_, told) in found.items()}
@@ -141,14 +140,21 @@ class Store:
     def entries(self) -> Iterator[Entry]:
         """Yield what the runs that are here were made from, without their outputs."""
         for path in sorted(self.root.glob("??/*.json")):
-            try:
-                content = json.loads(path.read_text(encoding="utf8"))
-                code, _, environment = content["key"].partition("-")
-                if content["format"] == FORMAT and path.stem == content["key"]:
-                    told, recipe = content["provenance"], _recipe(content["recipe"])
-                    yield Entry(path, Key(code, environment), str(content["name"]), recipe, str(told["date"]))
-            except (OSError, ValueError, KeyError, TypeError, AttributeError):
-                continue  # torn, foreign or older: it tells nothing
+            if entry := self.entry(path):
+                yield entry
+
+    @staticmethod
+    def entry(path: Path) -> Entry | None:
+        """Return what the run in a file was made from; None if it is torn, foreign or of another format."""
+        try:
+            content = json.loads(path.read_text(encoding="utf8"))
+            code, _, environment = content["key"].partition("-")
+            if content["format"] != FORMAT or path.stem != content["key"]:
+                return None
+            name, date = str(content["name"]), str(content["provenance"]["date"])
+            return Entry(path, Key(code, environment), name, _recipe(content["recipe"]), date)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
 
     def clean(self, needed: Container[str]) -> tuple[int, int]:
         """Remove the runs of code that is not needed, for every environment, and pictures that no run shows.
@@ -202,9 +208,10 @@ def _pictures(content: str) -> set[str]:
 
 def _recipe(content: Mapping[str, Any]) -> Recipe:
     told = content["environment"]
-    pairs = {name: tuple((str(k), str(v)) for k, v in told[name]) for name in ("packages", "variables")}
-    files = tuple(File(**file) for file in content["files"])
-    return Recipe(Environment(**{**told, **pairs}), files, tuple(content["codes"]))
+    packages, variables = (tuple((str(k), str(v)) for k, v in told[name]) for name in ("packages", "variables"))
+    environment = Environment(str(told["python"]), str(told["platform"]), str(told["device"]), packages, variables)
+    files = tuple(File(str(file["path"]), str(file["digest"])) for file in content["files"])
+    return Recipe(environment, files, tuple(str(code) for code in content["codes"]))
 
 
 def _each_picture(run: Run, change: Callable[[str, str], str]) -> Run:
