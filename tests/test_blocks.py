@@ -36,7 +36,7 @@ shown, not run
 echo no
 ```
 
-```python exec="on"
+```python exec="on" varies="true"
 alone = True
 ```
 """
@@ -50,6 +50,7 @@ def test_blocks_are_found_in_order_with_their_lines_and_options() -> None:
         ("alone = True", 27, ""),
     ]
     assert (found[1].width, found[1].timeout, found[1].raises) == (40, 2.5, "ValueError")
+    assert [block.varies for block in found] == [False, False, True]
 
 
 def test_lines_count_the_front_matter() -> None:
@@ -80,6 +81,8 @@ def test_a_block_knows_the_line_of_its_snippet(tmp_path: Path) -> None:
 
 
 def test_an_option_without_meaning_is_refused_with_its_line() -> None:
+    with pytest.raises(PageError, match=r"^docs/p\.md:1: varies is 'true' or 'false', not 'often'$"):
+        Finder().find('```python exec="on" varies="often"\nx\n```\n', "docs/p.md")
     with pytest.raises(PageError, match=r"^docs/p\.md:1: timeout takes a number of seconds, not 'soon'$"):
         Finder().find('```python exec="on" timeout="soon"\nx\n```\n', "docs/p.md")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 from test_outputs import PROVENANCE
 
 from codeout import Error, Figure, Provenance, Run, Stream, Value
-from codeout.compare import compare, report
+from codeout.compare import compare, differ, report
 from codeout.outputs import Output
 from codeout.pictures import difference
 
@@ -152,3 +153,10 @@ def test_a_long_output_is_cut_in_a_report() -> None:
     said = report(compare(old, new), old, new)
     assert len(said) < 6000
     assert "characters more" in said
+
+
+def test_what_is_measured_is_left_out_of_a_comparison_and_not_beside_another_device() -> None:
+    old, new = (Run((Stream("stdout", word),), PROVENANCE, varies=True) for word in ("12.5", "99.5"))
+    assert compare({"b": old}, {"b": new}) == []
+    assert compare({"b": replace(old, varies=False)}, {"b": new}) != []
+    assert differ(old, new)

@@ -1,8 +1,9 @@
-"""Put the whole site as a zip beside its pages: unpacked, it opens from a file, search included.
+"""Put the whole site as a zip beside its pages: unpacked, it opens from a file, search included. And its runs.
 
     mkdocs build --strict && python tools/offline.py site      a second, if nothing has to run
 
-The zip is `offline.zip`. Its bytes depend on its pages alone.
+The zips are `offline.zip` and `runs.zip`; whoever wants to know what a change would change compares with the second one
+(`tools/published.py`). Their bytes depend on what is in them alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -29,11 +31,19 @@ def built(folder: Path) -> None:
     subprocess.run(command, check=True, env=environment)
 
 
-def packed(folder: Path, file: Path) -> None:
-    """Write the files of a folder to a zip, in the order of their names and without times."""
+def packed(folder: Path, file: Path, parts: Iterable[str] = ("*",), name: str = "") -> None:
+    """Write the files of a folder to a zip, in the order of their names and without times.
+
+    Args:
+        folder: it.
+        file: the zip.
+        parts: patterns of what belongs into it.
+        name: of the folder that it unpacks to.
+    """
+    found = {path for part in parts for top in folder.glob(part) for path in (top, *top.rglob("*")) if path.is_file()}
     with ZipFile(file, "w", ZIP_DEFLATED) as archive:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            entry = ZipInfo(f"{NAME}/{path.relative_to(folder).as_posix()}")
+        for path in sorted(found):
+            entry = ZipInfo((Path(name) / path.relative_to(folder)).as_posix())
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, path.read_bytes(), ZIP_DEFLATED)
 
@@ -47,8 +57,10 @@ def main() -> None:
         sys.exit(f"{site}:1: there is no built site here; `mkdocs build --strict` makes one")
     with tempfile.TemporaryDirectory() as folder:
         built(Path(folder))
-        packed(Path(folder), site / "offline.zip")
-    print(f"{site / 'offline.zip'}: {(site / 'offline.zip').stat().st_size / 1e6:.1f} MB")
+        packed(Path(folder), site / "offline.zip", name=NAME)
+    packed(Path(".codeout"), site / "runs.zip", parts=("??", "images"))
+    for file in (site / "offline.zip", site / "runs.zip"):
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from codeout.errors import PageError
 
 LANGUAGES = ("python", "py")
 OPENING = re.compile(r"^(?P<indent>[> ]*)(?P<fence>`{3,}|~{3,})[ {]*(?:[^`]*[. ])?(?:python|py)\b")
-OURS = ("raises", "timeout")  # options of a block that markdown-exec does not know
+OURS = ("raises", "timeout", "varies")  # options of a block that markdown-exec does not know
 SHOWN = ("hl_lines", "linenums", "title", "title_mode")  # options of a shown block, which it passes on
 THEIRS = (
     *("exec", "html", "id", "idprefix", "result", "returncode"),
@@ -54,6 +54,7 @@ class Block:
     width: int = 0  # columns of the terminal that the block sees
     workdir: str = ""
     section: str = ""  # of the snippet that is its code
+    varies: bool = False  # its output is measured, and never the same twice
 
     def __str__(self) -> str:
         """Return where the block is, and where its code is if that is elsewhere."""
@@ -252,6 +253,9 @@ def _block(code: str, options: dict[str, Any], place: Place, origin: Place, sect
     timeout = extra.get("timeout")
     if timeout is not None and not (re.fullmatch(r"\d+(\.\d+)?", timeout) and float(timeout) > 0):
         raise PageError(f"{place}: timeout takes a number of seconds, not {timeout!r}")
+    varies = extra.get("varies", "false")
+    if varies not in ("true", "false"):
+        raise PageError(f"{place}: varies is 'true' or 'false', not {varies!r}")
     return Block(
         place=place,
         session=options["session"],
@@ -262,6 +266,7 @@ def _block(code: str, options: dict[str, Any], place: Place, origin: Place, sect
         width=options["width"],
         workdir=options["workdir"] or "",
         section=section,
+        varies=varies == "true",
     )
 
 

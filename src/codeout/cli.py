@@ -35,7 +35,7 @@ EXAMPLES = """examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit code: 0, or 1 if a block or a page is at fault."""
+    """Run a command; return its exit code: 0, or 1 if a block or a page is at fault (of `diff`: 2, as of `diff(1)`)."""
     asked = _parser().parse_args(arguments)
     try:
         site = None if asked.carry_out is publishing.diff else Described(asked.config_file)
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except CodeoutError as problem:
         print(problem, file=sys.stderr)
-        return 1
+        return 2 if asked.carry_out is publishing.diff else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,7 +85,12 @@ def _for_authors(add: Callable[..., Parser]) -> None:
 
 
 def _for_maintainers(add: Callable[..., Parser]) -> None:
-    diff = add(publishing.diff, "Say what differs between two stores; 1 if anything does.", pages=False, as_json=True)
+    diff = add(
+        publishing.diff,
+        "Say what differs between two stores; 1 if anything does, 2 if that can't be said.",
+        pages=False,
+        as_json=True,
+    )
     diff.add_argument("old", type=Path, help="a folder of runs: a store, or recordings")
     diff.add_argument("new", type=Path, help="likewise")
     diff.add_argument("--tolerance", type=float, default=TOLERANCE, help="how far numbers may move (%(default)g)")

@@ -48,7 +48,7 @@ class Difference:
 
 
 def compare(old: Mapping[str, Run], new: Mapping[str, Run], tolerance: float = TOLERANCE) -> list[Difference]:
-    """Return what differs between two sets of runs.
+    """Return what differs between two sets of runs; not what is said to vary from run to run.
 
     Args:
         old: runs by the names of their blocks.
@@ -61,6 +61,8 @@ def compare(old: Mapping[str, Run], new: Mapping[str, Run], tolerance: float = T
             found.append(Difference(name, "removed", old=as_text(old[name])))
         elif name not in old:
             found.append(Difference(name, "added", new=as_text(new[name])))
+        elif old[name].varies and new[name].varies:
+            continue
         elif words := "; ".join(dict.fromkeys(_run(old[name], new[name], tolerance))):
             found.append(Difference(name, "changed", words, as_text(old[name]), as_text(new[name])))
     return found

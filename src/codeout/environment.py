@@ -45,7 +45,7 @@ def session_recipes(session: Sequence[Block], config: Config) -> list[Recipe]:
         if not _imports(more) <= reached:  # most blocks import nothing new, and are where the one above is
             reached |= _imports(more)
             here = environment(texts, config)
-        options = (f"width={block.width}", f"workdir={block.workdir}")
+        options = (f"width={block.width}", f"workdir={block.workdir}", *(["varies"] if block.varies else []))
         steps.append(Step(block.code, options, own, here))
     return recipes(steps, before)
 

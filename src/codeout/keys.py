@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 KEYED = ("TZ", "LANG", "LC_ALL")  # variables that blocks see, since they change outputs
-FORMAT = 5  # raise it when captured outputs change shape: every run on disk is then a miss
+FORMAT = 6  # raise it when captured outputs change shape: every run on disk is then a miss
 
 
 @dataclass(frozen=True, slots=True)

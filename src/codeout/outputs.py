@@ -93,6 +93,7 @@ class Run:
     origin: str = ""  # `path:line` of its code when it ran
     modules: tuple[tuple[str, str], ...] = ()  # (path, digest) of the author's modules that were loaded
     values: Mapping[str, Scalar] = field(default_factory=dict)  # what the block bound names to; prose may name them
+    varies: bool = False  # the page says that it is measured, and never the same twice
 
     @property
     def error(self) -> Error | None:
@@ -150,7 +151,7 @@ def to_json(run: Run) -> dict[str, Any]:
     """Return a run as plain JSON values."""
     outputs = [{"kind": _NAMES[type(output)], **asdict(output)} for output in run.outputs]
     told = {"outputs": outputs, "provenance": asdict(run.provenance), "origin": run.origin}
-    return told | {"modules": run.modules, "values": dict(run.values)}
+    return told | {"modules": run.modules, "values": dict(run.values), "varies": run.varies}
 
 
 def from_json(content: Mapping[str, Any]) -> Run:
@@ -166,7 +167,7 @@ def from_json(content: Mapping[str, Any]) -> Run:
         told["sources"] = tuple(Source(**source) for source in told["sources"])
         modules = tuple((str(path), str(digest)) for path, digest in content["modules"])
         values = {str(name): value for name, value in content["values"].items()}
-        run = Run(outputs, Provenance(**told), str(content["origin"]), modules, values)
+        run = Run(outputs, Provenance(**told), str(content["origin"]), modules, values, bool(content["varies"]))
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise ValueError(f"not a run: {problem!r}") from problem
     if not _sound_provenance(run.provenance):

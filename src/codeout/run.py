@@ -304,7 +304,7 @@ class Engine:
             answer = kept.worker.run(block, _Tick(self.board, status))
             modules = environment.digests(answer.modules, self.config)
             provenance = self._provenance(session, recipe, answer.seconds)
-            run = Run(answer.outputs, provenance, str(block.origin), modules, answer.values)
+            run = Run(answer.outputs, provenance, str(block.origin), modules, answer.values, block.varies)
             if unexpected(block, run):
                 rest = [run, *[skipped(run, block)] * (len(session) - number)]
                 for place, each in enumerate(rest, start=number - 1):
