@@ -131,6 +131,12 @@ plt.legend()
 plt.show()
 # --8<-- [end:chart]
 
+# --8<-- [start:devices]
+import recorded
+
+recorded.chart()
+# --8<-- [end:devices]
+
 # --8<-- [start:exercise_1]
 x = torch.zeros(3)
 x.to("meta")

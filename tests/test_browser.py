@@ -133,7 +133,7 @@ def test_the_run_line_opens_and_names_date_code_and_data(visit: Callable[..., Pa
     expect(line.locator("dl")).to_be_hidden()
     line.locator("summary").focus()
     page.keyboard.press("Enter")
-    for word in ("Ran", "Python", "torch", "CIFAR-10", "Code"):
+    for word in ("Ran", "Python", "torch", "CIFAR-10", "Code", "From"):
         expect(line.locator("dt", has_text=word).first).to_be_visible()
 
 

@@ -198,7 +198,7 @@ def _is_content(run: Run, arguments: dict[str, Any]) -> bool:
     )
 
 
-def _shown(block: Block, seen: Seen, name: str, arguments: dict[str, Any]) -> str:
+def _shown(block: Block, seen: Seen, name: str, arguments: dict[str, Any], *, recorded: bool = False) -> str:
     """Return the HTML of a block's output. Options that ask for its text alone get just that."""
     renderer = Renderer(markdown=MarkdownConverter(arguments["md"], update_toc=False).convert)
     run = seen.run
@@ -211,7 +211,7 @@ def _shown(block: Block, seen: Seen, name: str, arguments: dict[str, Any]) -> st
         if arguments["html"]:
             return text
         return _highlighted(text, arguments["result"], arguments["md"]) if text else ""
-    return renderer.run(run, name, str(block.origin), seen.last)
+    return renderer.run(run, name, str(block.origin), seen.last, recorded=recorded)
 
 
 def _console(run: Run, arguments: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ class Renderer:
 
     markdown: Markdown
 
-    def run(self, run: Run, name: str, origin: str = "", last: Run | None = None) -> str:
+    def run(self, run: Run, name: str, origin: str = "", last: Run | None = None, *, recorded: bool = False) -> str:
         """Return the HTML of a run; empty if it produced nothing.
 
         Args:
@@ -38,10 +38,11 @@ class Renderer:
             name: unique in the page; ids in pictures begin with it.
             origin: `path:line` of the code, for whoever looks at the page's source.
             last: the last good run, if this one is not.
+            recorded: whether it is a recording, and not from the site's own store.
         """
         if not run.outputs:
             return ""
-        parts = [*self._outputs(run, name), _told(run.provenance)]
+        parts = [*self._outputs(run, name), _told(run.provenance, recorded=recorded)]
         if last and last.outputs:
             summary = f"<summary>The last good output, of {_date(last.provenance)}</summary>"
             parts.append(
@@ -123,7 +124,7 @@ def _text_box(lines: Sequence[tuple[str, str]]) -> str:
     return f'<div class="highlight codeout-stream"><pre><code>{"".join(parts).rstrip()}</code></pre></div>'
 
 
-def _told(provenance: Provenance) -> str:
+def _told(provenance: Provenance, *, recorded: bool) -> str:
     """Return the run line: where, with what and how long a block ran; opened, more of that."""
     brief = [provenance.device, *(f"{name} {version}" for name, version in provenance.packages[:1])]
     brief.append(time_text(provenance.seconds))
@@ -132,6 +133,7 @@ def _told(provenance: Provenance) -> str:
     facts += [(name, version) for name, version in provenance.packages]
     facts += [(source.name, source.note) for source in provenance.sources]
     facts += [("Code", provenance.code)] if provenance.code else []
+    facts += [("From", "a recording, made on another machine" if recorded else "the store of this site's own builds")]
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(fact)}</dd>" for name, fact in facts)
     return f'<details class="codeout-run"><summary>{escape(" · ".join(brief))}</summary><dl>{rows}</dl></details>'
 
