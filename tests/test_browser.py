@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from screenshots import OPEN, settled
 from torch import nn
 
-PAGES = ("", "autograd/", "neural_networks/", "training_a_classifier/", "training_on_gpu/", "outputs/")
+PAGES = ("", "autograd/", "neural_networks/", "training_a_classifier/", "training_on_gpu/", "outputs/", "maintaining/")
 CHAPTER = PAGES[1:5]
 BOUNDS = """block => {
   const [code, out] = [...block.querySelectorAll(".tabbed-block")].map(tab => tab.getBoundingClientRect())

@@ -123,6 +123,8 @@ def table(trials: Sequence[Trial], titles: Mapping[str, str]) -> str:
         trials: in the order of the rows.
         titles: of the pages, by their paths.
     """
+    if not trials:
+        return '<p class="codeout-trials">No other versions have been tried yet.</p>'
     paths = list(dict.fromkeys(tried.page for trial in trials for tried in trial.pages))
     names = list(dict.fromkeys(name for trial in trials for name, _ in trial.packages))
     heads = [*names, "Python", *(titles.get(path, path) for path in paths), "tried"]

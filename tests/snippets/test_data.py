@@ -17,8 +17,6 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "snippets"))
 from torchvision.datasets import CIFAR10
 from torchvision.models import ResNet18_Weights
 

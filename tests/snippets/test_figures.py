@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import base64
-import sys
 from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from bs4 import BeautifulSoup
-from conftest import ROOT
-from page_tests import run
-
-sys.path.insert(0, str(ROOT / "snippets"))
 import torch
+from bs4 import BeautifulSoup
+from page_tests import run
 from PIL import Image
 from torch import nn
 

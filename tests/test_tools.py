@@ -1,0 +1,178 @@
+"""What the workflows call: the published runs, links to elsewhere, environments with another PyTorch."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from zipfile import ZipFile
+
+import links
+import offline
+import propose
+import published
+import pytest
+import versions
+from conftest import ROOT
+
+TOOLS = ROOT / "tools"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers with the code that the path begins with."""
+
+    def do_GET(self) -> None:
+        code = int(self.path.strip("/").partition("/")[0] or 200)
+        self.send_response(code)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def host() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def zipped(**files: str) -> bytes:
+    file = io.BytesIO()
+    with ZipFile(file, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return file.getvalue()
+
+
+def fetch(site: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, TOOLS / "published.py", site, folder]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+# ------------------------------------------------------------------------------------------------------ published runs
+
+
+def test_published_runs_are_fetched_and_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "store" / "ab").mkdir(parents=True)
+    (tmp_path / "store" / "ab" / "run.json").write_text("{}")
+    (tmp_path / "store" / "memo").mkdir()
+    (tmp_path / "store" / "memo" / "layouts.json").write_text("[]")
+    offline.packed(tmp_path / "store", tmp_path / "runs.zip", parts=("??", "images"))
+    done = fetch(tmp_path.as_uri(), tmp_path / "published")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "published").rglob("*.json")] == ["run.json"]
+
+
+def test_where_nothing_is_published_the_folder_stays_empty(tmp_path: Path, host: str) -> None:
+    done = fetch(f"{host}/404/", tmp_path / "published")
+    assert done.returncode == 0
+    assert "nothing is published there yet" in done.stderr
+    assert list((tmp_path / "published").iterdir()) == []
+
+
+def test_a_site_that_does_not_answer_is_not_taken_for_an_empty_one(tmp_path: Path, host: str) -> None:
+    for site in (f"{host}/500", "http://127.0.0.1:9", (tmp_path / "nowhere").as_uri(), "no address"):
+        done = fetch(site, tmp_path / "published")
+        assert done.returncode == 1
+        assert "runs.zip:1: " in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["../out.json", "/out.json", "ab/../../out.json", "ab\\..\\..\\out.json"])
+def test_a_zip_whose_names_lead_out_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(published.Unusable, match="leads out of it"):
+        published.unpacked(zipped(**{name: "x"}), tmp_path / "in" / "side")
+    assert not list(tmp_path.rglob("out.json"))
+
+
+def test_a_zip_that_is_none_or_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(published.Unusable, match="not a zip"):
+        published.unpacked(b"not a zip", tmp_path)
+    monkeypatch.setattr(published, "MOST", 10)
+    with pytest.raises(published.Unusable, match="unpacks to more than 10 bytes"):
+        published.unpacked(zipped(a="x" * 100), tmp_path)
+
+
+def test_zips_are_the_same_for_the_same_files(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name / "ab").mkdir(parents=True)
+        for file in ("y", "x") if name == "one" else ("x", "y"):
+            (tmp_path / name / "ab" / file).write_text(file)
+        offline.packed(tmp_path / name, tmp_path / f"{name}.zip")
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+# --------------------------------------------------------------------------------------------------------------- links
+
+
+def test_a_link_that_is_gone_fails_and_one_that_is_busy_does_not(
+    tmp_path: Path, host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    addresses = [f"{host}/200/a#part", f"{host}/404/b", f"{host}/429/c", "http://127.0.0.1:9/d", "https://mine/e"]
+    anchors = "".join(f'<a href="{url}">x</a>' for url in [*addresses, "local.html", "mailto:x@y"])
+    (tmp_path / "page.html").write_text(anchors)
+    found = links.links(tmp_path)
+    assert set(found) == {url.partition("#")[0] for url in addresses}
+    assert links.checked(found, leave=["https://mine/"]) == [f"{host}/404/b"]
+    said = capsys.readouterr().out
+    assert f"page.html:1: {host}/404/b: 404 Not Found\n" in said
+    assert f"{host}/429/c: 429 Too Many Requests (could not be asked)" in said
+    assert "4 addresses, 1 gone" in said
+    code = [sys.executable, TOOLS / "links.py", tmp_path, "--leave", f"{host}/404", "https://mine/"]
+    assert subprocess.run(code, check=False, capture_output=True).returncode == 0
+
+
+def test_the_site_links_to_elsewhere(site: Path) -> None:
+    assert len(links.links(site)) > 20
+
+
+# ------------------------------------------------------------------------------------------------- versions, proposals
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted"),
+    [
+        ("2.8.0", ["torch==2.8.0", "torchvision"]),
+        ("oldest", [f"torch=={versions.OLDEST}", "torchvision"]),
+        ("newest", ["torch", "torchvision"]),
+        ("nightly", [*versions.NIGHTLY, "torch", "torchvision"]),
+    ],
+)
+def test_an_environment_has_all_that_the_site_needs_and_the_wanted_torch(version: str, wanted: list[str]) -> None:
+    found = versions.requirements(version)
+    assert found[: len(wanted)] == wanted
+    assert "mkdocs==1.6.1" in found
+    assert found[found.index("-e") + 1] == "."
+    assert not [word for word in found if word.startswith(("pytest", "torch==2.15", "torchvision=="))]
+
+
+def test_the_oldest_version_runs_all_pages_and_the_one_before_it_does_not() -> None:
+    failing = propose.failures(ROOT / "recordings" / "tried")
+    tried = {path.stem.removeprefix("torch-") for path in (ROOT / "recordings" / "tried").glob("*.json")}
+    broken = {versions_.removeprefix("torch ").partition(",")[0] for versions_ in failing}
+    assert versions.OLDEST in tried - broken
+    numbers = {version: tuple(map(int, version.split("."))) for version in tried}
+    assert {version for version in tried if numbers[version] < numbers[versions.OLDEST]} == broken != set()
+
+
+def test_an_issue_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.json").write_text(
+        '{"packages": [["torch", "9"]], "pages": [{"error": "docs/a.md:1: `x`"}, {"error": ""}]}'
+    )
+    asked: list[tuple[str, ...]] = []
+
+    def answer(*command: str) -> str:
+        asked.append(command)
+        return "[]" if len(asked) == 1 else '[{"title": "Pages fail with torch 9"}]'
+
+    monkeypatch.setattr(propose, "done", answer)
+    propose.issue(tmp_path)
+    propose.issue(tmp_path)
+    assert [command[2] for command in asked] == ["list", "create", "list"]
+    assert asked[1][-1] == "~~~~~~~~~~~~\ndocs/a.md:1: `x`\n~~~~~~~~~~~~"
