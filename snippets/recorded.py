@@ -37,4 +37,6 @@ def chart() -> None:
 def line(label: str, milliseconds: dict[str, float], *, dashed: bool) -> None:
     widths = sorted(milliseconds, key=int)
     style = "--" if dashed else "-"
-    plt.plot([int(width) for width in widths], [milliseconds[width] for width in widths], style, marker="o", label=label)
+    plt.plot(
+        [int(width) for width in widths], [milliseconds[width] for width in widths], style, marker="o", label=label
+    )

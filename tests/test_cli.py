@@ -96,7 +96,7 @@ def test_diff_says_what_two_stores_differ_in(project: Path, capsys: pytest.Captu
     (found,) = json.loads(capsys.readouterr().out)
     assert found["block"] == "docs/first.md first 2"
     assert (found["old"], found["new"]) == ("x is 41\n", "x is 42\n")
-    assert main(["diff", "gone", ".codeout"]) == 1
+    assert main(["diff", "gone", ".codeout"]) == 2
     assert capsys.readouterr().err == "gone:1: there is no such folder\n"
 
 

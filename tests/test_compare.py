@@ -51,9 +51,9 @@ def test_noise_is_equal(old: str, new: str) -> None:
         ("12,000 images", "12,001 images", "1 of 1 numbers moved, the farthest 12,000 → 12,001"),
         ("torch.Size([4, 3])", "torch.Size([4, 1])", "1 of 2 numbers moved, the farthest 3 → 1"),
         ("loss 1.2", "loss nan", "1 of 1 numbers moved, the farthest 1.2 → nan"),
-        ("a cat", "a dog", "text"),
-        ("torch 2.14.1", "torch 2.15.0", "text"),
-        ("1 2", "1 2 3", "text"),
+        ("a cat", "a dog", "other words"),
+        ("torch 2.14.1", "torch 2.15.0", "other words"),
+        ("1 2", "1 2 3", "other words"),
     ],
 )
 def test_what_moved_is_found_and_how_far(old: str, new: str, said: str) -> None:

@@ -56,7 +56,7 @@ def compare(old: Mapping[str, Run], new: Mapping[str, Run], tolerance: float = T
         tolerance: by which a number with a fraction may move; whole numbers are counts, and may not.
     """
     found = []
-    for name in sorted({*old, *new}):
+    for name in sorted({*old, *new}, key=_in_order):
         if name not in new:
             found.append(Difference(name, "removed", old=as_text(old[name])))
         elif name not in old:
@@ -66,6 +66,11 @@ def compare(old: Mapping[str, Run], new: Mapping[str, Run], tolerance: float = T
         elif words := "; ".join(dict.fromkeys(_run(old[name], new[name], tolerance))):
             found.append(Difference(name, "changed", words, as_text(old[name]), as_text(new[name])))
     return found
+
+
+def _in_order(name: str) -> list[tuple[int, str]]:
+    """Return what sorts names of blocks as their pages have them: a number in a name counts as a number."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def differ(old: Run, new: Run, tolerance: float = TOLERANCE) -> bool:
@@ -116,7 +121,7 @@ def text(old: str, new: str, tolerance: float) -> Iterator[str]:
     """Yield in words how two texts differ: not at all, in their words, or in numbers that moved too far."""
     words, numbers = _parts(old), _parts(new)
     if words[0] != numbers[0]:
-        yield "text"
+        yield "other words"
         return
     if far := moved(old, new, tolerance):
         yield f"{len(far)} of {len(words[1])} numbers moved, the farthest {far[0].old} → {far[0].new}"

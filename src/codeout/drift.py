@@ -25,7 +25,7 @@ h2 { border-top: 1px solid #8886; font-size: 1.1rem; margin-top: 2.5rem; overflo
 .both > div { border: 1px solid #8886; border-radius: 6px; min-width: 0; padding: 0.6rem; }
 .both h3 { font-size: 0.8rem; margin: 0 0 0.4rem; opacity: 0.8; }
 pre { font-size: 0.8rem; margin: 0 0 0.6rem; max-height: 30rem; overflow: auto; white-space: pre-wrap; }
-iframe { background: #fff; border: 0; height: 24rem; width: 100%; }
+iframe { background: #fff; border: 0; height: 16rem; width: 100%; }
 img { background: #fff; height: auto; max-width: 100%; }
 table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; margin: 0.5rem 0 1rem; }
 th, td { border-bottom: 1px solid #8884; padding: 0.15rem 1rem 0.15rem 0; text-align: right; }
@@ -89,7 +89,10 @@ def _table(numbers: Sequence[Moved]) -> str:
 
 
 def _share(number: Moved) -> str:
-    return f"{100 * number.share:.2g} %" if math.isfinite(number.share) else "not a number"
+    percent = 100 * number.share
+    if not math.isfinite(percent):
+        return "not a number"
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
 
 
 def _side(name: str, run: Run, own: Sequence[Output], other: Sequence[Output]) -> str:
