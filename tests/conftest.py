@@ -15,6 +15,7 @@ from codeout import Block, Config, Engine, Run
 from codeout.blocks import Place
 
 ROOT = Path(__file__).resolve().parent.parent
+posix = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals, pipes, and links that anybody may make")
 
 
 def block(code: str, session: str = "s", line: int = 1, **options: object) -> Block:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import posix
 from test_devices import T4, build, built, project, record, tabs  # noqa: F401
 from test_sites import CONFIG
 
@@ -169,6 +170,7 @@ HARM: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@posix
 @pytest.mark.parametrize("harm", HARM)
 def test_what_is_wrong_is_refused_with_its_path_and_nothing_is_kept(
     sent: Path, harm: str, capsys: pytest.CaptureFixture[str]

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import posix
 from test_sites import CONFIG, PAGE, SNIPPET
 
 from codeout.cli import main
@@ -100,6 +101,7 @@ def test_diff_says_what_two_stores_differ_in(project: Path, capsys: pytest.Captu
     assert capsys.readouterr().err == "gone:1: there is no such folder\n"
 
 
+@posix
 def test_watch_runs_at_a_save_what_it_made_stale(project: Path) -> None:
     command = [sys.executable, "-u", "-m", "codeout.cli", "watch", "docs/first.md"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:

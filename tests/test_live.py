@@ -16,13 +16,14 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import block
+from conftest import block, posix
 from test_sites import CONFIG
 
 from codeout import Config, Engine, Run, Stream
 from codeout.behind import Behind
 from codeout.run import Seen
 
+pytestmark = posix  # the server is stopped by Ctrl-C
 SLOW = "import time\nfor step in range(100):\n    print('step', step, flush=True)\n    time.sleep(0.1)"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import block
+from conftest import block, posix
 
 from codeout import Block, BlockError, Config, Engine, Error, Figure, PageError, Run, Stream, Value, environment
 from codeout.blocks import Place
@@ -279,6 +279,7 @@ for t in threads: t.join()
     assert len(lines) == len(set(lines)) == 2000
 
 
+@posix
 def test_a_process_that_a_block_forks_speaks_like_any_other_child_and_runs_no_block(run: Runner) -> None:
     code = """
 import os
@@ -395,14 +396,16 @@ def test_the_last_words_of_a_process_are_told(run: Runner) -> None:
         run("import os\nprint('nearly there')\nos._exit(3)")
 
 
+@posix
 def test_a_process_that_left_the_group_does_not_outlive_its_session(run: Runner) -> None:
     code = "import subprocess\nprint(subprocess.Popen(['sleep', '100'], start_new_session=True).pid)"
     pid = int(text(run(code)[0]))
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_build_that_is_interrupted_ends_soon_and_leaves_nothing(tmp_path: Path, way: signal.Signals) -> None:
+@posix
+@pytest.mark.parametrize("way", ["SIGINT", "SIGTERM", "SIGKILL"])
+def test_a_build_that_is_interrupted_ends_soon_and_leaves_nothing(tmp_path: Path, way: str) -> None:
     (tmp_path / "tmp").mkdir()
     build = f"""
 import sys
@@ -418,7 +421,7 @@ Engine(Config.of({{"root": {str(tmp_path)!r}}})).run([block(code)])
         return [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "77.25"]]
 
     assert until(lambda: bool(sleepers()))
-    process.send_signal(way)
+    process.send_signal(signal.Signals[way])
     process.wait(10)
     assert until(lambda: not sleepers() and not workers(process.pid) and not list((tmp_path / "tmp").iterdir()))
 
@@ -489,10 +492,13 @@ def test_errors_can_be_shown_in_place_with_the_outputs_before_them(run: Runner) 
         pytest.param(
             "import os\nprint('last', flush=True)\nos._exit(3)", "ended itself with exit code 3", id="os._exit"
         ),
-        pytest.param("import ctypes\nctypes.string_at(0)", "was ended by SIGSEGV", id="segmentation fault"),
+        pytest.param(
+            "import ctypes\nctypes.string_at(0)", "was ended by SIGSEGV", marks=posix, id="segmentation fault"
+        ),
         pytest.param(
             "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
             r"was ended by SIGKILL \(out of memory\?\)",
+            marks=posix,
             id="killed",
         ),
         pytest.param("import sys\nsys.exit('enough')", "SystemExit: enough", id="sys.exit"),
