@@ -59,7 +59,7 @@ def test_a_look_does_not_wait_and_sees_each_block_when_it_has_run(behind: Behind
 
 def test_an_edit_ends_what_runs_if_it_is_not_wanted_any_more(behind: Behind) -> None:
     look(behind, "print(1)", SLOW)
-    until(lambda: any("step" in status.text for status in behind.engine.board.now()))
+    until(lambda: any("step" in status.text for status in behind.engine.running.board.now()))
     look(behind, "print(1)", "print(2)")
     until(lambda: text(look(behind, "print(1)", "print(2)")[1].run) == "2\n", 8)
 
@@ -78,17 +78,17 @@ def test_an_undone_edit_ends_what_it_made_run(behind: Behind) -> None:
     look(behind, "print(1)")
     until(lambda: look(behind, "print(1)")[0].run)
     look(behind, SLOW)
-    until(behind.engine.board.now)
+    until(behind.engine.running.board.now)
     assert text(look(behind, "print(1)")[0].run) == "1\n"
-    until(lambda: not behind.engine.board.now(), 8)
+    until(lambda: not behind.engine.running.board.now(), 8)
 
 
 def test_a_session_that_the_site_has_no_more_is_ended(behind: Behind) -> None:
     look(behind, SLOW)
-    until(behind.engine.board.now)
+    until(behind.engine.running.board.now)
     other = block("print(1)", session="renamed")
     behind.keep([other])
-    until(lambda: not behind.engine.board.now(), 8)
+    until(lambda: not behind.engine.running.board.now(), 8)
     until(lambda: behind.look([other])[0].run)
     assert [name for name, _, _ in behind.all()] == ["docs/page.md renamed"]
 
@@ -137,8 +137,8 @@ def test_a_mistake_of_the_engine_is_shown_and_nothing_waits_for_ever(
 
 def test_closing_ends_what_runs(behind: Behind) -> None:
     look(behind, SLOW)
-    until(behind.engine.board.now)
-    (worker,) = behind.engine._workers
+    until(behind.engine.running.board.now)
+    (worker,) = behind.engine.running.workers
     behind.close()
     assert worker._process.poll() is not None
 

@@ -84,7 +84,7 @@ def test_a_process_with_threads_is_not_copied_but_run_again(
 def test_a_copy_that_does_not_answer_is_given_up(engine: Engine, tmp_path: Path, counted: Callable[..., str]) -> None:
     above = counted("a", "x = 1")
     engine.run(blocks(above, "print(x)"))
-    (kept,) = engine._kept.values()
+    (kept,) = engine.running.kept.values()
     for pid in kept.worker._copies.sleeping:
         os.kill(pid, signal.SIGKILL)
     assert texts(engine.run(blocks(above, "print(x + 1)")))[1] == "2\n"
@@ -95,7 +95,7 @@ def test_what_went_on_from_a_copy_ends_at_the_next_edit(engine: Engine) -> None:
     engine.run(blocks("x = 1", "print(x)"))
     for number in range(2, 6):
         engine.run(blocks("x = 1", f"print({number})"))
-    (kept,) = engine._kept.values()
+    (kept,) = engine.running.kept.values()
     deadline = time.monotonic() + 5
     while len(group(kept.worker)) > 3 and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -122,7 +122,7 @@ def test_nothing_is_left_when_the_engine_is_closed(tmp_path: Path, monkeypatch: 
     engine = Engine(Config.of({"root": tmp_path, "snapshots": True}))
     engine.run(blocks("x = 1", "x = 2", "x = 3"))
     engine.run(blocks("x = 1", "x = 2", "x = 4"))
-    (kept,) = engine._kept.values()
+    (kept,) = engine.running.kept.values()
     pids = kept.worker._copies.sleeping
     assert len(pids) >= 3
     engine.close()

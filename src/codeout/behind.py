@@ -135,7 +135,7 @@ class Behind:
         with self._lock:
             self._running += 1
             if self._running == 1:
-                self._progress.enter_context(shown(self.engine.board))
+                self._progress.enter_context(shown(self.engine.running.board))
         try:
             yield
         finally:

@@ -59,11 +59,11 @@ class Feed:
                 yield f"data: {json.dumps(news)}\n\n".encode()
                 sent, spoke = now, time.monotonic()
             time.sleep(PAUSE)
-            seen = behind.engine.board.wait(seen, 1.0)
+            seen = behind.engine.running.board.wait(seen, 1.0)
 
     def _states(self, behind: Behind) -> Iterator[tuple[str, State]]:
         """Yield the state of each block of the sessions that run, or have run since the server is up."""
-        running = {status.session: status for status in behind.engine.board.now()}
+        running = {status.session: status for status in behind.engine.running.board.now()}
         for session, number, seen in behind.all():
             status = running.get(session)
             if seen.run is not None:

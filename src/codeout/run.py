@@ -11,30 +11,24 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from codeout import environment
-from codeout.blocks import Block, Place, block_name, by_page, session_name, sessions
+from codeout.blocks import Block, by_page, session_name, sessions
 from codeout.config import Config
 from codeout.errors import BlockError, CodeoutError, PageError
-from codeout.expectations import check, skipped, unexpected, with_absence
+from codeout.expectations import check, with_absence
 from codeout.keys import Key, Recipe
-from codeout.outputs import Error, Provenance, Run
-from codeout.progress import SAID, Board, Status, log, shown
+from codeout.outputs import Run
+from codeout.progress import shown
 from codeout.recordings import Recordings
-from codeout.resumable import Resumable
-from codeout.store import Store, Time
+from codeout.running import Running
+from codeout.store import Store
 from codeout.turns import Turns
 from codeout.work import Interrupted, Work
-
-if TYPE_CHECKING:
-    from codeout.child import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +70,10 @@ class Engine:
         self.config = config
         self.store = Store(config.path(config.store))
         self.recordings = Recordings(Store(config.path(config.recordings)))
-        self.board = Board()
-        self._closing = False
+        self.running = Running(config, self.store)
         self._fetching: subprocess.Popen[bytes] | None = None
         self._lock = Lock()
         self._turns = Turns(config)
-        self._workers: set[Worker] = set()
-        self._kept: dict[str, Resumable] = {}  # sessions that can go on from a copy, by name
 
     def run(self, blocks: Sequence[Block]) -> list[Run]:
         """Return the run of each block of a page, or of many pages, in order.
@@ -192,34 +183,27 @@ class Engine:
             with self._turns.take(work.session):
                 while True:
                     with contextlib.suppress(Interrupted):
-                        return self._run(work)
+                        return self.running.run(work)
         finally:
             work.end()
 
     def close(self) -> None:
         """End all processes: those that run blocks, and those that are kept to go on from."""
-        self._closing = True
         if self._fetching and self._fetching.poll() is None:
             self._fetching.kill()
             self._fetching.wait()
-        for worker in list(self._workers):
-            worker.kill()
-        for kept in self._kept.values():
-            kept.worker.close()
-        self._kept.clear()
+        self.running.close()
 
     def _all(self, works: Sequence[Work]) -> list[Future[list[Run]]]:
         """Run sessions side by side; whatever interrupts that ends their workers at once."""
         pool = ThreadPoolExecutor(self.config.jobs or os.cpu_count() or 1)
         try:
-            with shown(self.board):
+            with shown(self.running.board):
                 futures = [pool.submit(self.do, work) for work in works]
                 wait(futures)
         except BaseException:
-            self._closing = True
             pool.shutdown(wait=False, cancel_futures=True)
-            for worker in list(self._workers):
-                worker.kill()
+            self.running.end()
             pool.shutdown()  # each session closes its worker, and removes its scratch folder
             raise
         pool.shutdown()
@@ -245,134 +229,6 @@ class Engine:
         if self._fetching and (code := self._fetching.wait()):
             self._fetching = None  # once more, when somebody asks again
             raise PageError(f"{self.config.prepare}:1: ended with exit code {code}; it says why above")
-
-    def _run(self, work: Work) -> list[Run]:
-        """Run what is new of a session: all of it in a new worker, or the end of it in one that goes on from a copy."""
-        from codeout.child import Worker  # here, so that a build with nothing to run is quick
-
-        session, recipes = work.begin()
-        if not session:
-            return []
-        if self._closing:
-            raise BlockError(f"{session[0]}: not run: the build is ending")
-        name = session_name(session)
-        start = time.monotonic()
-        known = self.store.time(name)
-        kept = self._kept.pop(name, None)
-        done = kept.go_on(session, recipes, self.config) if kept else 0
-        if kept is None or not done:
-            kept = Resumable(Worker(self.config))
-        about = f", about {known.seconds:.0f} s" if known and not done else ""
-        log.info("codeout: %s: running %d blocks%s", name, len(session) - done, about)
-        self._workers.add(kept.worker)
-        began = Status(name, done + 1, len(session), start, known.seconds if known and not done else None)
-        try:
-            work.by(kept.worker)
-            if self.config.prelude and not done:
-                self._prelude(kept.worker, session[0], began)
-            failed = self._blocks(kept, work, began)
-        except (BlockError, Interrupted) as problem:
-            if work.stale:
-                self._keep(name, kept)
-                raise Interrupted from problem
-            kept.worker.close()
-            if done and not self._closing:  # the copy was no good: once more, from the first block
-                return self._run(work)
-            if self.config.errors == "raise":
-                raise
-            return self._dead(work, kept.runs, str(problem), time.monotonic() - start)
-        except BaseException:
-            kept.worker.close()
-            raise
-        finally:
-            self._workers.discard(kept.worker)
-            self.board.remove(name)
-        seconds = time.monotonic() - start
-        self._keep(name, kept)
-        if not failed and not done:
-            self._keep_time(name, Time(round(seconds, 1), kept.forks))
-        log.info("codeout: %s: done in %.1f s", name, seconds)
-        return [*kept.runs, *failed]
-
-    def _blocks(self, kept: Resumable, work: Work, began: Status) -> list[Run]:
-        """Run the blocks that are left, and keep what they produced; return what to show from one that failed on."""
-        while taken := work.take(len(kept.runs)):
-            block, recipe = taken
-            session = work.session
-            number = len(kept.runs) + 1
-            status = replace(began, block=number, blocks=len(session))
-            answer = kept.worker.run(block, _Tick(self.board, status))
-            modules = environment.digests(answer.modules, self.config)
-            provenance = self._provenance(session, recipe, answer.seconds)
-            run = Run(answer.outputs, provenance, str(block.origin), modules, answer.values, block.varies)
-            if unexpected(block, run):
-                rest = [run, *[skipped(run, block)] * (len(session) - number)]
-                for place, each in enumerate(rest, start=number - 1):
-                    work.told(place, each)
-                return rest
-            kept.add(block, recipe, run)
-            if answer.safe and kept.forks == number - 1:
-                kept.forks = number
-            if environment.session_recipes([*session[:number]], self.config)[-1] == recipe:
-                self._keep_run(run, recipe, block_name(session, number))  # else: a file was edited meanwhile
-            work.told(number - 1, run)
-            if self.config.snapshots and kept.worker.snapshot(number):
-                kept.copies.add(number)
-        return []
-
-    def _dead(self, work: Work, runs: Sequence[Run], message: str, seconds: float) -> list[Run]:
-        """Return what stands for the runs of a session whose process has died, or hung."""
-        error = Error("BlockError", message, message, None)
-        died = Run((error,), self._provenance(work.session, work.recipes[0], seconds))
-        rest = [died] * (len(work.session) - len(runs))
-        for number, run in enumerate(rest, start=len(runs)):
-            work.told(number, run)
-        return [*runs, *rest]
-
-    def _provenance(self, session: Sequence[Block], recipe: Recipe, seconds: float) -> Provenance:
-        told = recipe.environment
-        packages = tuple((package, version) for package, version in told.packages if package in self.config.packages)
-        date = datetime.now(UTC).isoformat(timespec="seconds")
-        sources = environment.sources(session, self.config)
-        return Provenance(told.device, told.python, packages, seconds, date, sources, recipe.key.code[:12])
-
-    def _prelude(self, worker: Worker, first: Block, began: Status) -> None:
-        path = self.config.prelude
-        code = self.config.path(path).read_text(encoding="utf8")
-        prelude = Block(place=first.place, session=first.session, code=code, origin=Place(path, 1))
-        for output in worker.run(prelude, _Tick(self.board, began)).outputs:
-            if isinstance(output, Error):
-                raise BlockError(f"{path}:{output.line or 1}: {output.type}: {output.message}\n{output.traceback}")
-
-    def _keep(self, name: str, kept: Resumable) -> None:
-        """Keep the process of a session to go on from, if there are copies of it."""
-        if self.config.snapshots and kept.copies and not self._closing:
-            self._kept[name] = kept
-        else:
-            kept.worker.close()
-
-    def _keep_run(self, run: Run, recipe: Recipe, name: str) -> None:
-        try:
-            self.store.put(recipe.key, run, recipe, name)
-        except (OSError, ValueError) as problem:
-            log.warning("codeout: %s: can't keep a run (%s); it will run again", self.store.root, problem)
-
-    def _keep_time(self, name: str, time: Time) -> None:
-        with self._lock, contextlib.suppress(OSError):  # that the store can't be written has been said
-            self.store.keep_time(name, time)
-
-
-class _Tick:
-    """Tells the board what a block prints."""
-
-    def __init__(self, board: Board, status: Status) -> None:
-        self._board, self._status = board, status
-        board.put(status)
-
-    def __call__(self, text: str) -> None:
-        if text:
-            self._status = replace(self._status, text=(self._status.text + text)[-SAID:])
-            self._board.put(self._status)
 
 
 def raise_all(problems: Sequence[CodeoutError]) -> None:

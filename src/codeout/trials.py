@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from itertools import groupby
+from textwrap import shorten
 from typing import Any
 
 from codeout.blocks import Block, block_name, sessions
@@ -17,6 +18,7 @@ from codeout.errors import CodeoutError
 from codeout.outputs import Run
 from codeout.run import Engine
 
+LONGEST = 240  # characters of an error that are shown
 FOLDER = "tried"  # of the recordings
 
 
@@ -144,7 +146,8 @@ def _row(trial: Trial, names: Iterable[str], paths: Iterable[str]) -> str:
 
 def _cell(page: Tried) -> str:
     if page.error:
-        return f'<td class="codeout-bad"><details><summary>fails</summary>{escape(page.error)}</details></td>'
+        said = escape(shorten(page.error, LONGEST, placeholder=" …"))
+        return f'<td class="codeout-bad"><details><summary>fails</summary>{said}</details></td>'
     if page.drifted:
         return f"<td>runs; {len(page.drifted)} of {page.blocks} outputs differ</td>"
     return "<td>runs</td>"

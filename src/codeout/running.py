@@ -1,0 +1,185 @@
+"""A session at work: in a new worker from its first block, or in one that goes on from a copy above what is new."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from codeout import environment
+from codeout.blocks import Block, Place, block_name, session_name
+from codeout.config import Config
+from codeout.errors import BlockError
+from codeout.expectations import skipped, unexpected
+from codeout.keys import Recipe
+from codeout.outputs import Error, Provenance, Run
+from codeout.progress import SAID, Board, Status, log
+from codeout.resumable import Resumable
+from codeout.store import Store, Time
+from codeout.work import Interrupted, Work
+
+if TYPE_CHECKING:
+    from codeout.child import Worker
+
+
+class Running:
+    """The sessions of a site that run, and the processes that are kept to go on from. Any thread may use it."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        """Start nothing yet."""
+        self.config = config
+        self.store = store
+        self.board = Board()
+        self.closing = False
+        self.workers: set[Worker] = set()
+        self.kept: dict[str, Resumable] = {}  # sessions that can go on from a copy, by name
+        self._lock = Lock()
+
+    def end(self) -> None:
+        """End what runs now, and let nothing begin any more."""
+        self.closing = True
+        for worker in list(self.workers):
+            worker.kill()
+
+    def close(self) -> None:
+        """End all processes: those that run blocks, and those that are kept to go on from."""
+        self.end()
+        for kept in self.kept.values():
+            kept.worker.close()
+        self.kept.clear()
+
+    def run(self, work: Work) -> list[Run]:
+        """Run what is new of a session: all of it in a new worker, or the end of it in one that goes on from a copy."""
+        from codeout.child import Worker  # here, so that a build with nothing to run is quick
+
+        session, recipes = work.begin()
+        if not session:
+            return []
+        if self.closing:
+            raise BlockError(f"{session[0]}: not run: the build is ending")
+        name = session_name(session)
+        start = time.monotonic()
+        known = self.store.time(name)
+        kept = self.kept.pop(name, None)
+        done = kept.go_on(session, recipes, self.config) if kept else 0
+        if kept is None or not done:
+            kept = Resumable(Worker(self.config))
+        self.workers.add(kept.worker)
+        if self.closing:  # since it was asked above, before there was a worker to end
+            self.workers.discard(kept.worker)
+            kept.worker.close()
+            raise BlockError(f"{session[0]}: not run: the build is ending")
+        about = f", about {known.seconds:.0f} s" if known and not done else ""
+        log.info("codeout: %s: running %d blocks%s", name, len(session) - done, about)
+        began = Status(name, done + 1, len(session), start, known.seconds if known and not done else None)
+        try:
+            work.by(kept.worker)
+            if self.config.prelude and not done:
+                self._prelude(kept.worker, session[0], began)
+            failed = self._blocks(kept, work, began)
+        except (BlockError, Interrupted) as problem:
+            if work.stale:
+                self._keep(name, kept)
+                raise Interrupted from problem
+            kept.worker.close()
+            if done and not self.closing:  # the copy was no good: once more, from the first block
+                return self.run(work)
+            if self.config.errors == "raise":
+                raise
+            return self._dead(work, kept.runs, str(problem), time.monotonic() - start)
+        except BaseException:
+            kept.worker.close()
+            raise
+        finally:
+            self.workers.discard(kept.worker)
+            self.board.remove(name)
+        seconds = time.monotonic() - start
+        self._keep(name, kept)
+        if not failed and not done:
+            self._keep_time(name, Time(round(seconds, 1), kept.forks))
+        log.info("codeout: %s: done in %.1f s", name, seconds)
+        return [*kept.runs, *failed]
+
+    def _blocks(self, kept: Resumable, work: Work, began: Status) -> list[Run]:
+        """Run the blocks that are left, and keep what they produced; return what to show from one that failed on."""
+        while taken := work.take(len(kept.runs)):
+            block, recipe = taken
+            session = work.session
+            number = len(kept.runs) + 1
+            status = replace(began, block=number, blocks=len(session))
+            answer = kept.worker.run(block, _Tick(self.board, status))
+            modules = environment.digests(answer.modules, self.config)
+            provenance = self._provenance(session, recipe, answer.seconds)
+            run = Run(answer.outputs, provenance, str(block.origin), modules, answer.values, block.varies)
+            if unexpected(block, run):
+                rest = [run, *[skipped(run, block)] * (len(session) - number)]
+                for place, each in enumerate(rest, start=number - 1):
+                    work.told(place, each)
+                return rest
+            kept.add(block, recipe, run)
+            if answer.safe and kept.forks == number - 1:
+                kept.forks = number
+            if environment.session_recipes([*session[:number]], self.config)[-1] == recipe:
+                self._keep_run(run, recipe, block_name(session, number))  # else: a file was edited meanwhile
+            work.told(number - 1, run)
+            if self.config.snapshots and kept.worker.snapshot(number):
+                kept.copies.add(number)
+        return []
+
+    def _dead(self, work: Work, runs: Sequence[Run], message: str, seconds: float) -> list[Run]:
+        """Return what stands for the runs of a session whose process has died, or hung."""
+        error = Error("BlockError", message, message, None)
+        died = Run((error,), self._provenance(work.session, work.recipes[0], seconds))
+        rest = [died] * (len(work.session) - len(runs))
+        for number, run in enumerate(rest, start=len(runs)):
+            work.told(number, run)
+        return [*runs, *rest]
+
+    def _provenance(self, session: Sequence[Block], recipe: Recipe, seconds: float) -> Provenance:
+        told = recipe.environment
+        packages = tuple((package, version) for package, version in told.packages if package in self.config.packages)
+        date = datetime.now(UTC).isoformat(timespec="seconds")
+        sources = environment.sources(session, self.config)
+        return Provenance(told.device, told.python, packages, seconds, date, sources, recipe.key.code[:12])
+
+    def _prelude(self, worker: Worker, first: Block, began: Status) -> None:
+        path = self.config.prelude
+        code = self.config.path(path).read_text(encoding="utf8")
+        prelude = Block(place=first.place, session=first.session, code=code, origin=Place(path, 1))
+        for output in worker.run(prelude, _Tick(self.board, began)).outputs:
+            if isinstance(output, Error):
+                raise BlockError(f"{path}:{output.line or 1}: {output.type}: {output.message}\n{output.traceback}")
+
+    def _keep(self, name: str, kept: Resumable) -> None:
+        """Keep the process of a session to go on from, if there are copies of it."""
+        if self.config.snapshots and kept.copies and not self.closing:
+            self.kept[name] = kept
+        else:
+            kept.worker.close()
+
+    def _keep_run(self, run: Run, recipe: Recipe, name: str) -> None:
+        try:
+            self.store.put(recipe.key, run, recipe, name)
+        except (OSError, ValueError) as problem:
+            log.warning("codeout: %s: can't keep a run (%s); it will run again", self.store.root, problem)
+
+    def _keep_time(self, name: str, time: Time) -> None:
+        with self._lock, contextlib.suppress(OSError):  # that the store can't be written has been said
+            self.store.keep_time(name, time)
+
+
+class _Tick:
+    """Tells the board what a block prints."""
+
+    def __init__(self, board: Board, status: Status) -> None:
+        self._board, self._status = board, status
+        board.put(status)
+
+    def __call__(self, text: str) -> None:
+        if text:
+            self._status = replace(self._status, text=(self._status.text + text)[-SAID:])
+            self._board.put(self._status)
