@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from codeout import environment
@@ -34,14 +34,14 @@ class Running:
         self.config = config
         self.store = store
         self.board = Board()
-        self.closing = False
+        self._closing = Event()
         self.workers: set[Worker] = set()
         self.kept: dict[str, Resumable] = {}  # sessions that can go on from a copy, by name
         self._lock = Lock()
 
     def end(self) -> None:
         """End what runs now, and let nothing begin any more."""
-        self.closing = True
+        self._closing.set()
         for worker in list(self.workers):
             worker.kill()
 
@@ -59,7 +59,7 @@ class Running:
         session, recipes = work.begin()
         if not session:
             return []
-        if self.closing:
+        if self._closing.is_set():
             raise BlockError(f"{session[0]}: not run: the build is ending")
         name = session_name(session)
         start = time.monotonic()
@@ -69,7 +69,7 @@ class Running:
         if kept is None or not done:
             kept = Resumable(Worker(self.config))
         self.workers.add(kept.worker)
-        if self.closing:  # since it was asked above, before there was a worker to end
+        if self._closing.is_set():  # since it was asked above, before there was a worker to end
             self.workers.discard(kept.worker)
             kept.worker.close()
             raise BlockError(f"{session[0]}: not run: the build is ending")
@@ -86,7 +86,7 @@ class Running:
                 self._keep(name, kept)
                 raise Interrupted from problem
             kept.worker.close()
-            if done and not self.closing:  # the copy was no good: once more, from the first block
+            if done and not self._closing.is_set():  # the copy was no good: once more, from the first block
                 return self.run(work)
             if self.config.errors == "raise":
                 raise
@@ -156,7 +156,7 @@ class Running:
 
     def _keep(self, name: str, kept: Resumable) -> None:
         """Keep the process of a session to go on from, if there are copies of it."""
-        if self.config.snapshots and kept.copies and not self.closing:
+        if self.config.snapshots and kept.copies and not self._closing.is_set():
             self.kept[name] = kept
         else:
             kept.worker.close()
