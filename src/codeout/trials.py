@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from itertools import groupby
@@ -119,35 +119,47 @@ def _parts(version: str) -> list[tuple[int, str]]:
 
 
 def table(trials: Sequence[Trial], titles: Mapping[str, str]) -> str:
-    """Return trials as a table, a row for each set of versions.
+    """Return trials as a table: a column for each set of versions, a row for each page; below it, what failed.
 
     Args:
-        trials: in the order of the rows.
+        trials: in the order of the columns.
         titles: of the pages, by their paths.
     """
     if not trials:
         return '<p class="codeout-trials">No other versions have been tried yet.</p>'
     paths = list(dict.fromkeys(tried.page for trial in trials for tried in trial.pages))
-    names = list(dict.fromkeys(name for trial in trials for name, _ in trial.packages))
-    heads = [*names, "Python", *(titles.get(path, path) for path in paths), "tried"]
-    rows = [_row(trial, names, paths) for trial in trials]
-    head = "".join(f'<th scope="col">{escape(words)}</th>' for words in heads)
-    body = "".join(rows)
-    return f'<div class="codeout-trials"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    heads = "".join(f'<th scope="col">{_versions(trial)}</th>' for trial in trials)
+    rows = [f'<th scope="row">{escape(titles.get(path, path))}</th>{_cells(trials, path)}' for path in paths]
+    rows.append('<th scope="row">tried</th>' + "".join(f"<td>{escape(trial.date[:10])}</td>" for trial in trials))
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    failed = [
+        f"<li>{escape(trial.packages[0][1])}, {escape(titles.get(page.page, page.page))}: {_brief(page.error)}</li>"
+        for trial in trials
+        for page in trial.pages
+        if page.error
+    ]
+    said = f"<p>What failed:</p><ul>{''.join(failed)}</ul>" if failed else ""
+    shown = f"<table><thead><tr><td></td>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="codeout-trials">{shown}{said}</div>'
 
 
-def _row(trial: Trial, names: Iterable[str], paths: Iterable[str]) -> str:
-    versions, pages = dict(trial.packages), {each.page: each for each in trial.pages}
-    cells = [*(versions.get(name, "") for name in names), trial.python]
-    shown = [f"<td>{escape(cell)}</td>" for cell in cells]
-    shown += [_cell(pages[path]) if path in pages else "<td></td>" for path in paths]
-    return f"<tr>{''.join(shown)}<td>{escape(trial.date[:10])}</td></tr>"
+def _versions(trial: Trial) -> str:
+    """Return the version of the first package; the others', and Python's, where one points at it."""
+    (_, first), *others = trial.packages
+    more = ", ".join(f"{name} {version}" for name, version in [*others, ("Python", trial.python)])
+    return f'<span title="{escape(more)}">{escape(first)}</span>'
 
 
-def _cell(page: Tried) -> str:
+def _cells(trials: Sequence[Trial], path: str) -> str:
+    pages = ({each.page: each for each in trial.pages}.get(path) for trial in trials)
+    return "".join(f"<td>{_words(page) if page else ''}</td>" for page in pages)
+
+
+def _words(page: Tried) -> str:
     if page.error:
-        said = escape(shorten(page.error, LONGEST, placeholder=" …"))
-        return f'<td class="codeout-bad"><details><summary>fails</summary>{said}</details></td>'
-    if page.drifted:
-        return f"<td>runs; {len(page.drifted)} of {page.blocks} outputs differ</td>"
-    return "<td>runs</td>"
+        return '<strong class="codeout-bad">fails</strong>'
+    return f"{len(page.drifted)} of {page.blocks} differ" if page.drifted else "runs"
+
+
+def _brief(error: str) -> str:
+    return f"<code>{escape(shorten(error, LONGEST, placeholder=' …'))}</code>"
