@@ -51,6 +51,15 @@ def test_the_facts_name_data_and_what_stands_in() -> None:
     assert "Not the real thing weights: random" in said
 
 
+def test_the_facts_name_what_did_not_run_on_a_gpu() -> None:
+    here, there = block("a", session="train"), run(1, device="NVIDIA T4")
+    rows = [Row("P", "", here, run(1), 0), Row("Q", "", block("b", session="other"), run(1), 0)]
+    words = "Not run P, on a GPU: this machine has none, and there is no recording"
+    assert words in BeautifulSoup(facts(rows, ["tr*"]), "html.parser").get_text(" ")
+    assert "Not run" not in facts(rows)
+    assert "Not run" not in facts([*rows, Row("P", "", here, there, 0, recorded=True)], ["tr*"])
+
+
 def test_what_is_taken_away_lies_beside_its_page(tmp_path: Path) -> None:
     page = '# First\n\n```python exec="on" session="s" source="above"\nprint(6 * 7)\n```\n'
     (tmp_path / "docs" / "sub").mkdir(parents=True)

@@ -44,7 +44,8 @@ class Extras:
             output = re.sub(r'(?<=<p class="codeout-sentence">)[^<]*', lambda match: match[0] + links, output, count=1)
         if overview.HERE in output:
             rows = list(self._rows(page))
-            output = output.replace(overview.HERE, overview.facts(rows) + overview.table(rows))
+            facts = overview.facts(rows, self.site.engine.config.gpu)
+            output = output.replace(overview.HERE, facts + overview.table(rows))
         if TRIALS in output:
             from codeout import trials  # here, so that a build with no such page is quick
 

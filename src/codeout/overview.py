@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase
 from html import escape
 from itertools import groupby
 from pathlib import PurePath
@@ -95,8 +96,13 @@ def _picture(rows: Sequence[Row]) -> str:
     return f'<dl class="codeout-bars">{"".join(bars)}</dl>'
 
 
-def facts(rows: Sequence[Row]) -> str:
-    """Return the machines, the versions and the data of a site's runs, and what stands in for other things."""
+def facts(rows: Sequence[Row], gpu: Sequence[str] = ()) -> str:
+    """Return the machines, the versions and the data of a site's runs, what stands in for others, and what did not run.
+
+    Args:
+        rows: the blocks of the site.
+        gpu: patterns of sessions that use a GPU, where there is one.
+    """
     told = [row.run.provenance for row in rows]
     found: dict[str, dict[str, None]] = {}
     for each in told:
@@ -107,8 +113,17 @@ def facts(rows: Sequence[Row]) -> str:
         for source in each.sources:
             kind = "Not the real thing" if source.standin else "Data"
             found.setdefault(kind, {})[f"{source.name}: {source.note}"] = None
+    for page in _without_gpu(rows, gpu):
+        found.setdefault("Not run", {})[f"{page}, on a GPU: this machine has none, and there is no recording"] = None
     items = "".join(f"<dt>{escape(name)}</dt><dd>{escape('; '.join(values))}</dd>" for name, values in found.items())
     return f'<dl class="codeout-facts">{items}</dl>'
+
+
+def _without_gpu(rows: Sequence[Row], gpu: Sequence[str]) -> list[str]:
+    """Return the titles of pages with sessions that use a GPU, and that have not run on one."""
+    wanted = [row for row in rows if any(fnmatchcase(row.block.session, pattern) for pattern in gpu)]
+    ran = {(row.page, row.block.session) for row in wanted if row.run.provenance.device != "CPU"}
+    return list(dict.fromkeys(row.page for row in wanted if (row.page, row.block.session) not in ran))
 
 
 def _devices(runs: Sequence[Run]) -> list[str]:
