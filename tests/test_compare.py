@@ -160,3 +160,17 @@ def test_what_is_measured_is_left_out_of_a_comparison_and_not_beside_another_dev
     assert compare({"b": old}, {"b": new}) == []
     assert compare({"b": replace(old, varies=False)}, {"b": new}) != []
     assert differ(old, new)
+
+
+def test_a_long_text_of_spaces_is_compared_soon() -> None:
+    old, new = run(" " * 200_000 + "1"), run(" " * 200_000 + "2")
+    assert words(old, new) == ["1 of 1 numbers moved, the farthest 1 → 2"]
+
+
+def test_a_number_beside_what_stands_for_one_is_a_difference() -> None:
+    assert words(run("x 1"), run("x #")) == ["other words"]
+
+
+def test_what_is_no_picture_differs_from_one() -> None:
+    good = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+    assert difference("image/png", good, "AAAA") == 1.0

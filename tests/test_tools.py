@@ -60,13 +60,14 @@ def fetch(site: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_published_runs_are_fetched_and_unpacked(tmp_path: Path) -> None:
     (tmp_path / "store" / "ab").mkdir(parents=True)
-    (tmp_path / "store" / "ab" / "run.json").write_text("{}")
+    name = f"ab{'0' * 38}-{'1' * 16}.json"
+    (tmp_path / "store" / "ab" / name).write_text("{}")
     (tmp_path / "store" / "memo").mkdir()
     (tmp_path / "store" / "memo" / "layouts.json").write_text("[]")
     offline.packed(tmp_path / "store", tmp_path / "runs.zip", parts=("??", "images"))
     done = fetch(tmp_path.as_uri(), tmp_path / "published")
     assert done.returncode == 0, done.stderr
-    assert [path.name for path in (tmp_path / "published").rglob("*.json")] == ["run.json"]
+    assert [path.name for path in (tmp_path / "published").rglob("*.json")] == [name]
 
 
 def test_where_nothing_is_published_the_folder_stays_empty(tmp_path: Path, host: str) -> None:
@@ -84,11 +85,13 @@ def test_a_site_that_does_not_answer_is_not_taken_for_an_empty_one(tmp_path: Pat
         assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["../out.json", "/out.json", "ab/../../out.json", "ab\\..\\..\\out.json"])
-def test_a_zip_whose_names_lead_out_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(published.Unusable, match="leads out of it"):
+@pytest.mark.parametrize(
+    "name", ["../out.json", "/out.json", "ab/../../out.json", "ab\\..\\..\\out.json", "run.sh", "ab/" + "x" * 300]
+)
+def test_a_zip_with_anything_but_runs_and_pictures_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(published.Unusable, match="is no file of a store"):
         published.unpacked(zipped(**{name: "x"}), tmp_path / "in" / "side")
-    assert not list(tmp_path.rglob("out.json"))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_zip_that_is_none_or_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

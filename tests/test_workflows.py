@@ -246,7 +246,7 @@ def test_the_gpu_records_what_is_stale_and_the_pages_show_it_after_a_pull_reques
     assert sent == kept, "nothing was stale, so nothing ran"
 
 
-SVG = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><script>alert(1)</script></svg>'
 SCRIPT = [{"kind": "figure", "data": {"image/svg+xml": SVG}, "alt": ""}]
 CLIMBS = [{"kind": "figure", "data": {"image/png": "file:../../../etc/passwd"}, "alt": ""}]
 

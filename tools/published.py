@@ -12,8 +12,11 @@ import io
 import sys
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
+
+from codeout.accept import PICTURE, RUN
 
 NAME = "runs.zip"  # `tools/offline.py` puts it beside the pages
 MOST = 200_000_000  # bytes, packed and unpacked
@@ -48,7 +51,7 @@ def unpacked(content: bytes, folder: Path) -> int:
     """Write the JSON and the pictures of a zip to a folder, and return how many there are. Nothing leaves the folder.
 
     Raises:
-        Unusable: it is no zip, is too large, or has a name that leads out of it.
+        Unusable: it is no zip, is too large, or has other files than those of a store.
     """
     try:
         with ZipFile(io.BytesIO(content)) as archive:
@@ -56,12 +59,12 @@ def unpacked(content: bytes, folder: Path) -> int:
             if sum(entry.file_size for entry in entries) > MOST:
                 raise Unusable(f"{NAME}:1: unpacks to more than {MOST:,} bytes")
             for entry in entries:
-                path = Path(entry.filename)
-                if path.is_absolute() or ".." in path.parts or "\\" in entry.filename:
-                    raise Unusable(f"{NAME}:1: has {entry.filename!r}, which leads out of it")
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                (folder / path).write_bytes(archive.read(entry))
-    except (BadZipFile, EOFError, NotImplementedError) as problem:
+                if not (RUN.fullmatch(entry.filename) or PICTURE.fullmatch(entry.filename)):
+                    raise Unusable(f"{NAME}:1: has {entry.filename[:80]!r}, which is no file of a store")
+                path = folder / entry.filename
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(archive.read(entry))
+    except (BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, zlib.error) as problem:
         raise Unusable(f"{NAME}:1: {problem}") from problem
     return len(entries)
 

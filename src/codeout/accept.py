@@ -8,54 +8,46 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import json
-import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from xml.etree import ElementTree
 
+from codeout import drawings
+from codeout.blocks import Block
+from codeout.drawings import Refused
 from codeout.keys import FORMAT, Recipe
-from codeout.outputs import Bundle, Figure, Output, Run, Value
-from codeout.render import EVERYTHING, SVG
+from codeout.outputs import Bundle, Figure, Output, Provenance, Run, Source, Value, to_json
 from codeout.store import IMAGES, MEMO, TIMES, Entry, Store
 
 LARGEST = 4_000_000  # bytes of a file
 MOST = 100_000_000  # bytes of all files
 FILES = 20_000
-LONGEST = 80  # characters of a device's name
+PIXELS = 4_000_000  # of a picture
+LONGEST = 10_000_000  # seconds that a block may say it took
+FIRST = datetime(2024, 1, 1, tzinfo=UTC)  # before there was anything to record
 
 RUN = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{38}-[0-9a-f]{16}\.json")
 PICTURE = re.compile(rf"images/[0-9a-f]{{64}}\.({'|'.join(IMAGES.values())})")
-BEGINNINGS = {  # the first bytes of a picture of each type
-    "image/png": rb"\x89PNG\r\n\x1a\n",
-    "image/jpeg": rb"\xff\xd8\xff",
-    "image/gif": rb"GIF8[79]a",
-    "image/webp": rb"RIFF.{4}WEBP",
-}
+DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ()._+/-]{0,79}")
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,39}")
+MODULE = re.compile(r"[\w-][\w .-]*(/[\w-][\w .-]*)*")  # a path inside the site's folder
+MIME = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}")
 SHOWN = ("text/plain", "image/svg+xml", *IMAGES)  # the types of what a recording may show
-
-DRAWING = {  # elements of SVG that draw, and do nothing else
-    *("svg", "g", "defs", "symbol", "use", "title", "desc", "style", "text", "tspan", "image"),
-    *("path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "marker", "clipPath", "mask", "pattern"),
-    *("linearGradient", "radialGradient", "stop"),
-}
-# What a style may not say: it would ask for something from elsewhere, or lie over the page.
-OUTSIDE = re.compile(r"url\(\s*['\"]?(?!#)|@import|expression\s*\(|javascript:|position\s*:|\\", re.IGNORECASE)
-
-
-class Refused(Exception):
-    """Something is not as it must be; the message says what."""
+FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/webp": "WEBP"}  # Pillow's names
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """A block of the site as it is now: what a recording of it must be made from."""
 
+    block: Block
     name: str
     recipe: Recipe
+    sources: tuple[Source, ...]  # of its data
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,127 +59,159 @@ class Accepted:
     without: tuple[str, ...]  # the types of what was left out of what it shows
 
 
-def accept(folder: Path, known: Mapping[str, Known], device: str) -> tuple[list[Accepted], list[str]]:
-    """Return the runs of a folder that may become recordings, and why others may not.
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What runs are checked against."""
 
-    Args:
-        folder: of the format of a store, from somewhere else.
-        known: the blocks of the site, by the digest of their code (the first half of a key).
-        device: of this machine: what ran there needs no recording.
+    known: Mapping[str, Known]  # the blocks of the site, by the digest of their code (the first half of a key)
+    device: str  # of this machine: what ran there needs no recording
+    packages: Sequence[str]  # those that a run line names
+    whole: Callable[[Block, Run], bool]  # whether what the run has loaded is what is here
 
-    Returns:
-        the runs, and sentences that begin with the path of a file. Where there are any, none of it is to be trusted.
-    """
-    refused = list(_strangers(folder))
-    if refused:
-        return [], refused
-    accepted, store = [], Store(folder)
-    for path in sorted(folder.glob("??/*.json")):
+    def accept(self, folder: Path) -> tuple[list[Accepted], list[str]]:
+        """Return the runs of a folder that may become recordings, and why others may not.
+
+        Args:
+            folder: of the format of a store, from somewhere else.
+
+        Returns:
+            the runs, and sentences that begin with the path of a file. Where there are any, none of it may be taken.
+        """
+        refused = list(_strangers(folder))
+        if refused:
+            return [], refused
+        accepted = []
+        for path in sorted(folder.glob("??/*.json")):
+            try:
+                entry = self._entry(path)
+                if entry.recipe.environment.device != self.device:
+                    accepted.append(self._accepted(entry, Store(folder)))
+            except Refused as problem:
+                refused.append(f"{path}:1: {problem}")
+        devices = sorted({each.run.provenance.device for each in accepted})
+        if len(devices) > 1:
+            refused.append(f"{folder}:1: has runs of {len(devices)} devices, and comes from one machine")
+        return accepted, refused
+
+    def _entry(self, path: Path) -> Entry:
+        """Return what a run says it is made from, if that is what a block of the site is made from now.
+
+        Raises:
+            Refused: it is not.
+        """
         try:
-            entry = _entry(path, known)
-            if entry.recipe.environment.device != device:
-                accepted.append(_accepted(entry, store))
-        except Refused as problem:
-            refused.append(f"{path}:1: {problem}")
-    return accepted, refused
+            content = json.loads(path.read_text(encoding="utf8"))
+            form = content["format"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
+            raise Refused(f"is no run: {type(problem).__name__}") from problem
+        if form != FORMAT:
+            raise Refused(f"has another format than {FORMAT}: it was made by another version of the engine")
+        entry = Store.entry(path)
+        if entry is None:
+            raise Refused("is no run: it does not say what it was made from, or its key is not its name")
+        block = self.known.get(entry.key.code)
+        if block is None:
+            raise Refused("is a run of code that no page has now")
+        if entry.recipe.key != entry.key:
+            raise Refused("has a key that is not the digest of what it says it was made from")
+        told, here = entry.recipe, block.recipe
+        if (told.files, told.codes) != (here.files, here.codes) or entry.name != block.name:
+            raise Refused(f"says it is another block, and its code is that of {block.name!r}")
+        return entry
+
+    def _accepted(self, entry: Entry, store: Store) -> Accepted:
+        """Return a run without what it may not show.
+
+        Raises:
+            Refused: it is not whole, says of itself what can't be, or shows a picture that is none or that could act.
+        """
+        run, block = store.get(entry.key), self.known[entry.key.code]
+        if run is None:
+            raise Refused("is not whole, or refers to a picture that is not the one it names")
+        try:
+            json.dumps(to_json(run), ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as problem:
+            raise Refused("has text that is none, or is nested too deeply") from problem
+        self._told(run.provenance, entry, block)
+        if not all(MODULE.fullmatch(path) and len(path) < 200 for path, _ in run.modules):
+            raise Refused("has loaded modules from outside the site's folder")
+        if not self.whole(block.block, run):
+            raise Refused("has loaded other modules than are here")
+        kept = [_safe(output) for output in run.outputs]
+        without = sorted({mime for _, left in kept for mime in left})
+        shown = replace(run, outputs=tuple(output for output, _ in kept), values={}, varies=block.block.varies)
+        return Accepted(entry, shown, tuple(without))
+
+    def _told(self, told: Provenance, entry: Entry, block: Known) -> None:
+        """Check what a run says of itself; a reader sees it under the output.
+
+        Raises:
+            Refused: it can't be, or is not what its key says.
+        """
+        here = entry.recipe.environment
+        if not DEVICE.fullmatch(told.device):
+            raise Refused("has a device whose name is none")
+        if (told.device, told.python) != (here.device, here.python) or not set(told.packages) <= set(here.packages):
+            raise Refused("says that it ran elsewhere, or with other versions, than its key does")
+        versions = [told.python, *(version for _, version in told.packages)]
+        if not ({name for name, _ in told.packages} <= {*self.packages} and all(map(VERSION.fullmatch, versions))):
+            raise Refused("names packages or versions that are none")
+        if not told.code or told.code != entry.key.code[: len(told.code)]:
+            raise Refused("names other code than its key does")
+        if isinstance(told.seconds, bool) or not 0 <= told.seconds <= LONGEST:
+            raise Refused("took a time that can't be")
+        if told.sources != block.sources:
+            raise Refused("names other data than is here")
+        if standin := next((source for source in told.sources if source.standin), None):
+            raise Refused(f"was made with a stand-in for {standin.name}")
+        _dated(told.date)
 
 
 def _strangers(folder: Path) -> Iterator[str]:
     """Yield what is wrong with the files of a folder, before any is opened."""
     total = count = 0
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder).as_posix()
-        if path.is_symlink():
-            yield f"{path}:1: is a link; only files are taken"
-        elif path.is_dir():
-            continue
-        elif not path.is_file():
-            yield f"{path}:1: is no ordinary file"
-        elif inside.split("/")[0] in (MEMO, TIMES):
-            continue
-        elif not (RUN.fullmatch(inside) or PICTURE.fullmatch(inside)):
-            yield f"{path}:1: has no place in a store: a run is AB/ABCD…-….json, a picture images/HASH.png"
-        elif path.stat().st_size > LARGEST:
-            yield f"{path}:1: has {path.stat().st_size:,} bytes; a file may have {LARGEST:,}"
-        else:
-            total, count = total + path.stat().st_size, count + 1
-    if total > MOST or count > FILES:
-        yield f"{folder}:1: has {count:,} files of {total:,} bytes; it may have {FILES:,} of {MOST:,}"
-
-
-def _entry(path: Path, known: Mapping[str, Known]) -> Entry:
-    """Return what a run says it is made from, if that is what a block of the site is made from now.
-
-    Raises:
-        Refused: it is not.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf8"))
-        form = content["format"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
-        raise Refused(f"is no run: {type(problem).__name__}") from problem
-    if form != FORMAT:
-        raise Refused(f"has the format {form!r}, not {FORMAT}: it was made by another version of the engine")
-    entry = Store.entry(path)
-    if entry is None:
-        raise Refused("is no run: it does not say what it was made from, or its key is not its name")
-    block = known.get(entry.key.code)
-    if block is None:
-        raise Refused("is a run of code that no page has now")
-    if entry.recipe.key != entry.key:
-        raise Refused("has a key that is not the digest of what it says it was made from")
-    if (entry.recipe.files, entry.recipe.codes) != (block.recipe.files, block.recipe.codes) or entry.name != block.name:
-        raise Refused(f"says it is {entry.name!r}, and its code is that of {block.name!r}")
-    return entry
-
-
-def _accepted(entry: Entry, store: Store) -> Accepted:
-    """Return a run without what it may not show.
-
-    Raises:
-        Refused: it is not whole, says of itself what can't be, or shows a picture that is none or that could act.
-    """
-    try:
-        run = store.get(entry.key)
-    except RecursionError as problem:
-        raise Refused("is nested too deeply") from problem
-    if run is None:
-        raise Refused("is not whole, or refers to a picture that is not the one it names")
-    told, here = run.provenance, entry.recipe.environment
-    if (told.device, told.python) != (here.device, here.python) or not set(told.packages) <= set(here.packages):
-        raise Refused("says that it ran elsewhere, or with other versions, than its key does")
-    if not (told.device.isprintable() and 0 < len(told.device) <= LONGEST):
-        raise Refused(f"has a device of {len(told.device)} characters that can't be a name")
-    if any(Path(path).is_absolute() or ".." in Path(path).parts for path, _ in run.modules):
-        raise Refused("has loaded modules from outside the site's folder")
-    if told.code != entry.key.code[: len(told.code)]:
-        raise Refused("names other code than its key does")
-    if not (isinstance(told.seconds, int | float) and math.isfinite(told.seconds) and told.seconds >= 0):
-        raise Refused(f"took {told.seconds} seconds")
-    _dated(told.date)
-    if standin := next((source for source in told.sources if source.standin), None):
-        raise Refused(f"was made with a stand-in for {standin.name}")
-    outputs, without = [], set[str]()
-    for output in run.outputs:
-        kept, left = _safe(output)
-        outputs.append(kept)
-        without |= left
-    return Accepted(entry, replace(run, outputs=tuple(outputs)), tuple(sorted(without)))
+    waiting = [folder]
+    while waiting:
+        for path in sorted(waiting.pop().iterdir()):
+            inside = path.relative_to(folder).as_posix()
+            count += 1
+            if count > FILES:
+                yield f"{folder}:1: has more than {FILES:,} files"
+                return
+            if path.is_symlink():
+                yield f"{path}:1: is a link; only files are taken"
+            elif inside in (MEMO, TIMES):
+                continue
+            elif path.is_dir() and "/" not in inside:
+                waiting.append(path)
+            elif not path.is_file():
+                yield f"{path}:1: is no ordinary file"
+            elif not (RUN.fullmatch(inside) or PICTURE.fullmatch(inside)):
+                yield f"{path}:1: has no place in a store: a run is AB/ABCD…-….json, a picture images/HASH.png"
+            elif path.stat().st_size > LARGEST:
+                yield f"{path}:1: has {path.stat().st_size:,} bytes; a file may have {LARGEST:,}"
+            else:
+                total += path.stat().st_size
+    if total > MOST:
+        yield f"{folder}:1: has {total:,} bytes; it may have {MOST:,}"
 
 
 def _dated(date: str) -> None:
     try:
         when = datetime.fromisoformat(date)
-    except ValueError as problem:
-        raise Refused(f"ran at {date!r}, which is no date") from problem
-    if when.tzinfo is None or when > datetime.now(UTC) + timedelta(days=1):
-        raise Refused(f"ran at {date}, which is not in the past")
+        sound = when.tzinfo is not None and FIRST < when < datetime.now(UTC) + timedelta(days=1)
+    except (ValueError, OverflowError) as problem:
+        raise Refused("ran at a time that is none") from problem
+    if not sound:
+        raise Refused("ran at a time that can't be")
 
 
 def _safe(output: Output) -> tuple[Output, set[str]]:
     """Return an output with what text and pictures there are of it, and the types that were left out."""
     if not isinstance(output, Value | Figure):
         return output, set()
+    if not all(MIME.fullmatch(mime) for mime in output.data):
+        raise Refused("shows something of a type that is none")
     left = set(output.data) - set(SHOWN)
     kept = {mime: part for mime, part in output.data.items() if mime in SHOWN}
     if not kept:
@@ -198,51 +222,27 @@ def _safe(output: Output) -> tuple[Output, set[str]]:
 def _checked(data: Bundle) -> Bundle:
     for mime, part in data.items():
         if mime == "image/svg+xml":
-            drawing(part)
+            drawings.check(part)
         elif mime in IMAGES:
-            try:
-                content = base64.b64decode(part, validate=True)
-            except binascii.Error as problem:
-                raise Refused(f"has {mime} that is not base64") from problem
-            if not re.match(BEGINNINGS[mime], content, re.DOTALL):
-                raise Refused(f"has {mime} that is none")
+            _picture(mime, part)
     return data
 
 
-def drawing(text: str) -> None:
-    """Check that SVG only draws: no script, no link, nothing from elsewhere.
+def _picture(mime: str, data: str) -> None:
+    """Check that a picture is one, of its type, and not too large to be opened.
 
     Raises:
-        Refused: it could do more, or is none.
+        Refused: it is not.
     """
-    if "<!ENTITY" in text:
-        raise Refused("has SVG with entities")
+    from PIL import Image  # it comes with matplotlib; without pictures it is not needed
+
     try:
-        root = ElementTree.fromstring(text)  # noqa: S314 (its size is limited, and it has no entities)
-    except (ElementTree.ParseError, RecursionError) as problem:
-        raise Refused("has SVG that can't be read") from problem
-    for element in _drawn(root):
-        name = element.tag.removeprefix(f"{{{SVG}}}") if isinstance(element.tag, str) else "comment"
-        if name not in DRAWING:
-            raise Refused(f"has SVG with <{name}>")
-        if name == "style" and (OUTSIDE.search(element.text or "") or not EVERYTHING.fullmatch(element.text or "")):
-            raise Refused("has SVG with a style that would reach the page")
-        for attribute, value in element.attrib.items():
-            _attribute(attribute.rpartition("}")[2].lower(), value)
-
-
-def _drawn(root: ElementTree.Element) -> Iterator[ElementTree.Element]:
-    """Yield the elements of a drawing, but for what it says of itself: that is not shown."""
-    yield root
-    for part in root:
-        if part.tag != f"{{{SVG}}}metadata":
-            yield from part.iter()
-
-
-def _attribute(name: str, value: str) -> None:
-    inside = value.startswith("#") or re.match(r"data:image/(png|jpeg|gif|webp);base64,", value)
-    if name.startswith("on") or OUTSIDE.search(value) or (name in ("href", "src") and not inside):
-        raise Refused(f"has SVG with {name}={value[:40]!r}")
+        picture = Image.open(io.BytesIO(base64.b64decode(data, validate=True)), formats=[FORMATS[mime]])
+        if picture.width * picture.height > PIXELS:
+            raise Refused(f"has {mime} of more than {PIXELS:,} pixels")
+        picture.load()
+    except (binascii.Error, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:
+        raise Refused(f"has {mime} that is none") from problem
 
 
 def keep(accepted: Sequence[Accepted], recordings: Store) -> None:
@@ -254,10 +254,7 @@ def keep(accepted: Sequence[Accepted], recordings: Store) -> None:
     new = {(each.entry.name, each.entry.recipe.environment.device): each.entry.key for each in accepted}
     for each in accepted:
         recordings.put(each.entry.key, each.run, each.entry.recipe, each.entry.name)
-    kept = set()
     for old in list(recordings.entries()):
-        if new.get((old.name, old.recipe.environment.device), old.key) == old.key:
-            kept.add(old.key.code)
-        else:
+        if new.get((old.name, old.recipe.environment.device), old.key) != old.key:
             old.path.unlink(missing_ok=True)
-    recordings.clean(kept)
+    recordings.clean_pictures()

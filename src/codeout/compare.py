@@ -70,7 +70,7 @@ def compare(old: Mapping[str, Run], new: Mapping[str, Run], tolerance: float = T
 
 def _in_order(name: str) -> list[tuple[int, str]]:
     """Return what sorts names of blocks as their pages have them: a number in a name counts as a number."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if n % 2 else (0, part) for n, part in enumerate(re.split(r"([0-9]{1,9})", name))]
 
 
 def differ(old: Run, new: Run, tolerance: float = TOLERANCE) -> bool:
@@ -120,7 +120,7 @@ def _bundle(old: Mapping[str, str], new: Mapping[str, str], tolerance: float) ->
 def text(old: str, new: str, tolerance: float) -> Iterator[str]:
     """Yield in words how two texts differ: not at all, in their words, or in numbers that moved too far."""
     words, numbers = _parts(old), _parts(new)
-    if words[0] != numbers[0]:
+    if words[0] != numbers[0] or len(words[1]) != len(numbers[1]):
         yield "other words"
         return
     if far := moved(old, new, tolerance):
@@ -146,7 +146,7 @@ class Moved:
 def moved(old: str, new: str, tolerance: float = TOLERANCE) -> list[Moved]:
     """Return the numbers that moved too far between two texts, the farthest first; none if their words differ."""
     words, numbers = _parts(old), _parts(new)
-    if words[0] != numbers[0]:
+    if words[0] != numbers[0] or len(words[1]) != len(numbers[1]):
         return []
     pairs = zip(words[1], numbers[1], strict=True)
     found = [Moved(was, now) for was, now in pairs if not _close(was, now, tolerance)]
@@ -156,9 +156,8 @@ def moved(old: str, new: str, tolerance: float = TOLERANCE) -> list[Moved]:
 def _parts(content: str) -> tuple[str, list[str]]:
     """Return a text with its numbers taken out, and the numbers. How they were spaced and aligned says nothing."""
     quiet = NOISE.sub("‹›", content)
-    bare = NUMBER.sub("#", quiet)
-    bare = re.sub(r"\s*([#()\[\],])\s*", r"\1", bare)
-    return re.sub(r"\s+", " ", bare).strip(), [match[0] for match in NUMBER.finditer(quiet)]
+    bare = re.sub(r"\s+", " ", NUMBER.sub("#", quiet)).strip()
+    return re.sub(r" ?([#()\[\],]) ?", r"\1", bare), [match[0] for match in NUMBER.finditer(quiet)]
 
 
 def _close(old: str, new: str, tolerance: float) -> bool:

@@ -47,7 +47,9 @@ def page(differences: Sequence[Difference], old: Mapping[str, Run], new: Mapping
     parts = [f"<h1>{title}</h1>", _list(machines(old, new))]
     parts += [_list(f"{each.kind}: {each.block}" for each in differences if each.kind != "changed")]
     parts += [_block(each, old[each.block], new[each.block]) for each in changed]
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # for the frames, too
+    head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    head += f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
     return (
         f'<!doctype html><html lang="en"><head>{head}<style>{STYLE}</style></head><body>{"".join(parts)}</body></html>'
     )

@@ -162,9 +162,15 @@ def _each_device(block: Block, seen: Seen, name: str, own: str, arguments: dict[
     """Return the HTML of a block's output on each device, by the device's short name; the CPU's is first."""
     runs = sorted([run for run in (seen.run, *seen.beside) if run], key=lambda run: run.provenance.device != "CPU")
     return {
-        label(run, runs): own if run is seen.run else _shown(block, Seen(run=run), f"{name}-{number}", arguments)
+        label(run, runs): own if run is seen.run else _recorded(block, run, f"{name}-{number}", arguments)
         for number, run in enumerate(runs)
     }
+
+
+def _recorded(block: Block, run: Run, name: str, arguments: dict[str, Any]) -> str:
+    """Return the HTML of a recording. What it printed is text, whatever the options say: it comes from elsewhere."""
+    renderer = Renderer(markdown=MarkdownConverter(arguments["md"], update_toc=False).convert)
+    return renderer.run(run, name, str(block.origin), recorded=True)
 
 
 def _one(arguments: dict[str, Any]) -> str:
@@ -176,7 +182,7 @@ def _one(arguments: dict[str, Any]) -> str:
 def _several(devices: Sequence[str], arguments: dict[str, Any]) -> str:
     """Return the same for outputs of several devices: a tab for each, beside the source's or in the output's place."""
     location, (code_title, out_title) = arguments["source"], arguments["tabs"]
-    outs = [(f"{out_title} · {device}", here(device)) for device in devices]
+    outs = [(f"{out_title} · DEVICE{number}", here(device)) for number, device in enumerate(devices)]
     told = {"language": "python", "tabs": arguments["tabs"], **arguments["extra"]}
     if location.startswith("tabbed"):
         code = (code_title, add_source(source=arguments["code"], location="above", output="", **told))
@@ -184,7 +190,10 @@ def _several(devices: Sequence[str], arguments: dict[str, Any]) -> str:
     else:
         text = tabbed(*outs)
         text = add_source(source=arguments["code"], location=location, output=text, **told) if location else text
-    return str(MarkdownConverter(arguments["md"], update_toc=False).convert(text))
+    page = str(MarkdownConverter(arguments["md"], update_toc=False).convert(text))
+    for number, device in enumerate(devices):  # now: a title is Markdown, and a name is not
+        page = page.replace(f" · DEVICE{number}<", f" · {escape(device)}<", 1)
+    return page
 
 
 def _is_content(run: Run, arguments: dict[str, Any]) -> bool:
@@ -198,7 +207,7 @@ def _is_content(run: Run, arguments: dict[str, Any]) -> bool:
     )
 
 
-def _shown(block: Block, seen: Seen, name: str, arguments: dict[str, Any], *, recorded: bool = False) -> str:
+def _shown(block: Block, seen: Seen, name: str, arguments: dict[str, Any]) -> str:
     """Return the HTML of a block's output. Options that ask for its text alone get just that."""
     renderer = Renderer(markdown=MarkdownConverter(arguments["md"], update_toc=False).convert)
     run = seen.run
@@ -211,7 +220,7 @@ def _shown(block: Block, seen: Seen, name: str, arguments: dict[str, Any], *, re
         if arguments["html"]:
             return text
         return _highlighted(text, arguments["result"], arguments["md"]) if text else ""
-    return renderer.run(run, name, str(block.origin), seen.last, recorded=recorded)
+    return renderer.run(run, name, str(block.origin), seen.last)
 
 
 def _console(run: Run, arguments: dict[str, Any]) -> str:

@@ -198,8 +198,9 @@ def _sound(output: Output) -> bool:
             words = [getattr(output, "alt", "")]
             words += [part for pair in data.items() for part in pair] if isinstance(data, Mapping) else [None]
             return all(isinstance(word, str) for word in words)
-        case Error(kind, message, traceback, _):
-            return all(isinstance(part, str) for part in (kind, message, traceback))
+        case Error(kind, message, traceback, line):
+            words = [kind, message, traceback, *output.bases]
+            return all(isinstance(word, str) for word in words) and isinstance(line, int | None)
 
 
 def tidy(outputs: Iterable[Output]) -> Iterator[Output]:

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 
 MOVED = 0.005  # share of the picture's size by which a point may move unseen
 SHADE = 0.02  # share of full brightness by which a pixel may differ unseen
+LARGEST = 50_000_000  # pixels of a picture that is compared
 DRAWN = ("path", "line", "polyline", "polygon", "rect", "circle", "ellipse", "image", "text", "use")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
@@ -76,9 +77,13 @@ def _pixels(old: str, new: str) -> float:
     """Return the share of pixels that differ visibly; 1 if the sizes differ."""
     from PIL import Image, ImageChops  # it comes with matplotlib; without pictures it is not needed
 
-    was, now = (Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA") for data in (old, new))
-    if was.size != now.size:
-        return 1.0
+    try:
+        pair = [Image.open(io.BytesIO(base64.b64decode(data))) for data in (old, new)]
+        if pair[0].size != pair[1].size or pair[0].width * pair[0].height > LARGEST:
+            return 1.0
+        was, now = (picture.convert("RGBA") for picture in pair)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return 1.0  # one of them is no picture
     bands = [
         band.point(lambda shade: 255 if shade > 255 * SHADE else 0) for band in ImageChops.difference(was, now).split()
     ]

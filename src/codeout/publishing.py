@@ -64,11 +64,13 @@ def accept(site: Described, asked: argparse.Namespace) -> int:
         raise PageError(f"{asked.folder}:1: there is no such folder")
     engine = Engine(site.config)
     known = {
-        recipe.key.code: accepting.Known(block_name(look.session, number), recipe)
+        recipe.key.code: accepting.Known(block, block_name(look.session, number), recipe, sources)
         for look in engine.look(on_gpu(site, site.blocks([])))
-        for number, recipe in enumerate(look.recipes, start=1)
+        for sources in [environment.sources(look.session, site.config)]
+        for number, (block, recipe) in enumerate(zip(look.session, look.recipes, strict=True), start=1)
     }
-    accepted, refused = accepting.accept(asked.folder, known, environment.device())
+    check = accepting.Check(known, environment.device(), site.config.packages, engine.whole)
+    accepted, refused = check.accept(asked.folder)
     if refused:
         raise PageError("\n".join(refused))
     accepting.keep(accepted, engine.recordings.store)

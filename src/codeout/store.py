@@ -165,18 +165,20 @@ class Store:
         Returns:
             How many runs were removed, and how many kept.
         """
-        removed, shown = 0, set()
         entries = list(self.root.glob("??/*.json"))
-        for entry in entries:
-            if entry.name.split("-")[0] in needed:
-                shown |= _pictures(entry.read_text(encoding="utf8"))
-            else:
-                entry.unlink(missing_ok=True)
-                removed += 1
+        foreign = [entry for entry in entries if entry.name.split("-")[0] not in needed]
+        for entry in foreign:
+            entry.unlink(missing_ok=True)
+        self.clean_pictures()
+        return len(foreign), len(entries) - len(foreign)
+
+    def clean_pictures(self) -> None:
+        """Remove pictures that no run shows."""
+        runs = self.root.glob("??/*.json")
+        shown = {name for run in runs for name in _pictures(run.read_text(encoding="utf8", errors="replace"))}
         for picture in (self.root / "images").glob("*"):
             if picture.name not in shown:
                 picture.unlink(missing_ok=True)
-        return removed, len(entries) - removed
 
     def _path(self, key: Key) -> Path:
         return self.root / key.code[:2] / f"{key}.json"

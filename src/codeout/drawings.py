@@ -1,0 +1,144 @@
+"""SVG from elsewhere that may stand inside a page: it draws, and can do nothing else. Text in; a reason, or none, out.
+
+What is not known to be harmless is refused: elements, attributes and properties of styles are lists of what charts
+need.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+from codeout.render import EVERYTHING, SVG
+
+ELEMENTS = {
+    *("g", "defs", "use", "title", "desc", "style", "text", "tspan", "image", "clipPath"),
+    *("path", "rect", "circle", "ellipse", "line", "polyline", "polygon"),
+    *("linearGradient", "radialGradient", "stop"),
+}
+WORDS = ("title", "desc", "style")  # elements that hold text, and no elements
+ROOT = {"viewBox", "width", "height", "version", "role", "aria-label", "preserveAspectRatio"}
+ATTRIBUTES = {
+    *("id", "d", "x", "y", "x1", "y1", "x2", "y2", "dx", "dy", "cx", "cy", "r", "rx", "ry", "fx", "fy", "points"),
+    *("width", "height", "href", "transform", "style", "clip-path", "clipPathUnits", "gradientUnits", "offset"),
+    *("gradientTransform", "preserveAspectRatio", "textLength", "lengthAdjust", "space", "type"),
+}
+PROPERTIES = {
+    *("fill", "fill-opacity", "fill-rule", "clip-rule", "stroke", "stroke-width", "stroke-opacity", "stroke-linecap"),
+    *("stroke-linejoin", "stroke-dasharray", "stroke-dashoffset", "stroke-miterlimit", "opacity", "color"),
+    *("font", "font-family", "font-size", "font-style", "font-weight", "font-stretch", "font-variant"),
+    *("text-anchor", "dominant-baseline", "stop-color", "stop-opacity", "image-rendering", "letter-spacing"),
+}
+VALUE = re.compile(r"[\w\s.,#%+'\"-]*|(?:rgba?|hsla?)\([\d\s.,%]*\)|url\(#[\w.-]+\)")
+NUMBER = re.compile(r"-?\d{1,6}(?:\.\d{1,12})?(?:pt|px)?")
+PICTURE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]*")
+HERE = re.compile(r"#[\w.-]+")  # a reference within the picture
+DEEPEST = 60  # elements inside each other
+MOST = 50_000  # elements
+TALLEST = 8.0  # times as high as wide
+
+
+class Refused(Exception):
+    """Something from elsewhere is not as it must be; the message says what."""
+
+
+def check(text: str) -> None:
+    """Check that SVG only draws: no script, no link, nothing from elsewhere, nothing outside of its own frame.
+
+    Raises:
+        Refused: it could do more, or is none.
+    """
+    if "<!ENTITY" in text:
+        raise Refused("has SVG with entities")
+    try:
+        root = ElementTree.fromstring(text)  # noqa: S314 (its size is limited, and it has no entities)
+    except (ElementTree.ParseError, ValueError) as problem:
+        raise Refused("has SVG that can't be read") from problem
+    if root.tag != f"{{{SVG}}}svg":
+        raise Refused("has SVG that does not begin with <svg>")
+    for name, value in root.attrib.items():
+        if name not in ROOT:
+            raise Refused(f"has SVG with {name!r} at its root")
+        if name in ("width", "height") and not NUMBER.fullmatch(value):
+            raise Refused(f"has SVG with {name}={value[:40]!r}")
+    _frame(root.get("viewBox", ""))
+    drawn = list(_drawn(root))
+    for element in drawn:
+        _element(element)
+    _references(drawn)
+
+
+def _frame(box: str) -> None:
+    """Check that the frame of a picture is one that a page has room for."""
+    numbers = box.replace(",", " ").split()
+    if len(numbers) != 4 or not all(NUMBER.fullmatch(number) for number in numbers):
+        raise Refused(f"has SVG with viewBox={box[:40]!r}")
+    width, height = float(numbers[2]), float(numbers[3])
+    if width <= 0 or not 0 < height <= TALLEST * width:
+        raise Refused(f"has SVG with viewBox={box[:40]!r}, for which a page has no room")
+
+
+def _drawn(root: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """Yield the elements of a drawing below its root, but for what it says of itself: that is not shown.
+
+    Raises:
+        Refused: there are too many, or too many inside each other.
+    """
+    waiting = [(part, 1) for part in root if part.tag != f"{{{SVG}}}metadata"]
+    count = 0
+    while waiting:
+        element, depth = waiting.pop()
+        count += 1
+        if depth > DEEPEST or count > MOST:
+            raise Refused(f"has SVG with more than {MOST:,} elements, or {DEEPEST} inside each other")
+        yield element
+        waiting += [(part, depth + 1) for part in element]
+
+
+def _element(element: ElementTree.Element) -> None:
+    space, _, name = element.tag.rpartition("}") if isinstance(element.tag, str) else ("", "", "comment")
+    if space != f"{{{SVG}" or name not in ELEMENTS:
+        raise Refused(f"has SVG with <{name[:40]}>")
+    if name in WORDS and len(element):
+        raise Refused(f"has SVG with elements in <{name}>")
+    if name == "style":
+        rule = EVERYTHING.fullmatch(element.text or "")
+        if rule is None or not _harmless(rule[1]):
+            raise Refused("has SVG with a style that would reach the page")
+    for full, value in element.attrib.items():
+        _attribute(name, full.rpartition("}")[2], value)
+
+
+def _attribute(element: str, name: str, value: str) -> None:
+    if name == "style":
+        harmless = _harmless(value)
+    elif name == "href":
+        harmless = bool((PICTURE if element == "image" else HERE).fullmatch(value))
+    elif name in PROPERTIES or name == "clip-path":
+        harmless = bool(VALUE.fullmatch(value))
+    else:
+        harmless = name in ATTRIBUTES and (name == "transform" or "(" not in value)
+    if not harmless:
+        raise Refused(f"has SVG with {name[:40]}={value[:40]!r}")
+
+
+def _harmless(style: str) -> bool:
+    """Return whether a style sets nothing but how something is drawn."""
+    for declaration in style.split(";"):
+        name, _, value = declaration.partition(":")
+        if declaration.strip() and (name.strip() not in PROPERTIES or not VALUE.fullmatch(value.strip())):
+            return False
+    return True
+
+
+def _references(drawn: list[ElementTree.Element]) -> None:
+    """Check that nothing that is drawn by reference draws by reference itself: it would grow without end."""
+    uses = f"{{{SVG}}}use"
+    targets = {value[1:] for element in drawn for name, value in element.attrib.items() if name.endswith("href")}
+    for element in drawn:
+        inside = list(element.iter())
+        if element.get("id") in targets and any(part.tag == uses for part in inside):
+            raise Refused("has SVG with <use> in what another <use> draws")
+        if element.tag == f"{{{SVG}}}clipPath" and any(part.get("clip-path") for part in inside):
+            raise Refused("has SVG with a clip-path in a <clipPath>")
