@@ -67,7 +67,8 @@ def page(made: dict[str, Any]) -> str:
         f'<div class="try-pictures" role="group" aria-label="Test images">{buttons}</div>'
         '<div class="try-own"><label class="md-button">Your picture<input type="file" accept="image/*"></label>'
         '<label class="md-button">Paint<input type="color" value="#d23b2f" aria-label="Color to paint with"></label>'
-        '<button type="button" class="md-button try-clear">Clear</button></div>'
+        '<button type="button" class="md-button try-again">Undo paint</button>'
+        '<button type="button" class="md-button try-clear">Empty</button></div>'
         '<div class="try-both"><figure><canvas class="try-canvas" width="192" height="192" role="img" '
         'aria-label="The picture; paint on it, or drop another one here"></canvas>'
         "<figcaption>Paint here, or drop a picture</figcaption></figure>"

@@ -6,6 +6,7 @@ each box is a `step` that can be pointed at or focused, and then tells what flow
 
 from __future__ import annotations
 
+import textwrap
 import base64
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +23,8 @@ from torch.overrides import TorchFunctionMode
 
 INK, SOFT, ACCENT, PALE = "currentColor", "#8a93a6", "#4a7bd8", "#dbe6fb"
 MARGIN = 8  # units of the drawing, about a pixel each on a phone
+TOLD = 42  # letters of a line that a step tells
+LINES = 4  # of them that there is room for
 
 
 @dataclass(frozen=True)
@@ -196,7 +199,7 @@ def graph(result: Tensor, name: str, leaves: Mapping[str, Tensor]) -> Drawing:
     width = 2 * MARGIN + (max(column.values()) + 1) * (wide + 16) - 16
     names = ", ".join(found.nodes[key].label for key in order)
     words = f"The graph of {name} in {last + 1} rows, from the leaves down: {names}."
-    return _drawing(width, foot + 28, f"How {name} was computed", words, parts, steps=True)
+    return _drawing(width, foot + 18 * LINES, f"How {name} was computed", words, parts, steps=True)
 
 
 def chain(result: Tensor, name: str) -> Drawing:
@@ -223,7 +226,7 @@ def chain(result: Tensor, name: str) -> Drawing:
     parts.append(_hint(foot))
     names = ", ".join(found.nodes[key].label for key in reversed(path))
     return _drawing(
-        376, foot + 28, f"The way to {name}", f"In the order of the forward pass: {names}.", parts, steps=True
+        376, foot + 18 * LINES, f"The way to {name}", f"In the order of the forward pass: {names}.", parts, steps=True
     )
 
 
@@ -380,7 +383,8 @@ def _step(node: Node, x: float, y: float, width: float, height: float, foot: flo
     kind, color = ("leaf", "#ffffff") if node.leaf else ("node", "#1d2433")
     words = f"{node.label}  (leaf)" if node.leaf else node.label
     text = _text(x + width / 2, y + height / 2 + 5, words, color=color, kind=f"{kind}-text")
-    lines = "".join(_text(MARGIN, foot + 18 * i, line, anchor="start") for i, line in enumerate(node.told))
+    told = [line for each in node.told for line in textwrap.wrap(each, TOLD, subsequent_indent="  ")]
+    lines = "".join(_text(MARGIN, foot + 18 * i, line, anchor="start") for i, line in enumerate(told))
     said = escape("; ".join(node.told), quote=True)
     return (
         f'<g class="step" tabindex="0" role="img" aria-label="{said}"><title>{said}</title>'

@@ -11,11 +11,11 @@ import torch.nn.functional as F
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        # 1 input image channel, 6 output channels, 5x5 square convolution kernel
+        # one channel (gray) in, six out; each filter sees 5 by 5 pixels
         self.conv1 = nn.Conv2d(1, 6, 5)
         self.conv2 = nn.Conv2d(6, 16, 5)
-        # an affine operation: y = Wx + b
-        self.fc1 = nn.Linear(16 * 5 * 5, 120)  # 5*5 from image dimension
+        # y = Wx + b
+        self.fc1 = nn.Linear(16 * 5 * 5, 120)  # 16 maps of 5 by 5
         self.fc2 = nn.Linear(120, 84)
         self.fc3 = nn.Linear(84, 10)
 

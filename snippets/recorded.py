@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 ROOT = Path(os.environ.get("CODEOUT_ROOT") or Path.cwd())
-NONE = "Nobody has recorded this page on a GPU yet. Until somebody does, the chart above is all there is."
+NONE = "Other machines have other devices. Nobody has recorded this page on one with a GPU yet."
 
 
 def chart() -> None:

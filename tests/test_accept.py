@@ -7,8 +7,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -247,12 +245,12 @@ def test_too_many_files_are_refused_soon(
     assert "has more than 3 files" in capsys.readouterr().err
 
 
-def test_folders_inside_folders_are_strangers(sent: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = "import os\nfor _ in range(1500):\n    os.mkdir('aa'); os.chdir('aa')"
-    subprocess.run([sys.executable, "-c", command], cwd=sent, check=True)
+def test_folders_inside_folders_are_strangers_and_are_not_gone_into(
+    sent: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (sent / "aa" / "aa" / "aa").mkdir(parents=True)
     assert main(["accept", "sent"]) == 1
     assert capsys.readouterr().err == "sent/aa/aa:1: is no ordinary file\n"
-    subprocess.run(["rm", "-r", sent / "aa"], check=True)  # too deep for pytest to remove
 
 
 def test_recordings_of_another_format_stay_where_they_are(sent: Path) -> None:

@@ -28,6 +28,8 @@ BOUNDS = """block => {
   const [code, out] = [...block.querySelectorAll(".tabbed-block")].map(tab => tab.getBoundingClientRect())
   return [code.bottom, out.top]
 }"""
+LAID = """[...document.querySelectorAll(".md-content__inner > *")].every(part =>
+  part.style.contentVisibility === "visible")"""
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -81,18 +83,22 @@ def out_of(page: Page, section: str) -> Page:
     return page.locator(f"#out-{section}")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+# As it is, at 200 %, and as narrow as WCAG asks; what is folded or behind a tab is looked at where it is opened.
+@pytest.mark.parametrize(
+    ("width", "scheme", "opened"),
+    [(1280, "light", False), (1280, "dark", True), (640, "dark", False), (320, "light", True)],
+)
 @pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing_and_nothing_sticks_out(visit: Callable[..., Page], path: str, scheme: str) -> None:
-    for width in (1280, 640, 320):  # as it is, at 200 %, and as narrow as WCAG asks
-        page = visit(path, viewport={"width": width, "height": 900}, color_scheme=scheme)
-        for opened in (False, True) if width == 1280 else (True,):
-            if opened:
-                page.evaluate(OPEN)
-            settled(page)
-            found = Axe().run(page, options=RULES)
-            assert found.violations_count == 0, found.generate_report()
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
+def test_axe_finds_nothing_and_nothing_sticks_out(
+    visit: Callable[..., Page], path: str, width: int, scheme: str, opened: bool
+) -> None:
+    page = visit(path, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    if opened:
+        page.evaluate(OPEN)
+    settled(page)
+    found = Axe().run(page, options=RULES)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -116,6 +122,67 @@ def test_tabs_work_by_keyboard_and_each_by_itself(visit: Callable[..., Page]) ->
     expect(other.locator(".codeout-stream")).to_be_hidden()
     page.keyboard.press("ArrowLeft")
     expect(block.locator(".codeout-stream")).to_be_hidden()
+
+
+def test_what_is_copied_of_an_out_is_the_out(visit: Callable[..., Page]) -> None:
+    page = visit("training_a_classifier/", permissions=["clipboard-read", "clipboard-write"])
+    block = out_of(page, "train")
+    copied = "navigator.clipboard.readText()"
+    block.locator(".tabbed-block").first.get_by_title("Copy to clipboard").click()
+    page.wait_for_function(f"{copied}.then(text => text.includes('for epoch in range(2)'))")
+    block.get_by_text("Out", exact=True).click()
+    block.locator(".codeout").get_by_title("Copy to clipboard").click()
+    page.wait_for_function(f"{copied}.then(text => text.startsWith('[1,  2000] loss'))")
+    ids = page.evaluate("[...document.querySelectorAll('pre[id]')].map(box => box.id)")
+    assert len(ids) == len(set(ids)) > 20
+
+
+def test_outs_stand_below_their_code_for_who_asks_and_on_the_next_page_too(visit: Callable[..., Page]) -> None:
+    page = visit("autograd/")
+    out = out_of(page, "check").locator(".codeout")
+    expect(out).to_be_hidden()
+    page.get_by_role("button", name="Outs below their code").click()
+    expect(out).to_be_visible()
+    bottom, top = out_of(page, "check").evaluate(BOUNDS)
+    assert top >= bottom
+    page.goto(page.url.replace("autograd", "neural_networks"))
+    expect(out_of(page, "parameters").locator(".codeout")).to_be_visible()
+    page.get_by_role("button", name="Outs in tabs").click()
+    expect(out_of(page, "parameters").locator(".codeout")).to_be_hidden()
+
+
+@pytest.mark.parametrize("anchor", ["new-names", "out-optim", "exercises"])
+def test_a_link_into_a_page_arrives(visit: Callable[..., Page], anchor: str) -> None:
+    page = visit(f"neural_networks/#{anchor}", viewport={"width": 390, "height": 844})
+    page.wait_for_timeout(1000)
+    top = page.evaluate(f"document.getElementById('{anchor}').getBoundingClientRect().top")
+    end = page.evaluate("scrollY + innerHeight >= document.documentElement.scrollHeight - 2")
+    assert 40 < top < 130 or end
+
+
+def test_the_way_back_leads_to_where_the_reader_was(visit: Callable[..., Page]) -> None:
+    page = visit("training_a_classifier/")
+    page.wait_for_function(LAID)
+    place = page.locator("#exercises")
+    place.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    before = place.bounding_box()["y"]
+    page.wait_for_load_state("networkidle")
+    page.goto(page.url.partition("#")[0].replace("training_a_classifier", "autograd"))
+    page.go_back()
+    page.wait_for_timeout(1000)
+    page.wait_for_load_state("networkidle")
+    assert abs(place.bounding_box()["y"] - before) < 60
+
+
+def test_on_a_phone_words_wrap_and_tensors_scroll(visit: Callable[..., Page]) -> None:
+    page = visit("training_a_classifier/", viewport={"width": 390, "height": 844})
+    page.evaluate(OPEN)
+    wide = "box => box.scrollWidth - box.clientWidth"
+    assert out_of(page, "accuracy").locator(".codeout-stream code").evaluate(wide) == 0
+    page.goto(page.url.replace("training_a_classifier", "neural_networks"))
+    page.evaluate(OPEN)
+    assert out_of(page, "backprop").locator(".codeout-stream code").first.evaluate(wide) > 0
 
 
 def test_a_block_has_a_link_that_leads_to_it(visit: Callable[..., Page]) -> None:
@@ -304,6 +371,24 @@ def test_a_picture_of_ones_own_is_cut_square_and_seen(visit: Callable[..., Page]
     expected = by_torch(page, bytes([200] * 1024 + [30] * 1024 + [40] * 1024))
     assert torch.allclose(logits(page), expected, rtol=0, atol=1e-4)
     assert [url for url in asked if not url.startswith("blob:")] == [], "it is not uploaded"
+
+
+def test_paint_is_undone_and_the_canvas_emptied(visit: Callable[..., Page]) -> None:
+    page = visit("training_a_classifier/")
+    box = tried(page)
+    before = logits(page)
+    canvas = box.locator(".try-canvas")
+    canvas.scroll_into_view_if_needed()
+    canvas.click(position={"x": 60, "y": 60})
+    assert not torch.allclose(logits(page), before)
+    box.get_by_role("button", name="Undo paint").click()
+    assert torch.allclose(logits(page), before)
+    box.get_by_role("button", name="Empty").click()
+    empty = logits(page)
+    assert not torch.allclose(empty, before)
+    canvas.click(position={"x": 60, "y": 60})
+    box.get_by_role("button", name="Undo paint").click()
+    assert torch.allclose(logits(page), empty)
 
 
 def test_a_file_that_is_no_picture_is_said_to_be_none(visit: Callable[..., Page], tmp_path: Path) -> None:

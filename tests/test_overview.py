@@ -109,3 +109,12 @@ def test_every_link_of_the_overview_leads_to_a_block(site: Path, path: Path) -> 
     page = BeautifulSoup((site / folder / "index.html").read_text(), "html.parser")
     shown = [str(place["id"]) for place in page.select(".codeout-block")]
     assert {f"../{folder}".rstrip("/" if not folder else "") + f"#{name}" for name in shown} <= links
+    beginning = f"../{folder}".rstrip("/" if not folder else "") + "#"
+    wanted = {link.removeprefix(beginning) for link in links if link.startswith(beginning)}
+    assert bool(wanted) == ('exec="on"' in path.read_text(encoding="utf8"))
+    assert wanted <= {str(tag["id"]) for tag in page.select("[id]")} | unnamed(path.stem)
+
+
+def unnamed(page: str) -> set[str]:
+    """Return the ids of blocks that write a part of their page: there is nothing that could have one."""
+    return {"out-devices"} if page == "training_on_gpu" else set()

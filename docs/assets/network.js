@@ -148,7 +148,7 @@
         bar.classList.toggle("best", row === best)
       })
       buttons.forEach((button, row) => button.setAttribute("aria-pressed", row === number))
-      let words = `The network says ${made.classes[best]}, ${(100 * shares[best]).toFixed(0)} %.`
+      let words = `The network says ${made.classes[best]}, ${(100 * shares[best]).toFixed(1)} %.`
       if (number !== null) {
         const apart = Math.max(...logits.map((logit, row) => Math.abs(logit - made.logits[number][row])))
         words += ` It is a ${made.classes[made.labels[number]]}.`
@@ -158,9 +158,21 @@
       box.dataset.logits = JSON.stringify([...logits])
     }
 
+    let again = () => choose(0) // shows the picture as it was before somebody painted on it
+
     function choose(number) {
+      again = () => choose(number)
       paint(context, pictures, number * length, ZOOM)
       tell(number)
+    }
+
+    function show(image) {
+      again = () => show(image)
+      const side = Math.min(image.width, image.height)
+      context.imageSmoothingQuality = "high"
+      clear()
+      context.drawImage(image, (image.width - side) / 2, (image.height - side) / 2, side, side, 0, 0, canvas.width, canvas.height)
+      tell()
     }
 
     function clear() {
@@ -171,12 +183,7 @@
     async function take(file) {
       if (!file) return
       try {
-        const image = await createImageBitmap(file)
-        const side = Math.min(image.width, image.height)
-        context.imageSmoothingQuality = "high"
-        clear()
-        context.drawImage(image, (image.width - side) / 2, (image.height - side) / 2, side, side, 0, 0, canvas.width, canvas.height)
-        tell()
+        show(await createImageBitmap(file))
       } catch {
         says.textContent = `Your browser can't read ${file.name} as a picture.`
       }
@@ -190,7 +197,8 @@
       take(event.target.files[0])
       event.target.value = "" // so that the same file can be chosen again
     })
-    box.querySelector(".try-clear").addEventListener("click", () => { clear(); tell() })
+    box.querySelector(".try-again").addEventListener("click", () => again())
+    box.querySelector(".try-clear").addEventListener("click", () => { again = () => { clear(); tell() }; again() })
     box.addEventListener("dragover", event => event.preventDefault())
     box.addEventListener("drop", event => { event.preventDefault(); take(event.dataTransfer.files[0]) })
 
@@ -213,7 +221,7 @@
       context.lineCap = "round"
       context.beginPath()
       context.moveTo(...last)
-      context.lineTo(...to)
+      context.lineTo(to[0] + 0.1, to[1]) // a line of no length would be no dot
       context.stroke()
       last = to
       tell()

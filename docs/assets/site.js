@@ -45,13 +45,69 @@
     }
   })
 
+  // Every Out below its code, for those who rather scroll than press. The choice is kept for the other pages.
+  function choice() {
+    const line = document.querySelector(".codeout-sentence")
+    if (!line || !document.querySelector(".codeout-block:not(#out-fit) .tabbed-set")) return
+    const button = document.createElement("button")
+    button.type = "button"
+    button.className = "outs-below-switch"
+    const set = below => {
+      root.classList.toggle("outs-below", below)
+      button.textContent = below ? "Outs in tabs" : "Outs below their code"
+    }
+    set(kept.get())
+    button.addEventListener("click", () => {
+      kept.put(!root.classList.contains("outs-below"))
+      set(kept.get())
+    })
+    line.append(button)
+  }
+
+  // Where a page may keep nothing, the choice holds until it is left.
+  const kept = {
+    below: false,
+    get() { try { return localStorage.getItem("outs-below") === "yes" } catch { return this.below } },
+    put(below) {
+      this.below = below
+      try { localStorage.setItem("outs-below", below ? "yes" : "no") } catch { /* this.below has it */ }
+    },
+  }
+
+  const root = document.documentElement
+  const later = window.requestIdleCallback || setTimeout // the page is read before anything of this is wanted
+
+  // What is far below is laid out when there is time, a little at once: then a link into the page, or the way back to
+  // it, arrives where it should. Who comes by such a link waits for all of it.
+  function lay(parts) {
+    later(() => {
+      for (const part of parts.splice(0, 4)) part.style.contentVisibility = "visible"
+      if (parts.length) lay(parts)
+    })
+  }
+
+  function arrive() {
+    const parts = [...document.querySelectorAll(".md-content__inner > *")]
+    const [how] = performance.getEntriesByType("navigation")
+    const target = location.hash ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null
+    if (target || how?.type === "back_forward" || how?.type === "reload") {
+      for (const part of parts) part.style.contentVisibility = "visible"
+      target?.scrollIntoView()
+    } else if (document.readyState === "complete") {
+      lay(parts)
+    } else {
+      addEventListener("load", () => setTimeout(() => lay(parts), 1500))
+    }
+  }
+
   function start() {
     document.querySelector(".md-search")?.setAttribute("aria-label", "Search")
-    const later = window.requestIdleCallback || setTimeout // the page is read before anything of this is wanted
+    arrive()
+    choice()
     later(() => {
       name(document)
       document.querySelectorAll(".codeout-figure").forEach(enlarge)
-      document.querySelectorAll("div.arithmatex, .codeout pre > code").forEach(box => sizes.observe(box))
+      document.querySelectorAll("div.arithmatex, .codeout pre > code, .md-typeset__scrollwrap").forEach(box => sizes.observe(box))
     })
   }
 

@@ -63,7 +63,7 @@ class Renderer:
         yield from (self._warning(source) for source in run.provenance.sources if source.standin)
         for number, (is_text, outputs) in enumerate(groupby(run.outputs, lambda output: isinstance(output, Stream))):
             if is_text:
-                yield _streams(output for output in outputs if isinstance(output, Stream))
+                yield _streams((output for output in outputs if isinstance(output, Stream)), f"{name}-{number}")
             else:
                 yield from (self._output(output, f"{name}-{number}-{i}") for i, output in enumerate(outputs))
 
@@ -74,11 +74,9 @@ class Renderer:
             case Value(data):
                 return f'<div class="codeout-value">{self._bundle(data, name, "")}</div>'
             case Error(_, _, traceback, _):
-                return (
-                    f'<div class="highlight codeout-error"><pre><code>{escape(traceback.rstrip())}</code></pre></div>'
-                )
+                return _box(escape(traceback.rstrip()), name, "codeout-error")
             case Stream():
-                return _streams([output])
+                return _streams([output], name)
 
     def _bundle(self, data: Mapping[str, str], name: str, alt: str) -> str:
         mime = next((mime for mime in RICH if mime in data), "text/plain")
@@ -95,7 +93,7 @@ class Renderer:
                 return self.markdown(part)
             case "text/latex":
                 return self.markdown(_display(part))
-        return f'<div class="highlight"><pre><code>{escape(part)}</code></pre></div>'
+        return _box(escape(part), name)
 
     @staticmethod
     def _warning(source: Source) -> str:
@@ -107,21 +105,27 @@ def _division(kind: str, origin: str, parts: Iterable[str]) -> str:
     return f'<div class="{kind}" data-origin="{escape(origin)}">{"".join(parts)}</div>'
 
 
-def _streams(streams: Iterable[Stream]) -> str:
+def _streams(streams: Iterable[Stream], name: str) -> str:
     """Return text; most of a long one is folded away."""
     lines = [(stream.name, line) for stream in streams for line in stream.text.splitlines(keepends=True)]
     if len(lines) <= FOLD:
-        return _text_box(lines)
-    rest = f"<summary>Show all {len(lines)} lines</summary>{_text_box(lines[SHOWN:])}"
-    return f'{_text_box(lines[:SHOWN])}<details class="codeout-rest">{rest}</details>'
+        return _text_box(lines, name)
+    rest = f"<summary>Show all {len(lines)} lines</summary>{_text_box(lines[SHOWN:], f'{name}-rest')}"
+    return f'{_text_box(lines[:SHOWN], name)}<details class="codeout-rest">{rest}</details>'
 
 
-def _text_box(lines: Sequence[tuple[str, str]]) -> str:
+def _text_box(lines: Sequence[tuple[str, str]], name: str) -> str:
     parts = []
-    for name, group in groupby(lines, lambda line: line[0]):
+    for channel, group in groupby(lines, lambda line: line[0]):
         text = escape("".join(line for _, line in group))
-        parts.append(text if name == "stdout" else f'<span class="codeout-stderr">{text}</span>')
-    return f'<div class="highlight codeout-stream"><pre><code>{"".join(parts).rstrip()}</code></pre></div>'
+        parts.append(text if channel == "stdout" else f'<span class="codeout-stderr">{text}</span>')
+    kind = "codeout-stream" if any("[" in line for _, line in lines) else "codeout-stream codeout-words"
+    return _box("".join(parts).rstrip(), name, kind)
+
+
+def _box(html: str, name: str, kind: str = "") -> str:
+    """Return text in a box; with a name, so that what copies it does not take it for another one."""
+    return f'<div class="{f"highlight {kind}".strip()}"><pre id="{name}-text"><code>{html}</code></pre></div>'
 
 
 def _told(provenance: Provenance, *, recorded: bool) -> str:
@@ -135,7 +139,8 @@ def _told(provenance: Provenance, *, recorded: bool) -> str:
     facts += [("Code", provenance.code)] if provenance.code else []
     facts += [("From", "a recording, made on another machine" if recorded else "the store of this site's own builds")]
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(fact)}</dd>" for name, fact in facts)
-    return f'<details class="codeout-run"><summary>{escape(" · ".join(brief))}</summary><dl>{rows}</dl></details>'
+    summary = f"<summary>{escape(' · '.join(brief))}</summary>"
+    return f'<details class="codeout-run" data-search-exclude>{summary}<dl>{rows}</dl></details>'
 
 
 def _date(provenance: Provenance) -> str:

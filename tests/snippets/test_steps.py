@@ -88,4 +88,4 @@ def test_there_is_a_line_for_each_device_that_was_recorded(tmp_path: Path) -> No
 @pytest.mark.parametrize("content", [None, "{}"])
 def test_where_nothing_was_recorded_the_page_says_so(tmp_path: Path, content: str | None) -> None:
     (stream,) = shown(tmp_path, content)
-    assert stream.text.startswith("Nobody has recorded this page on a GPU yet.")
+    assert stream.text.startswith("Other machines have other devices. Nobody has recorded this page")
