@@ -18,7 +18,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browsing import FLAGS, chromium, served
 from conftest import ROOT
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from screenshots import OPEN, settled
 from torch import nn
 
@@ -65,7 +65,9 @@ def visit(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         page.set_default_timeout(10_000)
         page.on("console", lambda message: complaints.append(f"{path}: {message.text}"))
         page.on("pageerror", lambda error: complaints.append(f"{path}: {error}"))
-        page.on("requestfailed", lambda request: complaints.append(f"{path}: {request.url} failed"))
+        page.on(
+            "requestfailed", lambda asked: None if left(asked) else complaints.append(f"{path}: {asked.url} failed")
+        )
         page.on(
             "request",
             lambda asked: None if asked.url.startswith((url, "data:", "blob:")) else complaints.append(asked.url),
@@ -77,6 +79,11 @@ def visit(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+def left(request: Request) -> bool:
+    """Return whether a request failed because the reader had gone on to another page."""
+    return request.failure == "net::ERR_ABORTED"
 
 
 def out_of(page: Page, section: str) -> Page:
