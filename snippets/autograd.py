@@ -61,7 +61,7 @@ Q.backward(gradient=external_grad)
 # --8<-- [end:q_backward]
 
 # --8<-- [start:check]
-# check if collected gradients are correct
+# are they what we worked out by hand?
 print(9 * a**2 == a.grad)
 print(-2 * b == b.grad)
 try:  # markdown-exec: hide
@@ -135,7 +135,7 @@ from torch import nn, optim
 
 model = resnet18(weights=ResNet18_Weights.DEFAULT)
 
-# freeze all the parameters in the network
+# no parameter gets a gradient from here on
 for param in model.parameters():
     param.requires_grad = False
 # --8<-- [end:freeze]
@@ -147,7 +147,7 @@ assert trainable == ["fc.weight", "fc.bias"]  # markdown-exec: hide
 # --8<-- [end:head]
 
 # --8<-- [start:only_head]
-# optimize only the classifier
+# all of them are handed over, one layer will change
 optimizer = optim.SGD(model.parameters(), lr=1e-2, momentum=0.9)
 before = {name: p.detach().clone() for name, p in model.named_parameters()}  # markdown-exec: hide
 model(images).sum().backward()  # markdown-exec: hide

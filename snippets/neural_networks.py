@@ -84,7 +84,7 @@ else:  # markdown-exec: hide
 
 # --8<-- [start:loss]
 output = net(images)
-target = torch.randn(10)  # a dummy target, for example
+target = torch.randn(10)  # made up
 target = target.view(1, -1)  # make it the same shape as output
 criterion = nn.MSELoss()
 
@@ -157,15 +157,15 @@ assert criterion(net(images), target).item() < before  # markdown-exec: hide
 # --8<-- [start:optim]
 import torch.optim as optim
 
-# create your optimizer
+# once
 optimizer = optim.SGD(net.parameters(), lr=0.01)
 
-# in your training loop:
+# at every step
 optimizer.zero_grad()  # forget the gradients of the step before
 output = net(images)
 loss = criterion(output, target)
 loss.backward()
-optimizer.step()  # does the update
+optimizer.step()  # moves the parameters
 assert criterion(net(images), target) < loss  # markdown-exec: hide
 # --8<-- [end:optim]
 

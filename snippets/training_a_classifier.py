@@ -49,19 +49,19 @@ import matplotlib.pyplot as plt
 
 
 def imshow(img, words):
-    img = img / 2 + 0.5  # unnormalize
+    img = img / 2 + 0.5  # back from -1..1 to 0..1
     plt.figure(figsize=(4.8, 1.4), label=words)  # the label is what a screen reader says
     plt.imshow(img.permute(1, 2, 0).numpy())  # matplotlib wants the channels last
     plt.axis("off")
     plt.show()
 
 
-# get some random training images
+# one batch, as the loader happens to draw it
 images, labels = next(iter(trainloader))
 
-# show images
+# all four side by side
 imshow(torchvision.utils.make_grid(images), "Four training images")
-# print labels
+# their classes in words
 print(" ".join(f"{classes[label]:5s}" for label in labels))
 assert images.shape == (4, 3, 32, 32)  # markdown-exec: hide
 # --8<-- [end:batch]
@@ -105,22 +105,22 @@ untrained = net.conv1.weight.detach().clone()  # markdown-exec: hide
 # --8<-- [start:train]
 losses = []  # of every step, for a look at them afterwards
 
-for epoch in range(2):  # loop over the dataset twice
+for epoch in range(2):  # all images, two times
     running_loss = 0.0
     for i, (inputs, labels) in enumerate(trainloader):
-        # zero the parameter gradients
+        # clear
         optimizer.zero_grad()
 
-        # forward + backward + optimize
+        # guess, send the error back, step
         outputs = net(inputs)
         loss = criterion(outputs, labels)
         loss.backward()
         optimizer.step()
 
-        # print statistics
+        # say how it goes
         losses.append(loss.item())
         running_loss += loss.item()
-        if i % 2000 == 1999:  # print every 2000 mini-batches
+        if i % 2000 == 1999:  # the mean of the last 2000
             print(f"[{epoch + 1}, {i + 1:5d}] loss: {running_loss / 2000:.3f}")
             running_loss = 0.0
 
@@ -155,7 +155,7 @@ torch.save(net.state_dict(), PATH)
 # --8<-- [start:test_batch]
 images, labels = next(iter(testloader))
 
-# show images
+# all four side by side
 imshow(torchvision.utils.make_grid(images), "The first four test images")
 print("GroundTruth: ", " ".join(f"{classes[label]:5s}" for label in labels))
 # --8<-- [end:test_batch]
@@ -206,11 +206,11 @@ assert round(math.exp(3.2 - 1.1), 1) == 8.2  # markdown-exec: hide
 # --8<-- [start:accuracy]
 correct = 0
 total = 0
-# since we're not training, we don't need the gradients of our outputs
+# nothing will be sent back
 with torch.no_grad():
     for images, labels in testloader:
         outputs = net(images)
-        # the class with the highest number is what we choose as prediction
+        # of ten numbers, the index of the highest
         _, predicted = torch.max(outputs, 1)
         total += labels.size(0)
         correct += (predicted == labels).sum().item()
@@ -221,24 +221,24 @@ assert right > 0.3  # chance: 10 %, and 0.3 points more or less in 10,000 tries 
 # --8<-- [end:accuracy]
 
 # --8<-- [start:class_accuracy]
-# prepare to count predictions for each class
+# two counts for each class
 correct_pred = {classname: 0 for classname in classes}
 total_pred = {classname: 0 for classname in classes}
 confusion = torch.zeros(10, 10)  # true class, predicted class
 
-# again no gradients needed
+# nothing will be sent back
 with torch.no_grad():
     for images, labels in testloader:
         outputs = net(images)
         _, predictions = torch.max(outputs, 1)
-        # collect the correct predictions for each class
+        # count the hits, and what was taken for what
         for label, prediction in zip(labels, predictions):
             if label == prediction:
                 correct_pred[classes[label]] += 1
             total_pred[classes[label]] += 1
             confusion[label, prediction] += 1
 
-# print accuracy for each class
+# hits out of all images of the class
 for classname, correct_count in correct_pred.items():
     accuracy = 100 * correct_count / total_pred[classname]
     print(f"Accuracy for class: {classname:5s} is {accuracy:.1f} %")

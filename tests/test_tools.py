@@ -19,6 +19,8 @@ import pytest
 import versions
 from conftest import ROOT
 
+from codeout.trials import from_json
+
 TOOLS = ROOT / "tools"
 
 
@@ -156,12 +158,15 @@ def test_an_environment_has_all_that_the_site_needs_and_the_wanted_torch(version
 
 
 def test_the_oldest_version_runs_all_pages_and_the_one_before_it_does_not() -> None:
-    failing = propose.failures(ROOT / "recordings" / "tried")
-    tried = {path.stem.removeprefix("torch-") for path in (ROOT / "recordings" / "tried").glob("*.json")}
-    broken = {versions_.removeprefix("torch ").partition(",")[0] for versions_ in failing}
-    assert versions.OLDEST in tried - broken
-    numbers = {version: tuple(map(int, version.split("."))) for version in tried}
-    assert {version for version in tried if numbers[version] < numbers[versions.OLDEST]} == broken != set()
+    trials = [from_json(path.read_text()) for path in (ROOT / "recordings" / "tried").glob("torch-[0-9]*.json")]
+    numbers = {tuple(map(int, dict(trial.packages)["torch"].split("."))): trial for trial in trials}
+    oldest = tuple(map(int, versions.OLDEST.split(".")))
+    assert oldest in numbers
+    older = [trial for number, trial in numbers.items() if number < oldest]
+    assert older
+    assert all(any(page.error for page in trial.pages) for trial in older)
+    others = [trial for number, trial in numbers.items() if number >= oldest]
+    assert not [page.error for trial in others for page in trial.pages if page.error]
 
 
 def test_an_issue_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

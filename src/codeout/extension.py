@@ -117,7 +117,7 @@ def _format(theirs: Callable[..., str], **arguments: Any) -> str:
             html = f'<div data-codeout="{escape(seen.name)}" data-key="{seen.key}">{html}</div>'
         if arguments["source"]:
             html = f'<div class="codeout-block" id="{name}">{html}{_link(name)}</div>'
-        elif seen.run and not _is_content(seen.run, arguments):
+        elif seen.run and not arguments["html"] and not _is_content(seen.run, arguments):
             html = f'<div class="codeout-alone" id="{name}">{html}</div>'
         planner.plan.html.append(html)
         return html
