@@ -110,12 +110,12 @@ def test_axe_finds_nothing_and_nothing_sticks_out(
 
 @pytest.mark.parametrize("path", PAGES)
 def test_nothing_moves_while_a_page_loads(visit: Callable[..., Page], path: str) -> None:
-    page = visit(path, viewport={"width": 390, "height": 844})
-    page.wait_for_timeout(500)
+    page = visit(path, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.wait_for_function(LAID)
     shift = """new Promise(resolve => new PerformanceObserver(list =>
       resolve(list.getEntries().map(entry => entry.value))).observe({ type: "layout-shift", buffered: true })
       || setTimeout(() => resolve([]), 300))"""
-    assert sum(page.evaluate(shift)) < 0.01
+    assert sum(page.evaluate(shift)) < 0.005
 
 
 def test_tabs_work_by_keyboard_and_each_by_itself(visit: Callable[..., Page]) -> None:
