@@ -174,6 +174,8 @@ HARM: dict[str, tuple[Callable[[Path], object], str]] = {
         "that is none",
     ),
     "a type that is none": (lambda f: shows(f, Value({"a\n::b": "x", "text/plain": "x"})), "a type that is none"),
+    "control characters": (lambda f: shows(f, Stream("stdout", "\x02amp\x03")), "control characters"),
+    "control characters in words": (lambda f: shows(f, Figure({"image/png": png((9, 9))}, "\x02")), "control"),
     "data that are not here": (lambda f: shows(f, sources=(Source("CIFAR-10", "original", "x"),)), "other data"),
     "half a letter": (lambda f: change(f, outputs=[{"kind": "stream", "name": "stdout", "text": "\ud800"}]), "text"),
     "a line that is none": (lambda f: change(f, outputs=[ERROR | {"line": [[1]]}]), "is not whole"),

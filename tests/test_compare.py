@@ -174,3 +174,13 @@ def test_a_number_beside_what_stands_for_one_is_a_difference() -> None:
 def test_what_is_no_picture_differs_from_one() -> None:
     good = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
     assert difference("image/png", good, "AAAA") == 1.0
+
+
+def test_a_path_with_a_hash_for_a_number_is_another_one() -> None:
+    old, new = ('<svg xmlns="http://www.w3.org/2000/svg"><path d="M 1 %s"/></svg>' % word for word in ("2", "#"))
+    assert difference("image/svg+xml", old, new) == 1.0
+
+
+def test_nothing_but_pictures_is_opened_as_one() -> None:
+    eps = base64.b64encode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n").decode()
+    assert difference("image/png", eps, eps + "AAAA") == 1.0

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
 import pytest
+from PIL import Image
 
 from codeout import Figure
 from codeout.drawings import DEEPEST, MOST, Refused, check
 
+FILE = io.BytesIO()
+Image.new("1", (3, 3)).save(FILE, "png")
+PNG = base64.b64encode(FILE.getvalue()).decode()
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:l="http://www.w3.org/1999/xlink" viewBox="0 0 9 9">{}</svg>'
 CHART = """
 import matplotlib
@@ -38,8 +45,11 @@ def test_charts_of_matplotlib_are_taken(run) -> None:
         "<g style='fill: rgb(1, 2, 3); clip-path: url(#c)'/>".replace("clip-path: url(#c)", "stroke: none"),
         "<g clip-path='url(#c)' transform='translate(1 2) scale(3)'/>",
         "<title>a &lt;b&gt; title</title><desc>and words</desc>",
-        "<image href='data:image/png;base64,AAAA'/>",
+        f"<image href='data:image/png;base64,{PNG}'/>",
+        "<g xml:space='preserve' transform='matrix(1 0 0 -1 0.5 2e3) rotate(30)'/>",
+        "<clipPath id='c'><path d='M0 0'/></clipPath>" + "<g clip-path='url(#c)'/>" * 1000,
     ],
+    ids=lambda part: part[:40],
 )
 def test_what_draws_is_taken(part: str) -> None:
     check(SVG.format(part))
@@ -77,6 +87,15 @@ def test_what_draws_is_taken(part: str) -> None:
         '<script xmlns="http://www.w3.org/1999/xhtml">1</script>',
         "<desc><image href='#a'/></desc>",
         "<symbol/>",
+        "<image href='data:image/png;base64,AAAA'/>",
+        f"<image href='data:image/png;base64,{'A' * 9001}'/>",
+        "<text xmlns:s='http://www.w3.org/2000/svg' s:id='__config'>{}</text>",
+        "<g l:style='position: fixed'/>",
+        "<g l:title='x'/>",
+        "<g transform='url(#url(#url(#'/>",
+        "<text href='#a'/>",
+        "<g id='a'>" + "<path d='M0 0'/>" * 1000 + "</g>" + "<use href='#a'/>" * 1000,
+        "<clipPath id='c'>" + "<path d='M0 0'/>" * 1000 + "</clipPath>" + "<g clip-path='url(#c)'/>" * 1000,
         "<g id='a'><use href='#b'/></g><use href='#a'/>",
         "<clipPath id='c'><g clip-path='url(#c)'/></clipPath>",
         "<g>" * (DEEPEST + 1) + "</g>" * (DEEPEST + 1),
@@ -104,6 +123,8 @@ def test_what_could_do_more_is_refused(part: str) -> None:
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" transform="scale(50)"/>',
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" width="calc(100vw)"/>',
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" class="md-overlay"/>',
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" height="999999px"/>',
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" role="alert"/>',
     ],
 )
 def test_a_picture_stays_in_its_frame_and_is_one(text: str) -> None:

@@ -16,7 +16,7 @@ def url(content: bytes, mime: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("mime", "ending"), [("image/png", ".png"), ("text/javascript", ".js"), ("application/x-unheard-of", ".bin")]
+    ("mime", "ending"), [("image/png", ".png"), ("text/javascript", ".js"), ("image/x-unheard-of", ".bin")]
 )
 def test_large_data_become_a_file_named_by_what_is_in_it(mime: str, ending: str) -> None:
     large, small = bytes(LEAST), bytes(100)
@@ -33,6 +33,20 @@ def test_large_data_become_a_file_named_by_what_is_in_it(mime: str, ending: str)
 
 def test_code_that_shows_such_an_address_is_left_alone() -> None:
     shown = f"<code>src=&quot;{url(bytes(LEAST), 'image/png')}&quot;</code>"
+    assert outside(shown, str) == (shown, {})
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        f'<img src="{url(bytes(LEAST), "text/html")}">',
+        f'<img src="{url(bytes(LEAST), "image/svg+xml")}">',
+        f'<text>="{url(bytes(LEAST), "image/png")}"</text>',
+        f'<img src="data:image/png;base64,{"A" * (LEAST + 1)}">',
+    ],
+    ids=["a page", "a picture that could act", "a text", "no base64"],
+)
+def test_what_is_no_picture_of_a_tag_gets_no_address(shown: str) -> None:
     assert outside(shown, str) == (shown, {})
 
 

@@ -6,9 +6,6 @@ what it shows is text or a picture that cannot act. Its HTML, Markdown and LaTeX
 
 from __future__ import annotations
 
-import base64
-import binascii
-import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,13 +17,12 @@ from codeout import drawings
 from codeout.blocks import Block
 from codeout.drawings import Refused
 from codeout.keys import FORMAT, Recipe
-from codeout.outputs import Bundle, Figure, Output, Provenance, Run, Source, Value, to_json
+from codeout.outputs import Bundle, Error, Figure, Output, Provenance, Run, Source, Stream, Value, to_json
 from codeout.store import IMAGES, MEMO, TIMES, Entry, Store
 
 LARGEST = 4_000_000  # bytes of a file
 MOST = 100_000_000  # bytes of all files
 FILES = 20_000
-PIXELS = 4_000_000  # of a picture
 LONGEST = 10_000_000  # seconds that a block may say it took
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)  # before there was anything to record
 
@@ -35,9 +31,9 @@ PICTURE = re.compile(rf"images/[0-9a-f]{{64}}\.({'|'.join(IMAGES.values())})")
 DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ()._+/-]{0,79}")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,39}")
 MODULE = re.compile(r"[\w-][\w .-]*(/[\w-][\w .-]*)*")  # a path inside the site's folder
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # Markdown's own placeholders are made of them
 MIME = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}")
 SHOWN = ("text/plain", "image/svg+xml", *IMAGES)  # the types of what a recording may show
-FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/webp": "WEBP"}  # Pillow's names
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +133,8 @@ class Check:
             raise Refused("has loaded modules from outside the site's folder")
         if not self.whole(block.block, run):
             raise Refused("has loaded other modules than are here")
+        if any(CONTROL.search(text) for output in run.outputs for text in _texts(output)):
+            raise Refused("has control characters in its text")
         kept = [_safe(output) for output in run.outputs]
         without = sorted({mime for _, left in kept for mime in left})
         shown = replace(run, outputs=tuple(output for output, _ in kept), values={}, varies=block.block.varies)
@@ -206,6 +204,19 @@ def _dated(date: str) -> None:
         raise Refused("ran at a time that can't be")
 
 
+def _texts(output: Output) -> list[str]:
+    """Return what a page would show of an output as text, or as words of a picture."""
+    match output:
+        case Stream(_, text):
+            return [text]
+        case Error(kind, message, traceback):
+            return [kind, message, traceback]
+        case Figure(data, alt):
+            return [alt, *data.values()]
+        case Value(data):
+            return [*data.values()]
+
+
 def _safe(output: Output) -> tuple[Output, set[str]]:
     """Return an output with what text and pictures there are of it, and the types that were left out."""
     if not isinstance(output, Value | Figure):
@@ -224,25 +235,8 @@ def _checked(data: Bundle) -> Bundle:
         if mime == "image/svg+xml":
             drawings.check(part)
         elif mime in IMAGES:
-            _picture(mime, part)
+            drawings.picture(mime, part)
     return data
-
-
-def _picture(mime: str, data: str) -> None:
-    """Check that a picture is one, of its type, and not too large to be opened.
-
-    Raises:
-        Refused: it is not.
-    """
-    from PIL import Image  # it comes with matplotlib; without pictures it is not needed
-
-    try:
-        picture = Image.open(io.BytesIO(base64.b64decode(data, validate=True)), formats=[FORMATS[mime]])
-        if picture.width * picture.height > PIXELS:
-            raise Refused(f"has {mime} of more than {PIXELS:,} pixels")
-        picture.load()
-    except (binascii.Error, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:
-        raise Refused(f"has {mime} that is none") from problem
 
 
 def keep(accepted: Sequence[Accepted], recordings: Store) -> None:

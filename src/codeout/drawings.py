@@ -1,4 +1,6 @@
-"""SVG from elsewhere that may stand inside a page: it draws, and can do nothing else. Text in; a reason, or none, out.
+"""Pictures from elsewhere that may stand inside a page: they show something, and can do nothing else.
+
+Text in; a reason, or none, out.
 
 What is not known to be harmless is refused: elements, attributes and properties of styles are lists of what charts
 need.
@@ -6,7 +8,11 @@ need.
 
 from __future__ import annotations
 
+import base64
+import binascii
+import io
 import re
+from collections import Counter
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
@@ -18,6 +24,9 @@ ELEMENTS = {
     *("linearGradient", "radialGradient", "stop"),
 }
 WORDS = ("title", "desc", "style")  # elements that hold text, and no elements
+TRANSFORM = re.compile(r"(?:\s*(?:matrix|translate|scale|rotate|skewX|skewY)\([\d\s.,e+-]{1,200}\)\s*,?)*")
+FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/webp": "WEBP"}  # Pillow's names
+PIXELS = 4_000_000  # of a picture
 ROOT = {"viewBox", "width", "height", "version", "role", "aria-label", "preserveAspectRatio"}
 ATTRIBUTES = {
     *("id", "d", "x", "y", "x1", "y1", "x2", "y2", "dx", "dy", "cx", "cy", "r", "rx", "ry", "fx", "fy", "points"),
@@ -28,14 +37,23 @@ PROPERTIES = {
     *("fill", "fill-opacity", "fill-rule", "clip-rule", "stroke", "stroke-width", "stroke-opacity", "stroke-linecap"),
     *("stroke-linejoin", "stroke-dasharray", "stroke-dashoffset", "stroke-miterlimit", "opacity", "color"),
     *("font", "font-family", "font-size", "font-style", "font-weight", "font-stretch", "font-variant"),
-    *("text-anchor", "dominant-baseline", "stop-color", "stop-opacity", "image-rendering", "letter-spacing"),
+    *(
+        "shape-rendering",
+        "text-anchor",
+        "dominant-baseline",
+        "stop-color",
+        "stop-opacity",
+        "image-rendering",
+        "letter-spacing",
+    ),
 }
 VALUE = re.compile(r"[\w\s.,#%+'\"-]*|(?:rgba?|hsla?)\([\d\s.,%]*\)|url\(#[\w.-]+\)")
-NUMBER = re.compile(r"-?\d{1,6}(?:\.\d{1,12})?(?:pt|px)?")
-PICTURE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/=\s]*")
+NUMBER = re.compile(r"-?\d{1,4}(?:\.\d{1,12})?(?:pt|px)?")
+PICTURE = re.compile(r"data:(?P<mime>image/(?:png|jpeg));base64,(?P<data>[A-Za-z0-9+/=\s]*)")
+SPACES = ("", "{http://www.w3.org/1999/xlink", "{http://www.w3.org/XML/1998/namespace")  # of attributes
 HERE = re.compile(r"#[\w.-]+")  # a reference within the picture
 DEEPEST = 60  # elements inside each other
-MOST = 50_000  # elements
+MOST = 50_000  # elements, and what is drawn by reference counts each time
 TALLEST = 8.0  # times as high as wide
 
 
@@ -60,7 +78,8 @@ def check(text: str) -> None:
     for name, value in root.attrib.items():
         if name not in ROOT:
             raise Refused(f"has SVG with {name!r} at its root")
-        if name in ("width", "height") and not NUMBER.fullmatch(value):
+        known = {"width": NUMBER, "height": NUMBER, "role": re.compile("img")}.get(name)
+        if known and not known.fullmatch(value):
             raise Refused(f"has SVG with {name}={value[:40]!r}")
     _frame(root.get("viewBox", ""))
     drawn = list(_drawn(root))
@@ -107,18 +126,27 @@ def _element(element: ElementTree.Element) -> None:
         if rule is None or not _harmless(rule[1]):
             raise Refused("has SVG with a style that would reach the page")
     for full, value in element.attrib.items():
-        _attribute(name, full.rpartition("}")[2], value)
+        space, _, attribute = full.rpartition("}")
+        if space not in SPACES or (space and attribute not in ("href", "space")):
+            raise Refused(f"has SVG with an attribute of another language: {attribute[:40]!r}")
+        _attribute(name, attribute, value)
 
 
 def _attribute(element: str, name: str, value: str) -> None:
     if name == "style":
         harmless = _harmless(value)
+    elif name == "href" and element == "image":
+        harmless = bool(inside := PICTURE.fullmatch(value))
+        if inside:
+            picture(inside["mime"], inside["data"])
     elif name == "href":
-        harmless = bool((PICTURE if element == "image" else HERE).fullmatch(value))
+        harmless = element == "use" and bool(HERE.fullmatch(value))
+    elif name == "transform":
+        harmless = bool(TRANSFORM.fullmatch(value))
     elif name in PROPERTIES or name == "clip-path":
         harmless = bool(VALUE.fullmatch(value))
     else:
-        harmless = name in ATTRIBUTES and (name == "transform" or "(" not in value)
+        harmless = name in ATTRIBUTES and "(" not in value
     if not harmless:
         raise Refused(f"has SVG with {name[:40]}={value[:40]!r}")
 
@@ -133,12 +161,46 @@ def _harmless(style: str) -> bool:
 
 
 def _references(drawn: list[ElementTree.Element]) -> None:
-    """Check that nothing that is drawn by reference draws by reference itself: it would grow without end."""
+    """Check that what is drawn by reference stays small, and does not itself draw by reference.
+
+    Raises:
+        Refused: it grows too much.
+    """
+    named = {element.get("id", ""): element for element in drawn}
     uses = f"{{{SVG}}}use"
-    targets = {value[1:] for element in drawn for name, value in element.attrib.items() if name.endswith("href")}
-    for element in drawn:
-        inside = list(element.iter())
-        if element.get("id") in targets and any(part.tag == uses for part in inside):
-            raise Refused("has SVG with <use> in what another <use> draws")
-        if element.tag == f"{{{SVG}}}clipPath" and any(part.get("clip-path") for part in inside):
-            raise Refused("has SVG with a clip-path in a <clipPath>")
+    asked = Counter(_target(value) for element in drawn for name, value in element.attrib.items() if _points(name))
+    total = 0
+    for name, times in asked.items():
+        if name in named:
+            inside = list(named[name].iter())
+            total += times * len(inside)
+            if any(part.tag == uses or part.get("clip-path") for part in inside):
+                raise Refused("has SVG that draws by reference in what is drawn by reference")
+    if total > MOST:
+        raise Refused(f"has SVG that draws more than {MOST:,} elements by reference")
+
+
+def _points(name: str) -> bool:
+    return name.endswith("href") or name == "clip-path"
+
+
+def _target(value: str) -> str:
+    """Return the name that `#name` or `url(#name)` points at."""
+    return value.strip().removeprefix("url(").removesuffix(")").removeprefix("#")
+
+
+def picture(mime: str, data: str) -> None:
+    """Check that a picture in base64 is one, of its type, and not too large to be opened.
+
+    Raises:
+        Refused: it is not.
+    """
+    from PIL import Image  # it comes with matplotlib; without pictures it is not needed
+
+    try:
+        shown = Image.open(io.BytesIO(base64.b64decode(data, validate=True)), formats=[FORMATS[mime]])
+        if shown.width * shown.height > PIXELS:
+            raise Refused(f"has {mime} of more than {PIXELS:,} pixels")
+        shown.load()
+    except (binascii.Error, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:
+        raise Refused(f"has {mime} that is none") from problem

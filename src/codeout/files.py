@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import re
 from collections.abc import Callable
@@ -12,6 +13,8 @@ ENDINGS = {"text/javascript": ".js"}  # that `mimetypes` knows by a rarer name
 LEAST = 8192  # characters of a URL that is worth a request
 
 _URL = re.compile(rf'="data:(?P<mime>[\w.+-]+/[\w.+-]+);base64,(?P<data>[A-Za-z0-9+/=\s]{{{LEAST},}})"')
+# Only what a page shows, or asks for by itself: no page of anybody's gets an address of its own on the site.
+_BESIDE = re.compile(r"(?:image|font|audio|video)/[\w.+-]+|text/javascript")
 
 
 def outside(html: str, address: Callable[[str], str]) -> tuple[str, dict[str, bytes]]:
@@ -27,7 +30,13 @@ def outside(html: str, address: Callable[[str], str]) -> tuple[str, dict[str, by
     files: dict[str, bytes] = {}
 
     def move(match: re.Match[str]) -> str:
-        content = base64.b64decode(match["data"])
+        inside_a_tag = html.rfind("<", 0, match.start()) > html.rfind(">", 0, match.start())
+        if not (inside_a_tag and _BESIDE.fullmatch(match["mime"])) or match["mime"] == "image/svg+xml":
+            return match[0]
+        try:
+            content = base64.b64decode(match["data"])
+        except binascii.Error:
+            return match[0]  # it is none; the browser will say so
         name = hashlib.sha256(content).hexdigest()[:20] + (
             ENDINGS.get(match["mime"]) or guess_extension(match["mime"]) or ".bin"
         )

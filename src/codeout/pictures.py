@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 
 MOVED = 0.005  # share of the picture's size by which a point may move unseen
 SHADE = 0.02  # share of full brightness by which a pixel may differ unseen
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP")  # that Pillow may read; others start programs
 LARGEST = 50_000_000  # pixels of a picture that is compared
 DRAWN = ("path", "line", "polyline", "polygon", "rect", "circle", "ellipse", "image", "text", "use")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
@@ -57,7 +58,7 @@ def _same(old: Element, new: Element, size: float) -> bool:
 def _looks(element: Element) -> dict[str, str]:
     """Return the attributes that can be seen; names of other elements can't."""
     found = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
-    return {name: re.sub(r"url\(#[^)]*\)", "url", value) for name, value in found.items() if not _is_name(name, value)}
+    return {name: re.sub(r"url\(#[^()]*\)", "url", value) for name, value in found.items() if not _is_name(name, value)}
 
 
 def _is_name(name: str, value: str) -> bool:
@@ -67,9 +68,10 @@ def _is_name(name: str, value: str) -> bool:
 def _close(old: str, new: str, size: float) -> bool:
     if old.startswith("data:image/") and new.startswith("data:image/"):
         return old == new or _pixels(old.partition(",")[2], new.partition(",")[2]) <= SHADE
-    if NUMBER.sub("#", old) != NUMBER.sub("#", new):
+    was, now = NUMBER.findall(old), NUMBER.findall(new)
+    if len(was) != len(now) or NUMBER.sub("#", old) != NUMBER.sub("#", new):
         return False
-    pairs = zip(NUMBER.findall(old), NUMBER.findall(new), strict=True)
+    pairs = zip(was, now, strict=True)
     return all(abs(float(a) - float(b)) <= MOVED * size for a, b in pairs)
 
 
@@ -78,7 +80,7 @@ def _pixels(old: str, new: str) -> float:
     from PIL import Image, ImageChops  # it comes with matplotlib; without pictures it is not needed
 
     try:
-        pair = [Image.open(io.BytesIO(base64.b64decode(data))) for data in (old, new)]
+        pair = [Image.open(io.BytesIO(base64.b64decode(data)), formats=FORMATS) for data in (old, new)]
         if pair[0].size != pair[1].size or pair[0].width * pair[0].height > LARGEST:
             return 1.0
         was, now = (picture.convert("RGBA") for picture in pair)
