@@ -177,7 +177,7 @@ def test_what_is_no_picture_differs_from_one() -> None:
 
 
 def test_a_path_with_a_hash_for_a_number_is_another_one() -> None:
-    old, new = ('<svg xmlns="http://www.w3.org/2000/svg"><path d="M 1 %s"/></svg>' % word for word in ("2", "#"))
+    old, new = (f'<svg xmlns="http://www.w3.org/2000/svg"><path d="M 1 {word}"/></svg>' for word in ("2", "#"))
     assert difference("image/svg+xml", old, new) == 1.0
 
 

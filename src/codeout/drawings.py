@@ -37,15 +37,8 @@ PROPERTIES = {
     *("fill", "fill-opacity", "fill-rule", "clip-rule", "stroke", "stroke-width", "stroke-opacity", "stroke-linecap"),
     *("stroke-linejoin", "stroke-dasharray", "stroke-dashoffset", "stroke-miterlimit", "opacity", "color"),
     *("font", "font-family", "font-size", "font-style", "font-weight", "font-stretch", "font-variant"),
-    *(
-        "shape-rendering",
-        "text-anchor",
-        "dominant-baseline",
-        "stop-color",
-        "stop-opacity",
-        "image-rendering",
-        "letter-spacing",
-    ),
+    *("text-anchor", "dominant-baseline", "stop-color", "stop-opacity", "letter-spacing"),
+    *("image-rendering", "shape-rendering"),
 }
 VALUE = re.compile(r"[\w\s.,#%+'\"-]*|(?:rgba?|hsla?)\([\d\s.,%]*\)|url\(#[\w.-]+\)")
 NUMBER = re.compile(r"-?\d{1,4}(?:\.\d{1,12})?(?:pt|px)?")
@@ -198,7 +191,8 @@ def picture(mime: str, data: str) -> None:
     from PIL import Image  # it comes with matplotlib; without pictures it is not needed
 
     try:
-        shown = Image.open(io.BytesIO(base64.b64decode(data, validate=True)), formats=[FORMATS[mime]])
+        content = base64.b64decode("".join(data.split()), validate=True)
+        shown = Image.open(io.BytesIO(content), formats=[FORMATS[mime]])
         if shown.width * shown.height > PIXELS:
             raise Refused(f"has {mime} of more than {PIXELS:,} pixels")
         shown.load()
