@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -77,5 +78,5 @@ def test_a_terminal_shows_a_line_for_each_running_session(tmp_path: Path) -> Non
         os.waitpid(pid, 0)
     text = shown.decode()
     assert "block 1 of 1, 1 s" in text
-    assert "step 5" in text
+    assert len(set(re.findall(r"step [1-7]", text))) >= 3, "four times a second, what was printed last"
     assert text.rstrip().endswith("1 blocks are up to date")

@@ -54,25 +54,13 @@ class Running:
 
     def run(self, work: Work) -> list[Run]:
         """Run what is new of a session: all of it in a new worker, or the end of it in one that goes on from a copy."""
-        from codeout.child import Worker  # here, so that a build with nothing to run is quick
-
         session, recipes = work.begin()
         if not session:
             return []
-        if self._closing.is_set():
-            raise BlockError(f"{session[0]}: not run: the build is ending")
         name = session_name(session)
         start = time.monotonic()
         known = self.store.time(name)
-        kept = self.kept.pop(name, None)
-        done = kept.go_on(session, recipes, self.config) if kept else 0
-        if kept is None or not done:
-            kept = Resumable(Worker(self.config))
-        self.workers.add(kept.worker)
-        if self._closing.is_set():  # since it was asked above, before there was a worker to end
-            self.workers.discard(kept.worker)
-            kept.worker.close()
-            raise BlockError(f"{session[0]}: not run: the build is ending")
+        kept, done = self._process(session, recipes)
         about = f", about {known.seconds:.0f} s" if known and not done else ""
         log.info("codeout: %s: running %d blocks%s", name, len(session) - done, about)
         began = Status(name, done + 1, len(session), start, known.seconds if known and not done else None)
@@ -103,6 +91,28 @@ class Running:
             self._keep_time(name, Time(round(seconds, 1), kept.forks))
         log.info("codeout: %s: done in %.1f s", name, seconds)
         return [*kept.runs, *failed]
+
+    def _process(self, session: Sequence[Block], recipes: Sequence[Recipe]) -> tuple[Resumable, int]:
+        """Return the process that is to run a session, and how many of its blocks have run in it.
+
+        Raises:
+            BlockError: the build is ending.
+        """
+        from codeout.child import Worker  # here, so that a build with nothing to run is quick
+
+        ending = BlockError(f"{session[0]}: not run: the build is ending")
+        if self._closing.is_set():
+            raise ending
+        kept = self.kept.pop(session_name(session), None)
+        done = kept.go_on(session, recipes, self.config) if kept else 0
+        if kept is None or not done:
+            kept = Resumable(Worker(self.config))
+        self.workers.add(kept.worker)
+        if self._closing.is_set():  # since it was asked above, before there was a worker to end
+            self.workers.discard(kept.worker)
+            kept.worker.close()
+            raise ending
+        return kept, done
 
     def _blocks(self, kept: Resumable, work: Work, began: Status) -> list[Run]:
         """Run the blocks that are left, and keep what they produced; return what to show from one that failed on."""

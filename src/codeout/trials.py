@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass
 from html import escape
 from itertools import groupby
 from textwrap import shorten
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codeout.blocks import Block, block_name, sessions
-from codeout.compare import compare
 from codeout.config import Config
-from codeout.environment import environment
 from codeout.errors import CodeoutError
 from codeout.outputs import Run
-from codeout.run import Engine
+
+if TYPE_CHECKING:
+    from codeout.run import Engine
 
 LONGEST = 240  # characters of an error that are shown
 FOLDER = "tried"  # of the recordings
@@ -52,6 +52,9 @@ def tried(engine: Engine, blocks: Sequence[Block], published: Mapping[str, Run],
         published: runs to compare with, by the names of their blocks.
         date: of today, ISO 8601.
     """
+    from codeout.compare import compare  # here, since a build that shows the table needs neither
+    from codeout.environment import environment
+
     pages = []
     for path, group in groupby(blocks, lambda block: block.place.path):
         own = list(group)
