@@ -93,6 +93,7 @@ def test_what_draws_is_taken(part: str) -> None:
         "<g l:style='position: fixed'/>",
         "<g l:title='x'/>",
         "<g transform='url(#url(#url(#'/>",
+        f"<g transform='{'scale(1)      ' * 60}x'/>",
         "<text href='#a'/>",
         "<g id='a'>" + "<path d='M0 0'/>" * 1000 + "</g>" + "<use href='#a'/>" * 1000,
         "<clipPath id='c'>" + "<path d='M0 0'/>" * 1000 + "</clipPath>" + "<g clip-path='url(#c)'/>" * 1000,

@@ -55,8 +55,9 @@ def test_code_and_out_are_tabs(tmp_path: Path) -> None:
     assert "<p><div" not in shown
 
 
-def test_a_block_that_produced_nothing_is_plain_code(tmp_path: Path) -> None:
-    shown = convert(page((TABS, "x = 1")), tmp_path)
+@pytest.mark.parametrize(("options", "code"), [(TABS, "x = 1"), (f'{TABS} html="on"', "x = 1\nprint()")])
+def test_a_block_that_produced_nothing_is_plain_code(tmp_path: Path, options: str, code: str) -> None:
+    shown = convert(page((options, code)), tmp_path)
     assert "tabbed" not in shown
     assert "x = 1" in plain(shown)
     assert "codeout-run" not in shown

@@ -24,7 +24,8 @@ ELEMENTS = {
     *("linearGradient", "radialGradient", "stop"),
 }
 WORDS = ("title", "desc", "style")  # elements that hold text, and no elements
-TRANSFORM = re.compile(r"(?:\s*(?:matrix|translate|scale|rotate|skewX|skewY)\([\d\s.,e+-]{1,200}\)\s*,?)*")
+# Space is matched in one place between two steps, so that a wrong one is refused as soon as a right one is taken.
+TRANSFORM = re.compile(r"(?:[\s,]*(?:matrix|translate|scale|rotate|skewX|skewY)\([\d\s.,e+-]{1,200}\))*[\s,]*")
 FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/webp": "WEBP"}  # Pillow's names
 PIXELS = 4_000_000  # of a picture
 ROOT = {"viewBox", "width", "height", "version", "role", "aria-label", "preserveAspectRatio"}

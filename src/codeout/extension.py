@@ -145,13 +145,15 @@ def _laid_out(block: Block, seen: Seen, name: str, arguments: dict[str, Any], la
     outputs = _each_device(block, seen, name, output, arguments) if seen.beside else {"": output}
     if not arguments["source"] and len(outputs) == 1:
         return output
-    if not any(outputs.values()):
+    if not any(html.strip() for html in outputs.values()):
         arguments["source"] = "above"  # a block that produced nothing is plain code, with no empty tab
 
     def make() -> str:
         page = _several(list(outputs), arguments) if len(outputs) > 1 else _one(arguments)
         page = page.replace(f"exec-{MarkdownConverter.counter}--", f"{name}--")  # the same from one build to the next
-        return re.sub(r"<p>(<div[^>]*></div>)</p>", r"\1", page)  # a paragraph can't hold a division
+        return re.sub(
+            r'<p>(<div class="codeout-here"[^>]*></div>)</p>', r"\1", page
+        )  # a paragraph can't hold a division
 
     parts = {key: value for key, value in arguments.items() if key != "md"}
     layout = layouts.get({**parts, "name": name, "devices": [*outputs]}, make) if layouts else make()

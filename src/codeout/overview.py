@@ -114,7 +114,9 @@ def facts(rows: Sequence[Row], gpu: Sequence[str] = ()) -> str:
             kind = "Not the real thing" if source.standin else "Data"
             found.setdefault(kind, {})[f"{source.name}: {source.note}"] = None
     for page in _without_gpu(rows, gpu):
-        found.setdefault("Not run", {})[f"{page}, on a GPU: this machine has none, and there is no recording"] = None
+        found.setdefault("Not run", {})[
+            f"{page}, on a GPU: this machine has none, and nobody has recorded this code"
+        ] = None
     items = "".join(f"<dt>{escape(name)}</dt><dd>{escape('; '.join(values))}</dd>" for name, values in found.items())
     return f'<dl class="codeout-facts">{items}</dl>'
 
