@@ -88,7 +88,7 @@ from torch.autograd.functional import jacobian
 J = jacobian(lambda a: 3 * a**3 - b**2, a)
 v = external_grad
 print(J)
-print(J.T @ v == a.grad)
+print(J.T @ v == a.grad)  # (1)!
 assert torch.equal(J.T @ v, a.grad)  # markdown-exec: hide
 assert torch.equal(J, torch.diag(9 * a.detach() ** 2))  # markdown-exec: hide
 # --8<-- [end:jacobian]

@@ -11,18 +11,16 @@ import torch.nn.functional as F
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        # one channel (gray) in, six out; each filter sees 5 by 5 pixels
-        self.conv1 = nn.Conv2d(1, 6, 5)
+        self.conv1 = nn.Conv2d(1, 6, 5)  # (1)!
         self.conv2 = nn.Conv2d(6, 16, 5)
-        # y = Wx + b
-        self.fc1 = nn.Linear(16 * 5 * 5, 120)  # 16 maps of 5 by 5
+        self.fc1 = nn.Linear(16 * 5 * 5, 120)  # (2)!
         self.fc2 = nn.Linear(120, 84)
         self.fc3 = nn.Linear(84, 10)
 
     def forward(self, x):  # (N, 1, 32, 32)
         x = F.max_pool2d(F.relu(self.conv1(x)), (2, 2))  # (N, 6, 14, 14)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2)  # (N, 16, 5, 5)
-        x = torch.flatten(x, 1)  # all dimensions except the batch: (N, 400)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)  # (N, 16, 5, 5)  # (3)!
+        x = torch.flatten(x, 1)  # (N, 400)  # (4)!
         x = F.relu(self.fc1(x))  # (N, 120)
         x = F.relu(self.fc2(x))  # (N, 84)
         return self.fc3(x)  # (N, 10)
@@ -85,7 +83,7 @@ else:  # markdown-exec: hide
 # --8<-- [start:loss]
 output = net(images)
 target = torch.randn(10)  # made up
-target = target.view(1, -1)  # make it the same shape as output
+target = target.view(1, -1)  # (1)!
 criterion = nn.MSELoss()
 
 loss = criterion(output, target)
@@ -150,7 +148,7 @@ before = loss.item()  # markdown-exec: hide
 learning_rate = 0.01
 with torch.no_grad():
     for f in net.parameters():
-        f -= learning_rate * f.grad
+        f -= learning_rate * f.grad  # (1)!
 assert criterion(net(images), target).item() < before  # markdown-exec: hide
 # --8<-- [end:update]
 

@@ -16,14 +16,14 @@ transform = v2.Compose(
     [
         v2.ToImage(),  # picture to tensor, numbers still 0..255
         v2.ToDtype(torch.float32, scale=True),  # 0..1
-        v2.Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # -1..1
+        v2.Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # -1..1  # (1)!
     ]
 )
 
 batch_size = 4
 
 trainset = torchvision.datasets.CIFAR10(root="./data", train=True, download=True, transform=transform)
-trainloader = torch.utils.data.DataLoader(trainset, batch_size=batch_size, shuffle=True)
+trainloader = torch.utils.data.DataLoader(trainset, batch_size=batch_size, shuffle=True)  # (2)!
 
 testset = torchvision.datasets.CIFAR10(root="./data", train=False, download=True, transform=transform)
 testloader = torch.utils.data.DataLoader(testset, batch_size=batch_size, shuffle=False)
@@ -50,8 +50,8 @@ import matplotlib.pyplot as plt
 
 def imshow(img, words):
     img = img / 2 + 0.5  # back from -1..1 to 0..1
-    plt.figure(figsize=(4.8, 1.4), label=words)  # the label is what a screen reader says
-    plt.imshow(img.permute(1, 2, 0).numpy())  # matplotlib wants the channels last
+    plt.figure(figsize=(4.8, 1.4), label=words)  # (1)!
+    plt.imshow(img.permute(1, 2, 0).numpy())  # (2)!
     plt.axis("off")
     plt.show()
 
@@ -119,12 +119,13 @@ for epoch in range(2):  # all images, two times
 
         # say how it goes
         losses.append(loss.item())
-        running_loss += loss.item()
+        running_loss += loss.item()  # (1)!
         if i % 2000 == 1999:  # the mean of the last 2000
             print(f"[{epoch + 1}, {i + 1:5d}] loss: {running_loss / 2000:.3f}")
             running_loss = 0.0
 
 print("Finished Training")
+assert isinstance(loss.item(), float) and (loss + loss).grad_fn is not None  # markdown-exec: hide
 assert len(losses) == 2 * len(trainloader)  # each image was seen twice  # markdown-exec: hide
 first, last = torch.tensor(losses[:1000]).mean(), torch.tensor(losses[-1000:]).mean()  # markdown-exec: hide
 assert last < 0.8 * first, (first, last)  # markdown-exec: hide
@@ -181,7 +182,7 @@ assert torch.equal(outputs, trained(images))  # bit for bit  # markdown-exec: hi
 # --8<-- [end:outputs]
 
 # --8<-- [start:predicted]
-_, predicted = torch.max(outputs, 1)
+_, predicted = torch.max(outputs, 1)  # (1)!
 
 print("Predicted: ", " ".join(f"{classes[label]:5s}" for label in predicted))
 # --8<-- [end:predicted]
@@ -206,14 +207,13 @@ assert round(math.exp(3.2 - 1.1), 1) == 8.2  # markdown-exec: hide
 # --8<-- [start:accuracy]
 correct = 0
 total = 0
-# nothing will be sent back
-with torch.no_grad():
+with torch.no_grad():  # (1)!
     for images, labels in testloader:
         outputs = net(images)
         # of ten numbers, the index of the highest
         _, predicted = torch.max(outputs, 1)
         total += labels.size(0)
-        correct += (predicted == labels).sum().item()
+        correct += (predicted == labels).sum().item()  # (2)!
 
 print(f"Accuracy of the network on the {total} test images: {100 * correct // total} %")
 right = correct / total  # markdown-exec: hide

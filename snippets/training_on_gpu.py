@@ -7,7 +7,8 @@ import prelude  # noqa: F401
 import torch
 
 if torch.accelerator.is_available():
-    device = torch.device(torch.accelerator.current_accelerator().type, torch.accelerator.current_device_index())
+    kind = torch.accelerator.current_accelerator().type  # (1)!
+    device = torch.device(kind, torch.accelerator.current_device_index())
 else:
     device = torch.device("cpu")
 
@@ -95,13 +96,13 @@ def seconds_per_step(device, width, steps=10):
     optimizer = torch.optim.SGD(net.parameters(), lr=0.001, momentum=0.9)
     inputs, labels = torch.rand(64, 3, 32, 32, device=device), torch.randint(10, (64,), device=device)
     times = []
-    for _ in range(3 + steps):  # the first three warm up
+    for _ in range(3 + steps):  # (1)!
         start = time.perf_counter()
         optimizer.zero_grad()
         criterion(net(inputs), labels).backward()
         optimizer.step()
         if device.type != "cpu":
-            torch.accelerator.synchronize()  # a device works on by itself: wait for it
+            torch.accelerator.synchronize()  # (2)!
         times.append(time.perf_counter() - start)
     return torch.tensor(times[3:]).median().item()
 

@@ -144,6 +144,40 @@ def test_what_is_copied_of_an_out_is_the_out(visit: Callable[..., Page]) -> None
     assert len(ids) == len(set(ids)) > 20
 
 
+def test_a_note_is_numbered_in_sight_and_nobody_copies_the_number(visit: Callable[..., Page]) -> None:
+    phone = {"width": 390, "height": 844}
+    page = visit("neural_networks/", viewport=phone, permissions=["clipboard-read", "clipboard-write"])
+    block = out_of(page, "net")
+    block.scroll_into_view_if_needed()
+    marks = block.locator(".codeout-mark")
+    assert marks.count() == block.locator(".codeout-notes > li").count() == 4
+    inside = """mark => mark.getBoundingClientRect().right <= mark.closest("code").getBoundingClientRect().right"""
+    assert marks.evaluate_all(f"marks => marks.every({inside})"), "a line that goes on to the right hides its number"
+    block.get_by_title("Copy to clipboard").first.click()
+    page.wait_for_function("navigator.clipboard.readText().then(text => text.includes('class Net'))")
+    copied = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert "        self.conv1 = nn.Conv2d(1, 6, 5)" in [line.rstrip() for line in copied]
+    expect(block.locator(".codeout-notes")).to_contain_text("Each filter sees 5 by 5 pixels.")
+    block.get_by_text("Out", exact=True).click()
+    expect(block.locator(".codeout-notes")).to_be_hidden()
+
+
+def test_a_live_page_keeps_the_notes_of_a_block_whose_first_output_comes(browser: Browser) -> None:
+    code = '<div class="highlight"><pre><code>x = 1</code></pre></div>'
+    shown = f'<div class="tabs">{code}<ol class="codeout-notes"></ol><div class="codeout">Out</div></div>'
+    page = browser.new_page()
+    page.set_content(
+        f'<div data-codeout="a" data-key="k">{code}<ol class="codeout-notes"><li>One</li></ol></div>'
+        "<script>EventSource = class { constructor() { window.events = this } }</script>"
+    )
+    page.add_script_tag(path=ROOT / "src/codeout/live.js")
+    news = json.dumps({"a": {"key": "k", "html": shown}})
+    page.evaluate("data => events.onmessage({ data })", news)
+    expect(page.locator(".tabs .codeout")).to_have_text("Out")
+    expect(page.locator(".tabs .codeout-notes")).to_have_text("One")
+    page.close()
+
+
 def test_outs_stand_below_their_code_for_who_asks_and_on_the_next_page_too(visit: Callable[..., Page]) -> None:
     page = visit("autograd/")
     out = out_of(page, "check").locator(".codeout")

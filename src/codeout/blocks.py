@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from markdown_exec import MARKDOWN_EXEC_AUTO, validator
 from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
 
 from codeout.errors import PageError
+from codeout.keys import same_program
 
 LANGUAGES = ("python", "py")
 OPENING = re.compile(r"^(?P<indent>[> ]*)(?P<fence>`{3,}|~{3,})[ {]*(?:[^`]*[. ])?(?:python|py)\b")
+MARK = re.compile(r"# \((\d+)\)!$", re.MULTILINE)  # of a note to a line, as in Material for MkDocs
 OURS = ("raises", "timeout", "varies")  # options of a block that markdown-exec does not know
 SHOWN = ("hl_lines", "linenums", "title", "title_mode")  # options of a shown block, which it passes on
 THEIRS = (
@@ -61,6 +64,16 @@ class Block:
         same = self.origin.path == self.place.path
         return f"{self.place}" if same else f"{self.place} ({self.origin})"
 
+    @property
+    def unmarked(self) -> str:
+        """Its code as it runs: each line is there, and no mark of a note. So a note that comes or goes runs nothing."""
+        return _unmarked(self.code)
+
+    @property
+    def marks(self) -> list[int]:
+        """The numbers of the notes that its code marks, in order."""
+        return [int(number) for number in MARK.findall(self.code)] if self.unmarked != self.code else []
+
     def line(self, number: int | None) -> str:
         """Return where line `number` of the origin's file is, in words for a message."""
         if number is None:
@@ -68,6 +81,12 @@ class Block:
         if self.origin.path == self.place.path:
             return f"{self.place.path}:{number}"
         return f"{self.place} ({self.origin.path}:{number})"
+
+
+@cache
+def _unmarked(code: str) -> str:
+    without = MARK.sub("", code)
+    return without if without == code or same_program(without, code) else code
 
 
 def sessions(blocks: Iterable[Block]) -> list[tuple[Block, ...]]:

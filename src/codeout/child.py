@@ -85,7 +85,7 @@ class Worker:
         """
         limit = block.timeout or self._config.timeout
         request = {
-            "code": block.code,
+            "code": block.unmarked,
             "file": block.origin.path,
             "line": block.origin.line,
             "width": block.width,

@@ -46,7 +46,7 @@ def session_recipes(session: Sequence[Block], config: Config) -> list[Recipe]:
             reached |= _imports(more)
             here = environment(texts, config)
         options = (f"width={block.width}", f"workdir={block.workdir}", *(["varies"] if block.varies else []))
-        steps.append(Step(block.code, options, own, here))
+        steps.append(Step(block.unmarked, options, own, here))
     return recipes(steps, before)
 
 

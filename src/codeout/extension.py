@@ -24,6 +24,7 @@ from codeout.blocks import LANGUAGES, OURS, Block, Finder
 from codeout.config import Config
 from codeout.errors import CodeoutError
 from codeout.layouts import Layouts, here
+from codeout.notes import Notes, marked
 from codeout.outputs import Run, Stream, Value
 from codeout.overview import sentence
 from codeout.recordings import label
@@ -91,6 +92,8 @@ class CodeoutExtension(Extension):
         values = Values(md, self.site, lambda: planner.plan)
         md.treeprocessors.register(values, NAME, 15)  # after inline patterns (20), before `attr_list` (8)
         md.treeprocessors.register(_Sentence(md, planner), f"{NAME}-sentence", 14)
+        notes = Notes(md, self.site, lambda: planner.plan)
+        md.treeprocessors.register(notes, f"{NAME}-notes", -1)  # when the text of a note is done: after `unescape` (0)
 
 
 def makeExtension(**options: Any) -> CodeoutExtension:  # noqa: N802 (the name that Python-Markdown calls)
@@ -135,7 +138,7 @@ def _laid_out(block: Block, seen: Seen, name: str, arguments: dict[str, Any], la
     """Return source and output in markdown-exec's own layout; our HTML stands in it for what the code printed."""
     if arguments["source"] == "console":
         if seen.run and _plain(seen.run):
-            return _console(seen.run, arguments)
+            return marked(_console(seen.run, arguments), block.marks)
         arguments["source"] = "above"  # a figure has no place in a console
     if seen.run and _is_content(seen.run, arguments):
         text = "".join(_text(output) for output in seen.run.outputs)
@@ -151,9 +154,10 @@ def _laid_out(block: Block, seen: Seen, name: str, arguments: dict[str, Any], la
     def make() -> str:
         page = _several(list(outputs), arguments) if len(outputs) > 1 else _one(arguments)
         page = page.replace(f"exec-{MarkdownConverter.counter}--", f"{name}--")  # the same from one build to the next
-        return re.sub(
+        page = re.sub(
             r'<p>(<div class="codeout-here"[^>]*></div>)</p>', r"\1", page
         )  # a paragraph can't hold a division
+        return marked(page, block.marks)
 
     parts = {key: value for key, value in arguments.items() if key != "md"}
     layout = layouts.get({**parts, "name": name, "devices": [*outputs]}, make) if layouts else make()

@@ -125,10 +125,12 @@ def _changes(old: Mapping[str, str], new: Mapping[str, str], words: str) -> list
 def normal(code: str) -> str:
     """Return code without the white space that can't change what it does: at the ends of lines, and around it."""
     stripped = "\n".join(line.rstrip() for line in code.strip("\n").split("\n"))
-    if stripped == code:
-        return code
+    return stripped if stripped == code or same_program(stripped, code) else code
+
+
+def same_program(one: str, other: str) -> bool:
+    """Return whether two codes do the same; not if one of them is no Python."""
     try:
-        same = ast.dump(ast.parse(stripped)) == ast.dump(ast.parse(code))
+        return ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
     except (SyntaxError, ValueError):
-        return code
-    return stripped if same else code
+        return False

@@ -28,8 +28,12 @@
     fresh.innerHTML = html
     const before = place.querySelector(".codeout")
     const after = fresh.content.querySelector(".codeout")
-    if (before && after) before.replaceWith(after)
-    else place.replaceChildren(fresh.content)
+    if (before && after) return before.replaceWith(after)
+    for (const part of [".highlight", ".codeout-notes"]) { // the code is the same, and what belongs to it is here
+      const [here, there] = [place, fresh.content].map(root => root.querySelector(`${part}:not(.codeout ${part})`))
+      if (here && there) there.replaceWith(here)
+    }
+    place.replaceChildren(fresh.content)
   }
 
   function connect() {

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from codeout import prose
-from codeout.blocks import Block
+from codeout.blocks import MARK, Block
 from codeout.outputs import Error, Figure, Output, Provenance, Run, Stream, Value
 
 HIDDEN = "# markdown-exec: hide"
@@ -23,7 +23,7 @@ TAB = re.compile(r"""^(?P<indent>\s*)===[!+]?\s+"(?P<title>[^"]*)"\s*$""")
 LINK = re.compile(r"(?<=\]\()(?P<page>[\w./-]*?)(?P<name>[\w-]+)\.md(?P<anchor>#[\w-]+)?(?=[)\s])")
 ATTRIBUTES = re.compile(r"\s?\{:?\s*[.#][^{}\n]*\}")
 VALUE = re.compile(rf"(?s)^ *```.*?^ *```|`[^`\n]*`|{prose.NAMED.pattern}", re.MULTILINE)  # code is left as it is
-MARK = "\0"  # stands where a block was, while prose is made readable
+HOLE = "\0"  # stands where a block was, while prose is made readable
 ELSEWHERE = "*What stands here is made for the page in the browser.*"  # for a block whose code is hidden whole
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
@@ -108,13 +108,14 @@ def script(page: Page) -> str:
 
 def split(page: Page) -> Iterator[Cell]:
     """Yield the prose and the blocks of a page, in order."""
-    codes = without_hidden([block.code for block in page.blocks])
+    shown = without_hidden([block.code for block in page.blocks])
+    codes = [MARK.sub(r"# (\1)", code) for code in shown]  # the numbers of the notes, which follow as text
     lines = FRONT.sub(lambda match: "\n" * match[0].count("\n"), page.text).split("\n")
     for number in reversed(range(len(page.blocks))):  # from the last: what is above keeps its lines
         opening = page.blocks[number].place.line - 1
         indent = lines[opening][: len(lines[opening]) - len(lines[opening].lstrip())]
-        lines[opening : _end(lines, opening) + 1] = [f"{indent}{MARK}{number}"]
-    parts = re.split(rf"^.*{MARK}\d+$", readable("\n".join(lines), page.url), flags=re.MULTILINE)
+        lines[opening : _end(lines, opening) + 1] = [f"{indent}{HOLE}{number}"]
+    parts = re.split(rf"^.*{HOLE}\d+$", readable("\n".join(lines), page.url), flags=re.MULTILINE)
     for above, part in enumerate(parts):
         text = VALUE.sub(partial(_value, runs=page.runs, above=above), part)
         text = re.sub(r"\A[>\s]*\n|[>\s]*\Z", "", text)

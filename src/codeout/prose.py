@@ -88,7 +88,9 @@ def typed(text: str, page: str, blocks: Sequence[Block], runs: Sequence[Run]) ->
 
 def _numbers(block: Block, run: Run) -> Iterator[re.Match[str]]:
     values = " ".join(str(value) for value in run.values.values())
-    return re.finditer(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:e-?\d+)?", f"{block.code}\n{as_text(run)}\n{values}")
+    return re.finditer(
+        r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:e-?\d+)?", f"{block.unmarked}\n{as_text(run)}\n{values}"
+    )
 
 
 def _same(shown: str, value: float, percent: bool) -> bool:

@@ -103,7 +103,8 @@ def words(tag: Tag) -> str:
 
 
 def visible(code: str) -> str:
-    return "\n".join(line for line in code.split("\n") if "markdown-exec: hide" not in line).strip()
+    shown = "\n".join(line for line in code.split("\n") if "markdown-exec: hide" not in line).strip()
+    return re.sub(r"(# \(\d+\))!$", r"\1", shown, flags=re.MULTILINE)  # the number of a note
 
 
 def section_code(page: str, section: str) -> str:

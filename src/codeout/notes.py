@@ -1,0 +1,97 @@
+"""Notes to lines of code: `# (1)!` in a block marks a line, and the numbered list below the block has the words.
+
+The marks are those of Material for MkDocs; here they work in a tab, too, and a reader needs no script for them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from xml.etree.ElementTree import Element
+
+from markdown import Markdown
+from markdown.treeprocessors import Treeprocessor
+from markdown.util import HTML_PLACEHOLDER_RE
+
+from codeout.site import Plan, Site
+
+SHOWN = re.compile(
+    r'<span class="(?P<kind>c1?)">(?P<words>[^<]*?)(?P<gap> *)# \((?P<number>\d+)\)!</span>'
+)  # by Pygments
+SOURCE = re.compile(r'<div class="(?:[\w-]+ )*highlight\b')
+PLACE = '<ol class="codeout-notes"></ol>'  # stands after a block's code until its list is known
+
+
+def marked(html: str, marks: Sequence[int]) -> str:
+    """Return the HTML of a block with its marks as numbers, and a place after its code for what they say."""
+    source = SOURCE.search(html)
+    if not marks or source is None:
+        return html
+    end = _end(html, source.start())
+    code = SHOWN.sub(_number, html[source.start() : end], count=len(marks))
+    return html[: source.start()] + code + PLACE + html[end:]
+
+
+def _number(mark: re.Match[str]) -> str:
+    words = f'<span class="{mark["kind"]}">{mark["words"]}</span>{mark["gap"]}' if mark["words"] else ""
+    # Still a comment, so that who copies the code copies Python.
+    return f'{words}<span class="codeout-mark"><span># (</span>{mark["number"]}<span>)</span></span>'
+
+
+def _end(html: str, start: int) -> int:
+    """Return where the division that begins at `start` is closed."""
+    depth = 0
+    for tag in re.compile(r"<(/?)div\b[^>]*>").finditer(html, start):
+        depth += -1 if tag[1] else 1
+        if depth == 0:
+            return tag.end()
+    return len(html)
+
+
+class Notes(Treeprocessor):
+    """Moves the list below a block whose code has marks to the end of that code."""
+
+    def __init__(self, md: Markdown, site: Site, plan: Callable[[], Plan]) -> None:
+        """Take the site, and what returns the plan of the page that is being converted."""
+        super().__init__(md)
+        self._site, self._plan = site, plan
+
+    def run(self, root: Element) -> None:
+        """Go through the blocks of a page.
+
+        Raises:
+            Exception: a mark has no note, or a note no mark; of the kind that the site's generator shows as a message.
+        """
+        plan = self._plan()
+        waiting = {html: number for number, html in enumerate(plan.html) if PLACE in html}
+        if not waiting:
+            return
+        stash = self.md.htmlStash.rawHtmlBlocks
+        for parent in root.iter():
+            for child, after in pairwise([*parent, None]):
+                match = (
+                    HTML_PLACEHOLDER_RE.fullmatch((child.text or "").strip())
+                    if child is not None and child.tag == "p"
+                    else None
+                )
+                html = str(stash[int(match[1])]) if match else ""
+                if match is None or html not in waiting:
+                    continue
+                notes = after if after is not None and after.tag == "ol" else None
+                self._check(waiting.pop(html), [] if notes is None else notes.findall("li"))
+                if notes is not None:
+                    notes.set("class", "codeout-notes")
+                    tail, notes.tail = notes.tail, None
+                    stash[int(match[1])] = html.replace(PLACE, self.md.serializer(notes))
+                    child.tail = tail
+                    parent.remove(notes)
+        for number in waiting.values():  # of a block that is no paragraph of its own: nothing can follow it
+            self._check(number, [])
+
+    def _check(self, number: int, notes: Sequence[Element]) -> None:
+        block = self._plan().blocks[number]
+        if sorted({*block.marks}) != [*range(1, len(notes) + 1)]:
+            marks = ", ".join(map(str, block.marks))
+            has = f"the numbered list below it has {len(notes)}" if notes else "no numbered list comes right below it"
+            raise self._site.fault(f"{block}: its code marks the notes {marks}, but {has}")
