@@ -234,10 +234,10 @@ def _mirror() -> str:
 
 
 def _fetch(mirror: str, path: str) -> bytes:
-    import urllib.request  # here, since a build that has its data need not wait for it
-
     try:
         if mirror.startswith(("http://", "https://")):
+            import urllib.request  # here, since a build that has its data need not wait for it
+
             with urllib.request.urlopen(f"{mirror}/{path}", timeout=TIMEOUT) as answer:
                 return bytes(answer.read())
         return (Path(mirror).expanduser() / path).read_bytes()

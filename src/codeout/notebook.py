@@ -8,7 +8,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from codeout import prose
@@ -184,6 +184,11 @@ def without_hidden(codes: Sequence[str]) -> list[str]:
     A hidden statement stays if a line that is shown, or a hidden one that stays, uses a name that it alone binds. All
     lines of a block stay if the rest is no Python.
     """
+    return [*_without_hidden(tuple(codes))]
+
+
+@cache  # a notebook, its script and what both import are made of the same blocks
+def _without_hidden(codes: Sequence[str]) -> tuple[str, ...]:
     statements = [_Statement(number, node, code) for number, code in enumerate(codes) for node in _body(code)]
     kept = [statement for statement in statements if not statement.hidden]
     waiting = list(kept)
@@ -205,7 +210,7 @@ def without_hidden(codes: Sequence[str]) -> list[str]:
         ]
         text = "\n".join(shown).strip("\n")
         found.append(text if _parses(text) else "\n".join(_bare(line) for line in lines).strip("\n"))
-    return found
+    return tuple(found)
 
 
 class _Statement:
