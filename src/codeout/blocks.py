@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,10 @@ class Block:
     def marks(self) -> list[int]:
         """The numbers of the notes that its code marks, in order."""
         return [int(number) for number in MARK.findall(self.code)] if self.unmarked != self.code else []
+
+    def of(self, patterns: Iterable[str]) -> bool:
+        """Return whether its session is one of those that the patterns of a setting name."""
+        return any(fnmatchcase(self.session, pattern) for pattern in patterns)
 
     def line(self, number: int | None) -> str:
         """Return where line `number` of the origin's file is, in words for a message."""

@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
@@ -121,12 +120,12 @@ def data_files(session: Sequence[Block], config: Config) -> list[str]:
     Raises:
         PageError: one of them is not there.
     """
-    name = session[0].session
-    found = [path for pattern, paths in config.data.items() if fnmatchcase(name, pattern) for path in paths]
+    first = session[0]
+    found = [path for pattern, paths in config.data.items() if first.of([pattern]) for path in paths]
     for path in found:
         if not config.path(path).is_file():
             made = f"; {config.prepare} should have made it" if config.prepare else ""
-            raise PageError(f"{session[0].place}: session {name!r} depends on {path}, which is not there{made}")
+            raise PageError(f"{first.place}: session {first.session!r} depends on {path}, which is not there{made}")
     return found
 
 

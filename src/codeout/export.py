@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +62,6 @@ def page_of(blocks: Sequence[Block], runs: Sequence[Run], config: Config, url: s
     codes = without_hidden([block.code for block in blocks])
     files = environment.modules("\n".join([prelude, *codes]), config)
     modules = {Path(file.path).stem: config.path(file.path).read_text(encoding="utf8") for file in files}
-    gpu = any(fnmatchcase(block.session, pattern) for block in blocks for pattern in config.gpu)
+    gpu = any(block.of(config.gpu) for block in blocks)
     text = config.path(blocks[0].place.path).read_text(encoding="utf8")
     return Page(text, blocks, runs, modules, prelude, url and url.rstrip("/") + "/", gpu)

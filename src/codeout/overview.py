@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 from html import escape
 from itertools import groupby
 from pathlib import PurePath
@@ -123,7 +122,7 @@ def facts(rows: Sequence[Row], gpu: Sequence[str] = ()) -> str:
 
 def _without_gpu(rows: Sequence[Row], gpu: Sequence[str]) -> list[str]:
     """Return the titles of pages with sessions that use a GPU, and that have not run on one."""
-    wanted = [row for row in rows if any(fnmatchcase(row.block.session, pattern) for pattern in gpu)]
+    wanted = [row for row in rows if row.block.of(gpu)]
     ran = {(row.page, row.block.session) for row in wanted if row.run.provenance.device != "CPU"}
     return list(dict.fromkeys(row.page for row in wanted if (row.page, row.block.session) not in ran))
 

@@ -7,7 +7,6 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from codeout import accept as accepting
@@ -84,7 +83,7 @@ def accept(site: Described, asked: argparse.Namespace) -> int:
 def on_gpu(site: Described, blocks: Sequence[Block]) -> list[Block]:
     """Return the blocks of the sessions that use a GPU, by the settings; all, if they name none."""
     patterns = site.config.gpu or ("*",)
-    return [block for block in blocks if any(fnmatchcase(block.session, pattern) for pattern in patterns)]
+    return [block for block in blocks if block.of(patterns)]
 
 
 def plan(site: Described, asked: argparse.Namespace) -> int:

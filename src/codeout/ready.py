@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 
 from codeout.blocks import block_name
 from codeout.config import Config
@@ -56,7 +55,7 @@ def _recordings(look: Look, recorded: Newest, config: Config, now: datetime) -> 
     names = [block_name(look.session, number) for number in range(1, len(look.session) + 1)]
     devices = sorted({device for name, device in recorded if name in names})
     first = look.session[0]
-    if not devices and any(fnmatchcase(first.session, pattern) for pattern in config.required):
+    if not devices and first.of(config.required):
         yield f"{first}: needs a recording from another device, and has none: `required` names its session"
     for device in devices:
         entries = [recorded.get((name, device)) for name in names]

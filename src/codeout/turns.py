@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from threading import Condition
 
 from codeout import environment
@@ -24,7 +23,7 @@ class Turns:
 
     def alone(self, session: Sequence[Block]) -> bool:
         """Return whether nothing may run beside a session."""
-        return _matches(session, self._config.alone)
+        return session[0].of(self._config.alone)
 
     @contextmanager
     def take(self, session: Sequence[Block]) -> Iterator[None]:
@@ -49,8 +48,4 @@ class Turns:
                 self._free.notify_all()
 
     def _needs_gpu(self, session: Sequence[Block]) -> bool:
-        return _matches(session, self._config.gpu) and environment.device() != "CPU"
-
-
-def _matches(session: Sequence[Block], patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(block.session, pattern) for block in session[:1] for pattern in patterns)
+        return session[0].of(self._config.gpu) and environment.device() != "CPU"
