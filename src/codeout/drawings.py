@@ -26,7 +26,12 @@ ELEMENTS = {
 WORDS = ("title", "desc", "style")  # elements that hold text, and no elements
 # Space is matched in one place between two steps, so that a wrong one is refused as soon as a right one is taken.
 TRANSFORM = re.compile(r"(?:[\s,]*(?:matrix|translate|scale|rotate|skewX|skewY)\([\d\s.,e+-]{1,200}\))*[\s,]*")
-FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/webp": "WEBP"}  # Pillow's names
+FORMATS = {
+    "image/png": "PNG",
+    "image/jpeg": "JPEG",
+    "image/gif": "GIF",
+    "image/webp": "WEBP",
+}  # Pillow's names; it starts programs for others
 PIXELS = 4_000_000  # of a picture
 ROOT = {"viewBox", "width", "height", "version", "role", "aria-label", "preserveAspectRatio"}
 ATTRIBUTES = {

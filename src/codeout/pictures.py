@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
+from codeout.drawings import FORMATS
+
 MOVED = 0.005  # share of the picture's size by which a point may move unseen
 SHADE = 0.02  # share of full brightness by which a pixel may differ unseen
-FORMATS = ("PNG", "JPEG", "GIF", "WEBP")  # that Pillow may read; others start programs
 LARGEST = 50_000_000  # pixels of a picture that is compared
 DRAWN = ("path", "line", "polyline", "polygon", "rect", "circle", "ellipse", "image", "text", "use")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
@@ -80,7 +81,7 @@ def _pixels(old: str, new: str) -> float:
     from PIL import Image, ImageChops  # it comes with matplotlib; without pictures it is not needed
 
     try:
-        pair = [Image.open(io.BytesIO(base64.b64decode(data)), formats=FORMATS) for data in (old, new)]
+        pair = [Image.open(io.BytesIO(base64.b64decode(data)), formats=[*FORMATS.values()]) for data in (old, new)]
         if pair[0].size != pair[1].size or pair[0].width * pair[0].height > LARGEST:
             return 1.0
         was, now = (picture.convert("RGBA") for picture in pair)
