@@ -162,6 +162,29 @@ def test_a_note_is_numbered_in_sight_and_nobody_copies_the_number(visit: Callabl
     expect(block.locator(".codeout-notes")).to_be_hidden()
 
 
+ANNOTATED = """
+site_name: Small
+theme: {name: material, font: false, features: [content.code.annotate]}
+markdown_extensions: [pymdownx.superfences, pymdownx.highlight, pymdownx.tabbed: {alternate_style: true}, codeout]
+plugins: [codeout, markdown-exec]
+"""
+
+
+def test_with_materials_annotations_the_notes_become_those(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "mkdocs.yml").write_text(ANNOTATED)
+    fence = '```python exec="on" source="tabbed-left" tabs="Code|Out"\nprint(1)  # (1)!\n```'
+    (tmp_path / "docs/index.md").write_text(f"# Title\n\n{fence}\n\n1. Says why.\n")
+    subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict"], cwd=tmp_path, check=True)
+    with served(tmp_path / "site") as url:
+        page = browser.new_page()
+        page.goto(url)
+        page.locator(".codeout-mark .md-annotation").focus()
+        expect(page.locator(".md-tooltip")).to_contain_text("Says why.")
+        expect(page.locator(".codeout-notes")).to_be_hidden()
+        page.close()
+
+
 def test_a_live_page_keeps_the_notes_of_a_block_whose_first_output_comes(browser: Browser) -> None:
     code = '<div class="highlight"><pre><code>x = 1</code></pre></div>'
     shown = f'<div class="tabs">{code}<ol class="codeout-notes"></ol><div class="codeout">Out</div></div>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def test_a_layout_is_made_once_until_its_parts_change(tmp_path: Path) -> None:
 def test_an_installed_package_makes_all_layouts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = Layouts.load(tmp_path / "x", []).settings
     monkeypatch.setattr(layouts, "stamp", lambda: ["another"])
+    assert Layouts.load(tmp_path / "x", []).settings != before
+
+
+def test_an_edit_of_the_engine_makes_all_layouts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layouts, "__file__", str(tmp_path / "layouts.py"))
+    (tmp_path / "notes.py").write_text("one")
+    before = Layouts.load(tmp_path / "x", []).settings
+    assert Layouts.load(tmp_path / "x", []).settings == before
+    os.utime(tmp_path / "notes.py", ns=(1, 1))
     assert Layouts.load(tmp_path / "x", []).settings != before
 
 

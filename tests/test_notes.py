@@ -51,7 +51,7 @@ def test_the_list_comes_right_after_the_code_in_every_layout(tmp_path: Path, opt
 
 def test_a_mark_is_a_number_for_readers_and_a_comment_for_those_who_copy(tmp_path: Path) -> None:
     html = shown(tmp_path)
-    assert html.count('<span class="codeout-mark">') == 2
+    assert re.findall(r'<span class="c1 codeout-mark" data-note="(\d)"># \(\1\)</span>', html) == ["1", "2"]
     assert "x = 1  # (1)\ny = 2  # why\nprint(x + y)  # (2)\n" in plain(html)
 
 

@@ -34,7 +34,8 @@ class Layouts:
     @classmethod
     def load(cls, file: Path, extensions: object) -> Layouts:
         """Return what was kept, unless it was made by other packages or other settings of the site's extensions."""
-        layouts = cls(file, digest(stamp(), json.dumps(extensions, default=_name, sort_keys=True)))
+        own = [each.stat().st_mtime_ns for each in sorted(Path(__file__).parent.glob("*.py"))]  # it may be edited, too
+        layouts = cls(file, digest(stamp(), own, json.dumps(extensions, default=_name, sort_keys=True)))
         try:
             content = json.loads(file.read_text(encoding="utf8"))
             if content["settings"] == layouts.settings:

@@ -35,8 +35,9 @@ def marked(html: str, marks: Sequence[int]) -> str:
 
 def _number(mark: re.Match[str]) -> str:
     words = f'<span class="{mark["kind"]}">{mark["words"]}</span>{mark["gap"]}' if mark["words"] else ""
-    # Still a comment, so that who copies the code copies Python.
-    return f'{words}<span class="codeout-mark"><span># (</span>{mark["number"]}<span>)</span></span>'
+    # Still a comment: who copies the code copies Python, and Material's own annotations find it where they are on.
+    number = mark["number"]
+    return f'{words}<span class="{mark["kind"]} codeout-mark" data-note="{number}"># ({number})</span>'
 
 
 def _end(html: str, start: int) -> int:

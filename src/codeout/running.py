@@ -62,7 +62,8 @@ class Running:
         known = self.store.time(name)
         kept, done = self._process(session, recipes)
         about = f", about {known.seconds:.0f} s" if known and not done else ""
-        log.info("codeout: %s: running %d blocks%s", name, len(session) - done, about)
+        left = len(session) - done
+        log.info("codeout: %s: running %d block%s%s", name, left, "" if left == 1 else "s", about)
         began = Status(name, done + 1, len(session), start, known.seconds if known and not done else None)
         try:
             work.by(kept.worker)
