@@ -50,7 +50,7 @@ x
 
     With text, and code:
 
-    ```python exec="on" session="s"
+    ```python exec="on" session="s" source="above"
     print(x)
     ```
 
@@ -146,10 +146,25 @@ def test_a_page_for_a_gpu_asks_for_one() -> None:
         ([f"try:  {HIDDEN}\n    1 / 0  {HIDDEN}\nexcept Exception:  {HIDDEN}\n    pass  {HIDDEN}\nx = 1"], ["x = 1"]),
         ([f"if True:  {HIDDEN}\n    x = 1"], ["if True:\n    x = 1"]),
         (["def f(:"], ["def f(:"]),
+        ([f"assert all(p for p in [1])  {HIDDEN}\np = 2", "print([p for p in [3]])"], ["p = 2", "print([p for p in [3]])"]),
     ],
 )  # fmt: skip
 def test_hidden_lines_go_unless_something_shown_needs_them(codes: list[str], shown: list[str]) -> None:
     assert without_hidden(codes) == shown
+
+
+def test_of_a_block_that_stands_apart_only_what_is_needed_stays() -> None:
+    codes = ["import drawing\nx = 1\ndrawing.show(x)", "print(x)"]
+    assert without_hidden(codes) == codes
+    assert without_hidden(codes, [0]) == ["x = 1", "print(x)"]
+
+
+def test_a_script_has_no_block_whose_code_its_page_does_not_show() -> None:
+    text = page().text + "\n```python exec='on' session='s'\nhelper.draw(x)\n```\n"
+    written = script(page(text, (), (), (Stream("stdout", "drawn"),)))
+    assert "draw(" not in written
+    assert ELSEWHERE in written
+    assert "helper.draw(x)" in notebook(page(text))
 
 
 HELPER = {"helper": "def double(x):\n    return 2 * x\n"}
@@ -177,6 +192,8 @@ def test_a_script_runs_beside_the_modules_that_it_names(tmp_path: Path) -> None:
     (tmp_path / "helper.py").write_text(HELPER["helper"])
     done = run_in(tmp_path, "a.py")
     assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
+    alone = script(page("```python exec='on' source='above'\nprint(1)\n```", modules=HELPER))
+    assert "helper" not in alone
 
 
 @pytest.fixture(scope="module")

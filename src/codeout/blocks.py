@@ -59,6 +59,7 @@ class Block:
     workdir: str = ""
     section: str = ""  # of the snippet that is its code
     varies: bool = False  # its output is measured, and never the same twice
+    shown: bool = True  # its code is on the page, too, and not its output alone
 
     def __str__(self) -> str:
         """Return where the block is, and where its code is if that is elsewhere."""
@@ -293,6 +294,7 @@ def _block(code: str, options: dict[str, Any], place: Place, origin: Place, sect
         workdir=options["workdir"] or "",
         section=section,
         varies=varies == "true",
+        shown=bool(options["source"]),
     )
 
 

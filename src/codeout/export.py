@@ -17,7 +17,7 @@ from codeout.store import write
 if TYPE_CHECKING:
     from codeout.notebook import Page
 
-FORMAT = 1  # raise it when the same page makes another notebook
+FORMAT = 2  # raise it when the same page makes another notebook
 
 
 @dataclass(frozen=True, slots=True)

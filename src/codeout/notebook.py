@@ -6,7 +6,7 @@ import ast
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
@@ -95,20 +95,33 @@ def checked(text: str) -> str:
 
 
 def script(page: Page) -> str:
-    """Return a page as a script whose comments are its prose, in cells that editors know (`# %%`)."""
-    names = ", ".join(f"{name}.py" for name in page.modules)
-    parts = [f"# It needs these files beside it: {names}\n"] if names else []
+    """Return a page as a script whose comments are its prose, in cells that editors know (`# %%`).
+
+    A block whose code the page does not show is left out, unless something that is shown needs it.
+    """
+    apart = [number for number, block in enumerate(page.blocks) if not block.shown]
+    cells = list(split(page, apart))
+    parts = []
+    if any(_imports(cell.text) & {*page.modules} for cell in cells if cell.block):
+        parts.append(f"# It needs these files beside it: {', '.join(f'{name}.py' for name in page.modules)}\n")
     if page.prelude:
         parts.append(f"# %%\n{without_hidden([page.prelude])[0]}\n")
-    for cell in split(page):
+    for cell in cells:
         comment = textwrap.indent(cell.text, "# ", lambda line: True).replace("# \n", "#\n")
         parts.append(f"# %%\n{cell.text}\n" if cell.block else f"# %% [markdown]\n{comment}\n")
     return "\n".join(parts)
 
 
-def split(page: Page) -> Iterator[Cell]:
-    """Yield the prose and the blocks of a page, in order."""
-    shown = without_hidden([block.code for block in page.blocks])
+def _imports(code: str) -> set[str]:
+    """Return the names that the statements of a code import; those are what they bind."""
+    imports = [node for node in _body(code) if isinstance(node, ast.Import | ast.ImportFrom)]
+    modules = {node.module for node in imports if isinstance(node, ast.ImportFrom)}
+    return {str(module) for module in modules} | {alias.name for node in imports for alias in node.names}
+
+
+def split(page: Page, apart: Sequence[int] = ()) -> Iterator[Cell]:
+    """Yield the prose and the blocks of a page, in order; blocks that stand `apart` are hidden whole."""
+    shown = without_hidden([block.code for block in page.blocks], apart)
     codes = [MARK.sub(r"# (\1)", code) for code in shown]  # the numbers of the notes, which follow as text
     lines = FRONT.sub(lambda match: "\n" * match[0].count("\n"), page.text).split("\n")
     for number in reversed(range(len(page.blocks))):  # from the last: what is above keeps its lines
@@ -178,18 +191,20 @@ def _line(line: str, url: str) -> str:
     return LINK.sub(absolute, line)
 
 
-def without_hidden(codes: Sequence[str]) -> list[str]:
-    """Return codes that run one after the other, without the lines that a page hides.
+def without_hidden(codes: Sequence[str], apart: Sequence[int] = ()) -> list[str]:
+    """Return codes that run one after the other, without the lines that a page hides; `apart` are hidden whole.
 
     A hidden statement stays if a line that is shown, or a hidden one that stays, uses a name that it alone binds. All
     lines of a block stay if the rest is no Python.
     """
-    return [*_without_hidden(tuple(codes))]
+    return [*_without_hidden(tuple(codes), frozenset(apart))]
 
 
 @cache  # a notebook, its script and what both import are made of the same blocks
-def _without_hidden(codes: Sequence[str]) -> tuple[str, ...]:
-    statements = [_Statement(number, node, code) for number, code in enumerate(codes) for node in _body(code)]
+def _without_hidden(codes: Sequence[str], apart: Set[int]) -> tuple[str, ...]:
+    statements = [
+        _Statement(number, node, code, number in apart) for number, code in enumerate(codes) for node in _body(code)
+    ]
     kept = [statement for statement in statements if not statement.hidden]
     waiting = list(kept)
     while waiting:
@@ -205,8 +220,11 @@ def _without_hidden(codes: Sequence[str]) -> tuple[str, ...]:
     for number, code in enumerate(codes):
         stay = {n for s in kept if s.block == number and s.hidden for n in s.lines}
         lines = code.split("\n")
+        hides = number in apart and _parses(code)
         shown = [
-            _bare(line) for n, line in enumerate(lines, start=1) if n in stay or not line.rstrip().endswith(HIDDEN)
+            _bare(line)
+            for n, line in enumerate(lines, start=1)
+            if n in stay or not (hides or line.rstrip().endswith(HIDDEN))
         ]
         text = "\n".join(shown).strip("\n")
         found.append(text if _parses(text) else "\n".join(_bare(line) for line in lines).strip("\n"))
@@ -216,14 +234,15 @@ def _without_hidden(codes: Sequence[str]) -> tuple[str, ...]:
 class _Statement:
     """A statement of a block: the lines that it takes, the names that it binds, and those that it uses."""
 
-    def __init__(self, block: int, node: ast.stmt, code: str) -> None:
+    def __init__(self, block: int, node: ast.stmt, code: str, apart: bool = False) -> None:
         self.block = block
         self.lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
         lines = code.split("\n")
-        self.hidden = all(lines[n - 1].rstrip().endswith(HIDDEN) for n in self.lines)
+        self.hidden = apart or all(lines[n - 1].rstrip().endswith(HIDDEN) for n in self.lines)
         names = [each for each in ast.walk(node) if isinstance(each, ast.Name)]
         self.uses = {name.id for name in names if isinstance(name.ctx, ast.Load)}
-        self.binds = {name.id for name in names if not isinstance(name.ctx, ast.Load)}
+        inner = {n for each in ast.walk(node) if isinstance(each, ast.comprehension) for n in ast.walk(each.target)}
+        self.binds = {name.id for name in names if not isinstance(name.ctx, ast.Load) and name not in inner}
         for each in ast.walk(node):
             if isinstance(each, ast.Import | ast.ImportFrom):
                 self.binds |= {(alias.asname or alias.name).split(".")[0] for alias in each.names}
