@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from test_sites import CONFIG, SNIPPET, build, shown
 
-from codeout import layouts
+from codeout import layouts, packages
 from codeout.layouts import Layouts
 
 
@@ -38,7 +38,7 @@ def test_an_installed_package_makes_all_layouts_anew(tmp_path: Path, monkeypatch
 
 
 def test_an_edit_of_the_engine_makes_all_layouts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layouts, "__file__", str(tmp_path / "layouts.py"))
+    monkeypatch.setattr(packages, "__file__", str(tmp_path / "packages.py"))
     (tmp_path / "notes.py").write_text("one")
     before = Layouts.load(tmp_path / "x", []).settings
     assert Layouts.load(tmp_path / "x", []).settings == before

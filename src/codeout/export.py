@@ -12,12 +12,11 @@ from codeout.blocks import Block
 from codeout.config import Config
 from codeout.keys import digest
 from codeout.outputs import Run
+from codeout.packages import edits
 from codeout.store import write
 
 if TYPE_CHECKING:
     from codeout.notebook import Page
-
-FORMAT = 2  # raise it when the same page makes another notebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Exports:
         text = self.config.path(blocks[0].place.path).read_bytes()
         # The key of a run covers all that its code depends on: the prelude and the modules, too.
         told = [(block.raises, run.provenance) for block, run in zip(blocks, runs, strict=True)]
-        key = digest(FORMAT, text, told, self.url, self.config.gpu)
+        key = digest(edits(), text, told, self.url, self.config.gpu)
         file = self.folder / f"{key[:40]}.{kind}"
         if not file.is_file():
             from codeout.notebook import notebook, script  # here, so that a build with nothing to make is quick

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from codeout.keys import digest
-from codeout.packages import stamp
+from codeout.packages import edits, stamp
 from codeout.store import write
 
 
@@ -34,8 +34,7 @@ class Layouts:
     @classmethod
     def load(cls, file: Path, extensions: object) -> Layouts:
         """Return what was kept, unless it was made by other packages or other settings of the site's extensions."""
-        own = [each.stat().st_mtime_ns for each in sorted(Path(__file__).parent.glob("*.py"))]  # it may be edited, too
-        layouts = cls(file, digest(stamp(), own, json.dumps(extensions, default=_name, sort_keys=True)))
+        layouts = cls(file, digest(stamp(), edits(), json.dumps(extensions, default=_name, sort_keys=True)))
         try:
             content = json.loads(file.read_text(encoding="utf8"))
             if content["settings"] == layouts.settings:

@@ -67,6 +67,11 @@ def stamp() -> list[str]:
     return [sys.version, *(f"{folder} {folder.stat().st_mtime_ns}" for folder in folders if folder.is_dir())]
 
 
+def edits() -> list[int]:
+    """Return what changes when this engine's own code is edited where it lies, or upgraded."""
+    return [file.stat().st_mtime_ns for file in sorted(Path(__file__).parent.glob("*.py"))]
+
+
 def _providers(module: str) -> list[str]:
     """Return the installed distributions that provide a module; most are named like it."""
     try:
