@@ -12,7 +12,7 @@ print(data.ready("resnet18"))  # markdown-exec: hide
 model = resnet18(weights=ResNet18_Weights.DEFAULT)
 images = torch.rand(1, 3, 64, 64)  # a batch of one image: channels, height, width
 labels = torch.rand(1, 1000)  # one value for each ImageNet class
-print(sum(p.numel() for p in model.parameters()), "parameters")
+print(sum(p.numel() for p in model.parameters()), "parameters")  # (1)!
 # --8<-- [end:model]
 
 # --8<-- [start:forward]
@@ -43,6 +43,7 @@ import torch
 
 a = torch.tensor([2.0, 3.0], requires_grad=True)
 b = torch.tensor([6.0, 4.0], requires_grad=True)
+assert a.grad_fn is None and (a + b).grad_fn is not None  # markdown-exec: hide
 # --8<-- [end:leaves]
 
 # --8<-- [start:q]
@@ -114,7 +115,7 @@ for value in (2.0, -2.0):
     x = torch.tensor(value, requires_grad=True)
     y = f(x)
     y.backward()
-    print(f"f({value}) = {y.item()}, gradient {x.grad.item()}, by {y.grad_fn.name()}")
+    print(f"f({value}) = {y.item()}, gradient {x.grad.item()}, by {y.grad_fn.name()}")  # (1)!
     assert x.grad == (12 if value > 0 else -1)  # markdown-exec: hide
 # --8<-- [end:dynamic]
 
@@ -127,6 +128,7 @@ a = x + y
 print(f"Does `a` require gradients? : {a.requires_grad}")
 b = x + z
 print(f"Does `b` require gradients?: {b.requires_grad}")
+assert torch.rand(1).requires_grad_().requires_grad  # markdown-exec: hide
 assert not a.requires_grad and b.requires_grad  # markdown-exec: hide
 # --8<-- [end:tracking]
 
@@ -141,7 +143,8 @@ for param in model.parameters():
 # --8<-- [end:freeze]
 
 # --8<-- [start:head]
-model.fc = nn.Linear(512, 10)
+assert model.fc.in_features == 512  # markdown-exec: hide
+model.fc = nn.Linear(512, 10)  # (1)!
 trainable = [name for name, p in model.named_parameters() if p.requires_grad]  # markdown-exec: hide
 assert trainable == ["fc.weight", "fc.bias"]  # markdown-exec: hide
 # --8<-- [end:head]

@@ -393,7 +393,7 @@ def _step(node: Node, x: float, y: float, width: float, height: float, foot: flo
 
 
 def _hint(foot: float) -> str:
-    return f'<g class="hint">{_text(MARGIN, foot, "Point at a box, or go there by Tab:", anchor="start")}' + (
+    return f'<g class="hint">{_text(MARGIN, foot, "Point at a box, tap it, or go there by Tab:", anchor="start")}' + (
         f"{_text(MARGIN, foot + 18, 'what flowed there stands here.', anchor='start')}</g>"
     )
 

@@ -18,8 +18,8 @@ class Net(nn.Module):
         self.fc3 = nn.Linear(84, 10)
 
     def forward(self, x):  # (N, 1, 32, 32)
-        x = F.max_pool2d(F.relu(self.conv1(x)), (2, 2))  # (N, 6, 14, 14)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2)  # (N, 16, 5, 5)  # (3)!
+        x = F.max_pool2d(F.relu(self.conv1(x)), (2, 2))  # (N, 6, 14, 14)  # (3)!
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)  # (N, 16, 5, 5)
         x = torch.flatten(x, 1)  # (N, 400)  # (4)!
         x = F.relu(self.fc1(x))  # (N, 120)
         x = F.relu(self.fc2(x))  # (N, 84)
@@ -44,13 +44,14 @@ assert [s.shape for s in figures.stages(net, example) if "convolution" in s.name
 # --8<-- [start:parameters]
 params = list(net.parameters())
 print(len(params))
-print(params[0].size())  # conv1's .weight
+print(params[0].size())  # conv1's .weight  # (1)!
+numbers = sum(p.numel() for p in params)  # markdown-exec: hide
 assert len(params) == 10 and all(isinstance(p, nn.Parameter) for p in params)  # markdown-exec: hide
 assert params[0] is net.conv1.weight  # markdown-exec: hide
 # --8<-- [end:parameters]
 
 # --8<-- [start:forward]
-images = torch.randn(1, 1, 32, 32)
+images = torch.randn(1, 1, 32, 32)  # (1)!
 out = net(images)
 print(out)
 assert out.shape == (1, 10)  # markdown-exec: hide
@@ -96,7 +97,7 @@ steps = []
 function = loss.grad_fn
 while function is not None:
     steps.append(function.name())
-    inputs = [f for f, _ in function.next_functions if f is not None]
+    inputs = [f for f, _ in function.next_functions if f is not None]  # (1)!
     # go on towards the image, not into a weight or a bias
     function = next((f for f in inputs if "AccumulateGrad" not in f.name() and f.name() != "TBackward0"), None)
 print(*reversed(steps), sep="\n-> ")
@@ -185,7 +186,7 @@ assert sum(p.numel() for p in net.conv2.parameters()) == 16 * 6 * 5 * 5 + 16  # 
 # --8<-- [start:exercise_3]
 net.zero_grad()
 criterion(net(images), target).backward()
-once = net.conv1.bias.grad.clone()
+once = net.conv1.bias.grad.clone()  # (1)!
 criterion(net(images), target).backward()
 print(net.conv1.bias.grad / once)
 assert torch.allclose(net.conv1.bias.grad, 2 * once)  # markdown-exec: hide

@@ -12,18 +12,18 @@ from torchvision.transforms import v2
 # --8<-- [start:dataset]
 import data  # markdown-exec: hide
 print(data.ready("cifar10"))  # markdown-exec: hide
-transform = v2.Compose(
+transform = v2.Compose(  # (1)!
     [
         v2.ToImage(),  # picture to tensor, numbers still 0..255
         v2.ToDtype(torch.float32, scale=True),  # 0..1
-        v2.Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # -1..1  # (1)!
+        v2.Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # -1..1  # (2)!
     ]
 )
 
 batch_size = 4
 
 trainset = torchvision.datasets.CIFAR10(root="./data", train=True, download=True, transform=transform)
-trainloader = torch.utils.data.DataLoader(trainset, batch_size=batch_size, shuffle=True)  # (2)!
+trainloader = torch.utils.data.DataLoader(trainset, batch_size=batch_size, shuffle=True)  # (3)!
 
 testset = torchvision.datasets.CIFAR10(root="./data", train=False, download=True, transform=transform)
 testloader = torch.utils.data.DataLoader(testset, batch_size=batch_size, shuffle=False)
@@ -62,7 +62,7 @@ images, labels = next(iter(trainloader))
 # all four side by side
 imshow(torchvision.utils.make_grid(images), "Four training images")
 # their classes in words
-print(" ".join(f"{classes[label]:5s}" for label in labels))
+print(" ".join(f"{classes[label]:5s}" for label in labels))  # (3)!
 assert images.shape == (4, 3, 32, 32)  # markdown-exec: hide
 # --8<-- [end:batch]
 
@@ -99,6 +99,8 @@ import torch.optim as optim
 
 criterion = nn.CrossEntropyLoss()
 optimizer = optim.SGD(net.parameters(), lr=0.001, momentum=0.9)
+probability = F.softmax(torch.tensor([3.0, 1.0, 0.5]), dim=0)[0]  # markdown-exec: hide
+assert torch.isclose(criterion(torch.tensor([[3.0, 1.0, 0.5]]), torch.tensor([0])), -probability.log())  # markdown-exec: hide
 untrained = net.conv1.weight.detach().clone()  # markdown-exec: hide
 # --8<-- [end:optimizer]
 
@@ -135,7 +137,7 @@ begins, ends = first.item(), last.item()  # markdown-exec: hide
 # --8<-- [start:curve]
 import math
 
-smooth = torch.tensor(losses[: len(losses) // 500 * 500]).view(-1, 500).mean(dim=1).tolist()
+smooth = torch.tensor(losses[: len(losses) // 500 * 500]).view(-1, 500).mean(dim=1).tolist()  # (1)!
 plt.plot(range(500, 500 * len(smooth) + 1, 500), smooth)
 plt.axhline(math.log(10), linestyle=":", color="gray")  # guessing: each class one in ten
 plt.title("Loss while training")
@@ -212,8 +214,8 @@ with torch.no_grad():  # (1)!
         outputs = net(images)
         # of ten numbers, the index of the highest
         _, predicted = torch.max(outputs, 1)
-        total += labels.size(0)
-        correct += (predicted == labels).sum().item()  # (2)!
+        total += labels.size(0)  # (2)!
+        correct += (predicted == labels).sum().item()  # (3)!
 
 print(f"Accuracy of the network on the {total} test images: {100 * correct // total} %")
 right = correct / total  # markdown-exec: hide
@@ -248,7 +250,7 @@ assert sum(correct_pred.values()) == correct == confusion.trace()  # markdown-ex
 # --8<-- [start:bars]
 accuracies = [100 * correct_pred[name] / total_pred[name] for name in classes]
 plt.barh(classes, accuracies)
-plt.axvline(10, linestyle=":", color="gray")  # chance
+plt.axvline(10, linestyle=":", linewidth=2, color="white")  # chance
 plt.gca().invert_yaxis()
 plt.title("Accuracy of each class")
 plt.xlabel("% of the test images of the class; dotted: chance")
@@ -256,7 +258,7 @@ plt.show()
 # --8<-- [end:bars]
 
 # --8<-- [start:confusion]
-share = 100 * confusion / confusion.sum(dim=1, keepdim=True)  # % of each true class
+share = 100 * confusion / confusion.sum(dim=1, keepdim=True)  # % of each true class  # (1)!
 
 plt.figure(figsize=(4.8, 4.2))
 plt.imshow(share.numpy())
@@ -274,7 +276,7 @@ plt.show()
 
 # --8<-- [start:mistake]
 mistakes = share.clone().fill_diagonal_(0)
-worst = divmod(mistakes.argmax().item(), 10)
+worst = divmod(mistakes.argmax().item(), 10)  # (1)!
 print(f"Most often mistaken: {classes[worst[0]]} for {classes[worst[1]]}, {mistakes.max():.0f} % of the time")
 # --8<-- [end:mistake]
 
@@ -284,7 +286,7 @@ low, high = filters.min(), filters.max()
 
 figure, cells = plt.subplots(1, 6, figsize=(4.8, 1.0))
 for number, (weights, cell) in enumerate(zip(filters, cells)):
-    cell.imshow(((weights - low) / (high - low)).permute(1, 2, 0).numpy())
+    cell.imshow(((weights - low) / (high - low)).permute(1, 2, 0).numpy())  # (1)!
     cell.axis("off")
 figure.set_label("The six filters of the first layer as 5 by 5 color pictures")
 plt.show()

@@ -8,7 +8,7 @@ import torch
 
 if torch.accelerator.is_available():
     kind = torch.accelerator.current_accelerator().type  # (1)!
-    device = torch.device(kind, torch.accelerator.current_device_index())
+    device = torch.device(kind, torch.accelerator.current_device_index())  # (2)!
 else:
     device = torch.device("cpu")
 
@@ -94,15 +94,15 @@ def seconds_per_step(device, width, steps=10):
     """The median time of a training step with 64 images."""
     net = make_net(width).to(device)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.001, momentum=0.9)
-    inputs, labels = torch.rand(64, 3, 32, 32, device=device), torch.randint(10, (64,), device=device)
+    inputs, labels = torch.rand(64, 3, 32, 32, device=device), torch.randint(10, (64,), device=device)  # (1)!
     times = []
-    for _ in range(3 + steps):  # (1)!
+    for _ in range(3 + steps):  # (2)!
         start = time.perf_counter()
         optimizer.zero_grad()
         criterion(net(inputs), labels).backward()
         optimizer.step()
         if device.type != "cpu":
-            torch.accelerator.synchronize()  # (2)!
+            torch.accelerator.synchronize()  # (3)!
         times.append(time.perf_counter() - start)
     return torch.tensor(times[3:]).median().item()
 
@@ -153,6 +153,6 @@ assert batch.nbytes == 64 * 3 * 32 * 32 * 4  # markdown-exec: hide
 
 # --8<-- [start:exercise_3]
 net = make_net(1).to(device)
-print({p.device for p in net.parameters()} == {torch.zeros(1, device=device).device})
+print({p.device for p in net.parameters()} == {device})
 assert all(p.device.type == device.type for p in net.parameters())  # markdown-exec: hide
 # --8<-- [end:exercise_3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -157,7 +158,7 @@ def test_a_note_is_numbered_in_sight_and_nobody_copies_the_number(visit: Callabl
     page.wait_for_function("navigator.clipboard.readText().then(text => text.includes('class Net'))")
     copied = page.evaluate("navigator.clipboard.readText()").splitlines()
     assert "        self.conv1 = nn.Conv2d(1, 6, 5)" in [line.rstrip() for line in copied]
-    expect(block.locator(".codeout-notes")).to_contain_text("Each filter sees 5 by 5 pixels.")
+    expect(block.locator(".codeout-notes")).to_contain_text("each filter sees 5 by 5 pixels.")
     block.get_by_text("Out", exact=True).click()
     expect(block.locator(".codeout-notes")).to_be_hidden()
 
@@ -209,6 +210,9 @@ def test_outs_stand_below_their_code_for_who_asks_and_on_the_next_page_too(visit
     expect(out).to_be_visible()
     bottom, top = out_of(page, "check").evaluate(BOUNDS)
     assert top >= bottom
+    boxes = [out_of(page, "check").locator(name).first.bounding_box() for name in (".codeout-link", ".md-code__nav")]
+    link, copy = [box for box in boxes if box]
+    assert link["x"] + link["width"] <= copy["x"], "the link lies under the button"
     page.goto(page.url.replace("autograd", "neural_networks"))
     expect(out_of(page, "parameters").locator(".codeout")).to_be_visible()
     page.get_by_role("button", name="Outs in tabs").click()
@@ -278,6 +282,27 @@ def test_search_finds_a_word_of_another_page_by_keyboard(visit: Callable[..., Pa
     page.keyboard.press("Enter")
     page.wait_for_url("**/?h=momentum#*")
     expect(page.locator("article mark").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("typed", "pages"), [("entropy", ["training_a_classifier"]), ("no_grad", ["autograd", "training_a_classifier"])]
+)
+def test_search_finds_parts_of_names(visit: Callable[..., Page], typed: str, pages: list[str]) -> None:
+    page = visit()
+    page.keyboard.press("/")
+    page.keyboard.type(typed)
+    results = page.locator(".md-search-result__item")
+    expect(results.first).to_be_visible()
+    links = results.locator("a").evaluate_all("links => links.map(link => link.pathname)")
+    assert {*pages} <= {path.strip("/") for path in links}
+
+
+def test_search_shows_what_readers_see(site: Path) -> None:
+    index = json.loads((site / "search/search_index.json").read_text(encoding="utf8"))
+    shown = "".join(entry["text"] for entry in index["docs"])
+    assert "</pre>" in shown
+    assert "\\frac" not in shown, "the source of a formula is none of its words"
+    assert not re.search(r"</(pre|ol)>\s*#", shown)
 
 
 def test_the_scheme_follows_the_system_and_the_switch(visit: Callable[..., Page]) -> None:

@@ -131,7 +131,8 @@ def _format(theirs: Callable[..., str], **arguments: Any) -> str:
 
 
 def _link(name: str) -> str:
-    return f'<a class="codeout-link" href="#{name}" title="Link to this block" aria-label="Link to this block">#</a>'
+    told = 'title="Link to this block" aria-label="Link to this block" data-search-exclude'
+    return f'<a class="codeout-link" href="#{name}" {told}>#</a>'
 
 
 def _laid_out(block: Block, seen: Seen, name: str, arguments: dict[str, Any], layouts: Layouts | None) -> str:

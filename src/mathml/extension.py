@@ -40,7 +40,8 @@ class _Converter(Treeprocessor):
     def _convert(self, latex: str, display: bool) -> str:
         plain = unescape(latex).strip()
         try:
-            return VECTOR.sub(ARROW, self._latex.convert_with_local_state(plain, displaystyle=display))
+            formula = VECTOR.sub(ARROW, self._latex.convert_with_local_state(plain, displaystyle=display))
+            return formula.replace("<annotation ", "<annotation data-search-exclude ")  # a formula is found once
         except LatexError as problem:
             raise FormulaError(f"{problem} in the formula {plain!r}") from problem
 
