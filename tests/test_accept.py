@@ -126,6 +126,13 @@ def linked(folder: Path) -> None:
     (folder / "images" / ("a" * 64 + ".png")).symlink_to("/etc/hosts")
 
 
+def many(folder: Path) -> None:
+    name = "a" * 64 + ".png"
+    (folder / "images").mkdir()
+    (folder / "images" / name).write_bytes(b"x" * 30_000)
+    change(folder, outputs=[{"kind": "figure", "data": {"image/png": f"file:{name}"}, "alt": ""}] * 1000)
+
+
 def _renamed(folder: Path) -> None:
     path = last(folder)
     key = "f" * 40 + path.stem[40:]
@@ -191,6 +198,12 @@ HARM: dict[str, tuple[Callable[[Path], object], str]] = {
     "the future": (lambda f: shows(f, date="2999-01-01T00:00:00+00:00"), "ran at a time that can't be"),
     "long ago": (lambda f: shows(f, date="0001-01-01T00:00:00+00:00"), "ran at a time that can't be"),
     "no date": (lambda f: shows(f, date="yesterday"), "ran at a time that is none"),
+    "a date that sorts after all others": (lambda f: shows(f, date="2025-W01-1T00:00:00+00:00"), "that can't be"),
+    "one picture a thousand times": (many, "shows pictures of more than"),
+    "more outputs than anybody reads": (lambda f: shows(f, *[Value({"text/plain": "x"})] * 1001), "1,000 outputs"),
+    "an error that nobody expects": (lambda f: change(f, outputs=[ERROR | {"line": 1}]), "otherwise than its page"),
+    "a module twice": (lambda f: change(f, modules=[["snippets/helper.py", "0"]] * 2), "has loaded a module twice"),
+    "a file that is no module": (lambda f: change(f, modules=[["data/x.bin", "0"]]), "from outside the site's folder"),
     "a field of the wrong kind": (lambda f: _provenance(f, device=["CPU"]), "is not whole"),
     "a module elsewhere": (lambda f: change(f, modules=[["/etc/hosts", ""]]), "from outside the site's folder"),
 }
@@ -230,6 +243,23 @@ def test_a_device_s_name_is_a_name(
     monkeypatch.chdir(project)
     assert main(["accept", "sent"]) == 1
     assert "has a device whose name is none" in capsys.readouterr().err
+
+
+@posix
+def test_a_name_of_a_file_gives_a_log_no_orders(sent: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (sent / "x\n::error::owned").write_text("")
+    assert main(["accept", "sent"]) == 1
+    assert "\n::" not in capsys.readouterr().err
+
+
+def test_a_machine_says_of_itself_what_can_be(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(project, older={"torch": "1\n::add-mask::true"})
+    (project / "recordings").rename(project / "sent")
+    monkeypatch.chdir(project)
+    assert main(["accept", "sent"]) == 1
+    assert "says of its machine what can't be" in capsys.readouterr().err
 
 
 def test_a_machine_has_one_device(project: Path, sent: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -277,6 +307,21 @@ def test_what_a_recording_printed_is_text_whatever_the_options_say(project: Path
     assert shown_there.find("script") is None
     assert "<script>" in shown_there.get_text()
     assert "a recording, made on another machine" in shown_there.get_text()
+
+
+def test_html_among_the_recordings_is_not_shown_however_it_came_there(project: Path, sent: Path) -> None:
+    shows(sent, Value({"text/html": "<script>alert(1)</script>", "text/plain": "as text"}))
+    shutil.move(sent, project / "recordings")
+    build(project, "--strict")
+    assert tabs(project, 1)["Out · GPU"].find("script") is None
+    assert "as text" in tabs(project, 1)["Out · GPU"].get_text()
+
+
+def test_a_picture_that_could_act_is_no_recording(project: Path, sent: Path) -> None:
+    svg(sent)
+    shutil.move(sent, project / "recordings")
+    build(project, "--strict")
+    assert list(tabs(project, 1)) == ["Code", "Out"]
 
 
 def test_a_device_s_name_is_no_markup_on_a_page(project: Path) -> None:

@@ -164,7 +164,8 @@ def test_every_layout_has_room_for_devices(project: Path, source: str, expected:
 
 
 def test_a_block_that_shows_no_source_shows_its_devices(project: Path) -> None:
-    picture = "from IPython.display import SVG\nSVG('<svg xmlns=\"http://www.w3.org/2000/svg\"><text>one</text></svg>')"
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><text>one</text></svg>'
+    picture = f"from IPython.display import SVG\nSVG({drawing!r})"
     (project / "docs" / "first.md").write_text(f'# First\n\n```python exec="on" session="s"\n{picture}\n```\n')
     build(project)
     record(project, text=lambda text: text.replace("one", "two"))

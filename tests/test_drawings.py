@@ -15,6 +15,9 @@ FILE = io.BytesIO()
 Image.new("1", (3, 3)).save(FILE, "png")
 PNG = base64.b64encode(FILE.getvalue()).decode()
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:l="http://www.w3.org/1999/xlink" viewBox="0 0 9 9">{}</svg>'
+FILE = io.BytesIO()
+Image.new("1", (3, 3)).save(FILE, "jpeg")
+SCANS = base64.b64encode(FILE.getvalue() + b"\xff\xda" * 101).decode()
 CHART = """
 import matplotlib
 matplotlib.use("module://codeout.backend")
@@ -102,6 +105,9 @@ def test_what_draws_is_taken(part: str) -> None:
         "<g>" * (DEEPEST + 1) + "</g>" * (DEEPEST + 1),
         "<g/>" * (MOST + 1),
         "<g>" * 3000 + "</g>" * 3000,
+        "<g id='a'><use href='#b'/><g id='a'/></g><use href='#a'/>",
+        f"<g xmlns:long='{'x' * 200}'/>",
+        f"<image href='data:image/jpeg;base64,{SCANS}'/>",
         "<",
     ],
     ids=lambda part: part[:40],
@@ -115,6 +121,9 @@ def test_what_could_do_more_is_refused(part: str) -> None:
     "text",
     [
         '<!DOCTYPE svg [<!ENTITY a "aaaa">]>' + SVG.format("<text>&a;</text>"),
+        '<!DOCTYPE svg [<!ATTLIST g fill CDATA "aaaa">]>' + SVG.format("<g/>"),
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" height="9999pt"/>',
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" width="9pt" height="999pt"/>',
         '<image xmlns="http://www.w3.org/2000/svg" srcset="//x" viewBox="0 0 9 9"/>',
         "<svg viewBox='0 0 9 9'/>",
         '<svg xmlns="http://www.w3.org/2000/svg"/>',

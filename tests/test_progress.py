@@ -35,7 +35,7 @@ def test_a_short_run_says_nothing_between_its_beginning_and_its_end(
     with caplog.at_level(logging.INFO, logger="mkdocs.plugins.codeout"):
         run("print('first')")
     assert [record.getMessage().partition(" in ")[0] for record in caplog.records] == [
-        "codeout: docs/page.md s: running 1 blocks",
+        "codeout: docs/page.md s: running 1 block",
         "codeout: docs/page.md s: done",
     ]
 

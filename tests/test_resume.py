@@ -133,6 +133,16 @@ def test_nothing_is_left_when_the_engine_is_closed(tmp_path: Path, monkeypatch: 
     assert not list((tmp_path / "tmp").iterdir())
 
 
+def test_what_a_process_has_left_behind_that_went_on_from_a_copy_ends_with_it(tmp_path: Path) -> None:
+    engine = Engine(Config.of({"root": tmp_path, "snapshots": True, "timeout": 60}))
+    engine.run([block("a = 1"), block("print(1)", line=11)])
+    left = "import subprocess\nsubprocess.run(['sh', '-c', 'setsid sleep 78.25 & exit 0'])"
+    engine.run([block("a = 1"), block(left, line=11)])
+    engine.close()
+    alive = [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "78.25"]]
+    assert all(process.status() == psutil.STATUS_ZOMBIE for process in alive)
+
+
 def test_a_process_that_went_on_from_a_copy_and_dies_is_missed_at_once(engine: Engine) -> None:
     engine.run(blocks("x = 1", "x = 2", "x = 3"))
     start = time.monotonic()

@@ -404,6 +404,35 @@ def test_a_process_that_left_the_group_does_not_outlive_its_session(run: Runner)
 
 
 @posix
+@pytest.mark.parametrize("end", ["os._exit(3)", "print('done')"])
+def test_a_process_whose_parent_is_gone_does_not_outlive_its_session(run: Runner, end: str) -> None:
+    code = f"import os, subprocess\nsubprocess.run(['sh', '-c', 'setsid sleep 77.75 & exit 0'])\n{end}"
+    try:
+        run(code)
+    except BlockError:
+        assert "_exit" in end
+    alive = [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "77.75"]]
+    assert all(process.status() == psutil.STATUS_ZOMBIE for process in alive)
+
+
+@posix
+@pytest.mark.parametrize("line", ["garbage", '{"foo": 1}', '{"done": 1}', "[]"])
+def test_a_block_that_answers_for_its_process_is_told_so(run: Runner, line: str) -> None:
+    code = f"""
+import os, stat
+for number in range(3, 30):
+    try:
+        if stat.S_ISFIFO(os.fstat(number).st_mode):
+            os.write(number, {line.encode() + bytes([10])!r})
+    except OSError:
+        pass
+"""
+    with pytest.raises(BlockError, match=r"^docs/page\.md:\d: wrote to where its process answers"):
+        run(code)
+    assert not workers()
+
+
+@posix
 @pytest.mark.parametrize("way", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_a_build_that_is_interrupted_ends_soon_and_leaves_nothing(tmp_path: Path, way: str) -> None:
     (tmp_path / "tmp").mkdir()

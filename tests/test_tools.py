@@ -171,7 +171,7 @@ def test_the_oldest_version_runs_all_pages_and_the_one_before_it_does_not() -> N
 
 def test_an_issue_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "x.json").write_text(
-        '{"packages": [["torch", "9"]], "pages": [{"error": "docs/a.md:1: `x`"}, {"error": ""}]}'
+        '{"packages": [["torch", "9"]], "pages": [{"error": "docs/a.md:1: `x`\\n~~~~\\n@all"}, {"error": ""}]}'
     )
     asked: list[tuple[str, ...]] = []
 
@@ -183,4 +183,4 @@ def test_an_issue_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     propose.issue(tmp_path)
     propose.issue(tmp_path)
     assert [command[2] for command in asked] == ["list", "create", "list"]
-    assert asked[1][-1] == "~~~~~~~~~~~~\ndocs/a.md:1: `x`\n~~~~~~~~~~~~"
+    assert asked[1][-1] == "~~~~~~~\ndocs/a.md:1: `x` ~~~~ @all\n~~~~~~~", "a fence that no error closes"

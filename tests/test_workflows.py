@@ -120,6 +120,17 @@ def test_a_workflow_may_do_little_and_each_job_only_what_it_needs(name: str) -> 
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
+def test_only_publishing_may_write_a_cache_and_who_needs_none_may_read_none(name: str) -> None:
+    told = workflow(name)
+    assert told["cache-mode"] == "none"
+    for job, steps in told["jobs"].items():
+        uses = {step["uses"].partition("@")[0] for step in steps["steps"] if "uses" in step}
+        wanted = "write" if "actions/cache/save" in uses else "read" if "actions/cache/restore" in uses else "none"
+        assert steps.get("cache-mode", "none") == wanted, job
+        assert wanted != "write" or (name, job) == ("publish", "build")
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
 def test_actions_are_pinned_by_commit_with_their_version_beside_it(name: str) -> None:
     text = (ROOT / ".github" / "workflows" / f"{name}.yml").read_text()
     uses = re.findall(r"uses: (.*)", text)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,8 +69,9 @@ def issue(folder: Path) -> None:
         if title in done("gh", "issue", "list", "--state", "open", "--limit", "200", "--json", "title"):
             print(f"{title}: an issue is open")
             continue
-        fence = "~" * 12
-        print(done("gh", "issue", "create", "--title", title, "--body", "\n".join([fence, *errors, fence])))
+        lines = [" ".join(error.split()) for error in errors]
+        fence = "~" * (3 + max(len(run) for run in re.findall("~*", "".join(lines))))
+        print(done("gh", "issue", "create", "--title", title, "--body", "\n".join([fence, *lines, fence])))
 
 
 def main() -> None:

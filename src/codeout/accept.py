@@ -16,6 +16,7 @@ from pathlib import Path
 from codeout import drawings
 from codeout.blocks import Block
 from codeout.drawings import Refused
+from codeout.expectations import unexpected
 from codeout.keys import FORMAT, Recipe
 from codeout.outputs import Bundle, Error, Figure, Output, Provenance, Run, Source, Stream, Value, to_json
 from codeout.store import IMAGES, MEMO, TIMES, Entry, Store
@@ -23,6 +24,9 @@ from codeout.store import IMAGES, MEMO, TIMES, Entry, Store
 LARGEST = 4_000_000  # bytes of a file
 MOST = 100_000_000  # bytes of all files
 FILES = 20_000
+SHOWS = 20_000_000  # bytes of the pictures that a run shows, each as often as it is shown
+OUTPUTS = 1_000  # of a run
+MODULES = 500  # that a run has loaded
 LONGEST = 10_000_000  # seconds that a block may say it took
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)  # before there was anything to record
 
@@ -30,6 +34,7 @@ RUN = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{38}-[0-9a-f]{16}\.json")
 PICTURE = re.compile(rf"images/[0-9a-f]{{64}}\.({'|'.join(IMAGES.values())})")
 DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ()._+/-]{0,79}")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,39}")
+WORDS = re.compile(r"[\w .,:;+/()@=-]{0,200}", re.ASCII)  # what a recipe says of a machine
 MODULE = re.compile(r"[\w-][\w .-]*(/[\w-][\w .-]*)*")  # a path inside the site's folder
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # Markdown's own placeholders are made of them
 MIME = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}")
@@ -121,24 +126,31 @@ class Check:
         Raises:
             Refused: it is not whole, says of itself what can't be, or shows a picture that is none or that could act.
         """
+        if store.shows(entry.path) > SHOWS:
+            raise Refused(f"shows pictures of more than {SHOWS:,} bytes")
         run, block = store.get(entry.key), self.known[entry.key.code]
         if run is None:
             raise Refused("is not whole, or refers to a picture that is not the one it names")
+        if len(run.outputs) > OUTPUTS:
+            raise Refused(f"has more than {OUTPUTS:,} outputs")
+        if unexpected(block.block, run) or (block.block.raises and run.error is None):
+            raise Refused("ended otherwise than its page expects")
         try:
             json.dumps(to_json(run), ensure_ascii=False).encode()
         except (ValueError, RecursionError) as problem:
             raise Refused("has text that is none, or is nested too deeply") from problem
         self._told(run.provenance, entry, block)
-        if not all(MODULE.fullmatch(path) and len(path) < 200 for path, _ in run.modules):
+        paths = [path for path, _ in run.modules]
+        if not all(MODULE.fullmatch(path) and len(path) < 200 and path.endswith(".py") for path in paths):
             raise Refused("has loaded modules from outside the site's folder")
+        if len(paths) > MODULES or len(paths) != len({*paths}):
+            raise Refused(f"has loaded a module twice, or more than {MODULES}")
         if not self.whole(block.block, run):
             raise Refused("has loaded other modules than are here")
         if any(CONTROL.search(text) for output in run.outputs for text in _texts(output)):
             raise Refused("has control characters in its text")
-        kept = [_safe(output) for output in run.outputs]
-        without = sorted({mime for _, left in kept for mime in left})
-        shown = replace(run, outputs=tuple(output for output, _ in kept), values={}, varies=block.block.varies)
-        return Accepted(entry, shown, tuple(without))
+        shown, without = safe(run)
+        return Accepted(entry, replace(shown, values={}, varies=block.block.varies), tuple(sorted(without)))
 
     def _told(self, told: Provenance, entry: Entry, block: Known) -> None:
         """Check what a run says of itself; a reader sees it under the output.
@@ -147,6 +159,9 @@ class Check:
             Refused: it can't be, or is not what its key says.
         """
         here = entry.recipe.environment
+        pairs = [*here.packages, *here.variables]
+        if not all(map(WORDS.fullmatch, [here.python, here.platform, *(word for pair in pairs for word in pair)])):
+            raise Refused("says of its machine what can't be")
         if not DEVICE.fullmatch(told.device):
             raise Refused("has a device whose name is none")
         if (told.device, told.python) != (here.device, here.python) or not set(told.packages) <= set(here.packages):
@@ -173,19 +188,20 @@ def _strangers(folder: Path) -> Iterator[str]:
         for path in sorted(waiting.pop().iterdir()):
             inside = path.relative_to(folder).as_posix()
             count += 1
+            named = path if str(path).isprintable() else ascii(str(path))  # a log may obey what begins a line
             if count > FILES:
                 yield f"{folder}:1: has more than {FILES:,} files"
                 return
             if path.is_symlink():
-                yield f"{path}:1: is a link; only files are taken"
+                yield f"{named}:1: is a link; only files are taken"
             elif inside in (MEMO, TIMES):
                 continue
             elif path.is_dir() and "/" not in inside:
                 waiting.append(path)
             elif not path.is_file():
-                yield f"{path}:1: is no ordinary file"
+                yield f"{named}:1: is no ordinary file"
             elif not (RUN.fullmatch(inside) or PICTURE.fullmatch(inside)):
-                yield f"{path}:1: has no place in a store: a run is AB/ABCD…-….json, a picture images/HASH.png"
+                yield f"{named}:1: has no place in a store: a run is AB/ABCD…-….json, a picture images/HASH.png"
             elif path.stat().st_size > LARGEST:
                 yield f"{path}:1: has {path.stat().st_size:,} bytes; a file may have {LARGEST:,}"
             else:
@@ -197,7 +213,11 @@ def _strangers(folder: Path) -> Iterator[str]:
 def _dated(date: str) -> None:
     try:
         when = datetime.fromisoformat(date)
-        sound = when.tzinfo is not None and FIRST < when < datetime.now(UTC) + timedelta(days=1)
+        sound = (
+            when.tzinfo is not None
+            and when.isoformat() == date
+            and FIRST < when < datetime.now(UTC) + timedelta(days=1)
+        )
     except (ValueError, OverflowError) as problem:
         raise Refused("ran at a time that is none") from problem
     if not sound:
@@ -215,6 +235,16 @@ def _texts(output: Output) -> list[str]:
             return [alt, *data.values()]
         case Value(data):
             return [*data.values()]
+
+
+def safe(run: Run) -> tuple[Run, set[str]]:
+    """Return a run that shows nothing but text and pictures that cannot act, and the types of what was left out.
+
+    Raises:
+        Refused: it shows a picture that is none or that could act, or nothing that may be shown.
+    """
+    kept = [_safe(output) for output in run.outputs]
+    return replace(run, outputs=tuple(output for output, _ in kept)), {mime for _, left in kept for mime in left}
 
 
 def _safe(output: Output) -> tuple[Output, set[str]]:

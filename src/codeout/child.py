@@ -34,6 +34,14 @@ from codeout.outputs import Error, Figure, Output, Scalar, Stream, Value, tidy
 
 NEEDED = ("PATH", "SYSTEMROOT", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")  # to start at all
 GRACE = 2.0  # seconds after the time limit in which the worker writes down where it hung
+ROUNDS = 20  # of looking for processes that start others as they end
+EVENTS = {  # what a worker says, and what belongs to it
+    "done": ("modules", "values", "safe"),
+    "clear": (),
+    "stream": ("text",),
+    "error": ("message", "traceback", "line", "bases"),
+    "display": ("alt",),
+}
 LINGER = 5.0  # seconds that an idle worker may take to end
 WATCH = 'read _; kill -KILL "-$1"; rm -rf "$2"'  # until the build hangs up, in whatever way
 
@@ -132,7 +140,7 @@ class Worker:
                 return False
             if not raw:
                 return False
-            answer = json.loads(raw)
+            answer = _event(raw)
         return bool(answer["snapshot"]) and self._copies.add(number)
 
     def resume(self, number: int) -> bool:
@@ -171,6 +179,12 @@ class Worker:
         if self._watcher:
             self._watcher.kill()
             self._watcher.wait()
+        for _ in range(ROUNDS):
+            if not (strays := _strays(self.folder)):
+                break
+            for each in strays:
+                with contextlib.suppress(psutil.Error):
+                    each.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self, started: tuple[psutil.Process, ...] | None = None) -> None:
@@ -235,7 +249,11 @@ class Worker:
                 raise BlockError(f"{block}: {self._death()}")
             if not raw:  # writing down where it hung has ended it
                 break
-            yield json.loads(raw)
+            event = _event(raw)
+            if not any(kind in event and {*keys} <= {*event} for kind, keys in EVENTS.items()):
+                self.kill()
+                raise BlockError(f"{block}: wrote to where its process answers: {raw[:80]!r}")
+            yield event
         self.kill()
         raise BlockError(f"{block}: took longer than {limit:g} s{self._last_words(self._tail('.stacks'))}")
 
@@ -280,6 +298,25 @@ class Worker:
         with contextlib.suppress(OSError):
             return (self.folder / name).read_text(encoding="utf8", errors="replace")[-2000:].strip()
         return ""
+
+
+def _event(raw: bytes) -> dict[str, Any]:
+    """Return what a line from a worker says; nothing if it is not the worker's own."""
+    try:
+        told = json.loads(raw)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _strays(folder: Path) -> list[psutil.Process]:
+    """Return the processes that blocks have started and left behind, wherever they have moved: by their environment."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get("TMPDIR") == str(folder):
+                found.append(process)
+    return found
 
 
 def _output(event: dict[str, Any]) -> Output:

@@ -192,9 +192,9 @@ def report(differences: Sequence[Difference], old: Mapping[str, Run], new: Mappi
     changed = [each for each in differences if each.kind == "changed"]
     both = len({*old} & {*new})
     parts = [f"# Outputs: {len(changed)} of {both} changed\n"]
-    parts += [f"- {words}" for words in machines(old, new)]
+    parts += [f"- {_plain(words)}" for words in machines(old, new)]
     others = {kind: [each.block for each in differences if each.kind == kind] for kind in ("added", "removed")}
-    parts += [f"- {kind}: {', '.join(f'`{name}`' for name in names)}" for kind, names in others.items() if names]
+    parts += [f"- {kind}: {', '.join(map(_plain, names))}" for kind, names in others.items() if names]
     for each in changed:
         lines = difflib.unified_diff(each.old.splitlines(), each.new.splitlines(), "old", "new", lineterm="", n=1)
         content = "\n".join(lines) or each.new

@@ -33,6 +33,7 @@ FORMATS = {
     "image/webp": "WEBP",
 }  # Pillow's names; it starts programs for others
 PIXELS = 4_000_000  # of a picture
+SCANS = 100  # of a JPEG; an ordinary one has at most ten, and each takes its time
 ROOT = {"viewBox", "width", "height", "version", "role", "aria-label", "preserveAspectRatio"}
 ATTRIBUTES = {
     *("id", "d", "x", "y", "x1", "y1", "x2", "y2", "dx", "dy", "cx", "cy", "r", "rx", "ry", "fx", "fy", "points"),
@@ -51,6 +52,8 @@ NUMBER = re.compile(r"-?\d{1,4}(?:\.\d{1,12})?(?:pt|px)?")
 PICTURE = re.compile(r"data:(?P<mime>image/(?:png|jpeg));base64,(?P<data>[A-Za-z0-9+/=\s]*)")
 SPACES = ("", "{http://www.w3.org/1999/xlink", "{http://www.w3.org/XML/1998/namespace")  # of attributes
 HERE = re.compile(r"#[\w.-]+")  # a reference within the picture
+DECLARATIONS = ("ENTITY", "ATTLIST", "ELEMENT", "NOTATION")  # a few bytes of them can stand for any number
+LONG_SPACE = re.compile(r"xmlns[^=<>]{0,80}=\s{0,9}(?:\"[^\"]{200}|'[^']{200})")  # it stands in each element's name
 DEEPEST = 60  # elements inside each other
 MOST = 50_000  # elements, and what is drawn by reference counts each time
 TALLEST = 8.0  # times as high as wide
@@ -66,8 +69,10 @@ def check(text: str) -> None:
     Raises:
         Refused: it could do more, or is none.
     """
-    if "<!ENTITY" in text:
-        raise Refused("has SVG with entities")
+    if any(f"<!{each}" in text for each in DECLARATIONS):
+        raise Refused("has SVG with entities or rules of its own")
+    if LONG_SPACE.search(text):
+        raise Refused("has SVG with a name space of more than 200 characters")
     try:
         root = ElementTree.fromstring(text)  # noqa: S314 (its size is limited, and it has no entities)
     except (ElementTree.ParseError, ValueError) as problem:
@@ -80,14 +85,14 @@ def check(text: str) -> None:
         known = {"width": NUMBER, "height": NUMBER, "role": re.compile("img")}.get(name)
         if known and not known.fullmatch(value):
             raise Refused(f"has SVG with {name}={value[:40]!r}")
-    _frame(root.get("viewBox", ""))
+    _frame(root.get("viewBox", ""), root.get("width"), root.get("height"))
     drawn = list(_drawn(root))
     for element in drawn:
         _element(element)
     _references(drawn)
 
 
-def _frame(box: str) -> None:
+def _frame(box: str, wide: str | None, high: str | None) -> None:
     """Check that the frame of a picture is one that a page has room for."""
     numbers = box.replace(",", " ").split()
     if len(numbers) != 4 or not all(NUMBER.fullmatch(number) for number in numbers):
@@ -95,6 +100,10 @@ def _frame(box: str) -> None:
     width, height = float(numbers[2]), float(numbers[3])
     if width <= 0 or not 0 < height <= TALLEST * width:
         raise Refused(f"has SVG with viewBox={box[:40]!r}, for which a page has no room")
+    if (wide is None) != (high is None):
+        raise Refused("has SVG with a width or a height, and not both")
+    if wide and high and not 0 < float(high.rstrip("ptx")) <= TALLEST * float(wide.rstrip("ptx")):
+        raise Refused(f"has SVG with width={wide!r} and height={high!r}, for which a page has no room")
 
 
 def _drawn(root: ElementTree.Element) -> Iterator[ElementTree.Element]:
@@ -165,7 +174,9 @@ def _references(drawn: list[ElementTree.Element]) -> None:
     Raises:
         Refused: it grows too much.
     """
-    named = {element.get("id", ""): element for element in drawn}
+    named = {name: element for element in drawn if (name := element.get("id"))}
+    if len(named) != sum(1 for element in drawn if element.get("id")):
+        raise Refused("has SVG with two elements of one name")  # which of them is meant is not sure
     uses = f"{{{SVG}}}use"
     asked = Counter(_target(value) for element in drawn for name, value in element.attrib.items() if _points(name))
     total = 0
@@ -198,6 +209,8 @@ def picture(mime: str, data: str) -> None:
 
     try:
         content = base64.b64decode("".join(data.split()), validate=True)
+        if content.count(b"\xff\xda") > SCANS:
+            raise Refused(f"has {mime} with more than {SCANS} scans")
         shown = Image.open(io.BytesIO(content), formats=[FORMATS[mime]])
         if shown.width * shown.height > PIXELS:
             raise Refused(f"has {mime} of more than {PIXELS:,} pixels")

@@ -171,7 +171,9 @@ def _each_device(block: Block, seen: Seen, name: str, own: str, arguments: dict[
     """Return the HTML of a block's output on each device, by the device's short name; the CPU's is first."""
     runs = sorted([run for run in (seen.run, *seen.beside) if run], key=lambda run: run.provenance.device != "CPU")
     return {
-        label(run, runs): own if run is seen.run else _recorded(block, run, f"{name}-{number}", arguments)
+        label(run, runs): own
+        if run is seen.run
+        else _recorded(block, run, f"{name}.{number}", arguments)  # no section has a dot
         for number, run in enumerate(runs)
     }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from codeout.drawings import Refused
 from codeout.keys import Key
 from codeout.outputs import Run
 from codeout.store import Store
@@ -37,7 +38,8 @@ class Recordings:
             code: the digest of the code: the first half of a key.
             whole: says of a run whether it may be shown.
         """
-        runs = [run for key in self._keys.get(code, []) if (run := self.store.get(key)) and whole(run)]
+        stored = [run for key in self._keys.get(code, []) if (run := self.store.get(key)) and whole(run)]
+        runs = [run for each in stored if (run := _shown(each))]
         newest = {run.provenance.device: run for run in sorted(runs, key=lambda run: run.provenance.date)}
         return [newest[device] for device in sorted(newest)]
 
@@ -49,6 +51,16 @@ class Recordings:
 
         others = [each for each in self.of(code, whole) if each.provenance.device != run.provenance.device]
         return tuple(each for each in others if differ(run, each))
+
+
+def _shown(run: Run) -> Run | None:
+    """Return a recording without what none may show, however it came to lie there; None if that is all."""
+    from codeout.accept import safe  # here, since most blocks have none
+
+    try:
+        return safe(run)[0]
+    except Refused:
+        return None
 
 
 def label(run: Run, beside: Sequence[Run]) -> str:

@@ -29,6 +29,7 @@ from codeout.outputs import Figure, Run, Value, from_json, to_json
 
 IMAGES = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
 REFERENCE = "file:"  # what stands in the JSON in place of a picture
+PICTURE = re.compile(rf'"{REFERENCE}([^"/\\]+)"')
 TIMES = "times"
 MEMO = "memo"
 
@@ -76,6 +77,13 @@ class Store:
             return len(content.encode()) + sum(picture.stat().st_size for picture in pictures)
         except OSError:
             return 0
+
+    def shows(self, path: Path) -> int:
+        """Return how many bytes of pictures a run's file refers to, each as often as it does."""
+        names = PICTURE.findall(path.read_text(encoding="utf8"))
+        files = {name: self.root / "images" / name for name in names}
+        sizes = {name: file.stat().st_size for name, file in files.items() if file.is_file()}
+        return sum(sizes.get(name, 0) for name in names)
 
     def put(self, key: Key, run: Run, recipe: Recipe | None = None, name: str = "") -> None:
         """Keep a run.
@@ -205,7 +213,7 @@ def _digest(name: str) -> str:
 
 def _pictures(content: str) -> set[str]:
     """Return the names of the pictures that a run's JSON refers to."""
-    return set(re.findall(rf'"{REFERENCE}([^"/\\]+)"', content))
+    return set(PICTURE.findall(content))
 
 
 def _recipe(content: Mapping[str, Any]) -> Recipe:

@@ -100,6 +100,8 @@ def from_json(text: str) -> Trial:
             Tried(str(each["page"]), int(each["blocks"]), str(each["error"]), tuple(map(str, each["drifted"])))
             for each in told["pages"]
         )
+        if not packages:
+            raise ValueError("not a trial: it names no package")
         return Trial(packages, str(told["python"]), str(told["device"]), str(told["date"]), pages)
     except (KeyError, TypeError, AttributeError) as problem:
         raise ValueError(f"not a trial: {problem!r}") from problem
