@@ -70,6 +70,7 @@ def test_only_sessions_that_use_a_gpu_are_taken_if_the_settings_name_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (project / "mkdocs.yml").write_text(CONFIG.replace("{paths: [snippets]}", "{paths: [snippets], gpu: [other]}"))
+    (project / "docs" / "other.md").write_text('```python exec="on" session="other"\nprint(1)\n```\n')
     assert main(["accept", "sent"]) == 1
     assert "is a run of code that no page has now" in capsys.readouterr().err
 

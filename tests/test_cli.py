@@ -177,6 +177,26 @@ def test_what_is_wrong_is_a_sentence_and_an_exit_code(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("asked", [["--shard", "2"], ["--plan", "plan.json"]])
+def test_a_share_needs_its_plan_and_a_plan_its_share(
+    project: Path, asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", *asked]) == 1
+    assert "--plan and --shard belong together" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("setting", ["required: [nobody]", "gpu: [nobody]", "data: {nobody: [mkdocs.yml]}"])
+def test_a_setting_that_names_no_session_is_an_error(
+    project: Path, setting: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = project / "mkdocs.yml"
+    before = file.read_text()
+    file.write_text(before.replace("{paths: [snippets]}", f"{{paths: [snippets], {setting}}}"))
+    assert file.read_text() != before
+    assert main(["status"]) == 1
+    assert "names 'nobody', and no session is called so, but " in capsys.readouterr().err
+
+
 def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])

@@ -76,6 +76,16 @@ def test_hidden_lines_run_and_do_not_show(tmp_path: Path) -> None:
     assert "x = 5" not in plain(shown)
 
 
+def test_tabs_without_the_extension_that_makes_them_are_an_error(tmp_path: Path) -> None:
+    fence = {"name": "python", "class": "python", "validator": validator, "format": formatter}
+    md = Markdown(
+        extensions=["pymdownx.superfences", CodeoutExtension(root=tmp_path)],
+        extension_configs={"pymdownx.superfences": {"custom_fences": [fence]}},
+    )
+    with pytest.raises(CodeoutError, match=r"^page:3: tabs need `- pymdownx.tabbed"):
+        md.convert(page((TABS, "print(1)")))
+
+
 @pytest.mark.parametrize(
     ("options", "code", "expected"),
     [
@@ -110,7 +120,7 @@ def test_what_cannot_be_shown_is_an_error_and_not_a_fence_as_text(tmp_path: Path
     code = "from IPython.display import display\ndisplay({'image/svg+xml': '<svg>&nbsp;</svg>'}, raw=True)"
     with pytest.raises(CodeoutError, match=r"^page:3: can't be shown: ParseError"):
         convert(page(("", code)), tmp_path)
-    with pytest.raises(CodeoutError, match="unsupported location for sources: tabbed"):
+    with pytest.raises(CodeoutError, match=r"^page:3: source is one of above, .*, not 'tabbed'"):
         convert(page(('source="tabbed"', "print(1)")), tmp_path)
 
 

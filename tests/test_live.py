@@ -240,6 +240,7 @@ def test_an_error_shows_in_its_place_with_the_last_good_output_and_an_edit_mends
     until(lambda: "codeout-error" in state(server, "docs/first.md s 2"))
     html = state(server, "docs/first.md s 2")
     assert "ZeroDivisionError: division by zero" in html
+    assert re.search(r"ERROR +- +docs/first\.md:\d+: ZeroDivisionError", server.log.read_text()), "the log says so, too"
     last = html.partition("The last good output, of ")[2]
     assert "step 14</code>" in last
     (tmp_path / "docs" / "first.md").write_text(PAGE.replace("0.2", "0"))
@@ -249,6 +250,32 @@ def test_an_error_shows_in_its_place_with_the_last_good_output_and_an_edit_mends
 def state(server: Server, name: str) -> str:
     """Return the HTML of a block as a page that opens now is told; empty if it has not run."""
     return next(server.events()).get(name, {}).get("html", "")
+
+
+def test_pages_go_on_being_told_after_a_setting_has_changed(server: Server, tmp_path: Path) -> None:
+    next(news for news in server.events() if "html" in news.get("docs/first.md s 2", {}))
+    (tmp_path / "mkdocs.yml").write_text(CONFIG.replace("paths: [snippets]", "paths: [snippets], stale: 31"))
+    (tmp_path / "docs" / "first.md").write_text(PAGE.replace('print("one")', 'print("ONE")').replace("0.2", "0"))
+    until(lambda: "ONE" in state(server, "docs/first.md s 1"))
+
+
+def test_the_same_mistake_again_is_told_again(server: Server, tmp_path: Path) -> None:
+    page = tmp_path / "docs" / "first.md"
+    for count in (1, 2):
+        page.write_text(PAGE.replace('session="s"', 'session="s" tiemout="1"'))
+        until(lambda count=count: server.log.read_text().count("a block has no option 'tiemout'") == count)
+        page.write_text(PAGE + "\n" * count)
+        until(lambda: "stuck" not in server.log.read_text().rpartition("Building documentation")[2])
+        until(lambda: server.page().count("data-codeout") > 1)
+
+
+def test_a_value_that_no_block_makes_is_told_with_its_own_page(server: Server, tmp_path: Path) -> None:
+    next(news for news in server.events() if "html" in news.get("docs/first.md s 2", {}))
+    (tmp_path / "docs" / "second.md").write_text(PAGE.replace("{word}", "word").replace("0.2", "0"))
+    (tmp_path / "docs" / "first.md").write_text(PAGE.replace("{word}", "{wrod}").replace("0.2", "0"))
+    until(lambda: "html" in next(server.events()).get("docs/second.md s 2", {}))
+    told = state(server, "docs/first.md s 2 {wrod}")  # in the title, so that it is of the last block
+    assert "docs/first.md:1: {wrod}: no block of the page makes &#x27;wrod&#x27;, but step, word" in told
 
 
 def test_ctrl_c_while_a_block_runs_leaves_no_process(server: Server) -> None:

@@ -54,6 +54,11 @@ def test_a_name_that_no_block_makes_is_an_error_with_the_line_and_the_names(tmp_
         convert(page("=x = 1", "now {z}"), tmp_path)
 
 
+def test_where_no_block_makes_any_value_that_is_said(tmp_path: Path) -> None:
+    with pytest.raises(PageError, match=r"makes 'x'; they have made none: one failed, or has yet to run"):
+        convert(page("{x}", "=print(1)"), tmp_path)
+
+
 def test_a_wrong_format_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PageError, match=r"^page:5: \{x:q\}: Unknown format code"):
         convert(page("=x = 1", "now {x:q}"), tmp_path)

@@ -112,7 +112,7 @@ class Check:
             raise Refused("is no run: it does not say what it was made from, or its key is not its name")
         block = self.known.get(entry.key.code)
         if block is None:
-            raise Refused("is a run of code that no page has now")
+            raise Refused("is a run of code that no page has now, or of a session that the setting `gpu` does not name")
         if entry.recipe.key != entry.key:
             raise Refused("has a key that is not the digest of what it says it was made from")
         told, here = entry.recipe, block.recipe

@@ -13,7 +13,7 @@ from threading import Lock
 
 from codeout.blocks import Block, block_name, by_page, session_name, sessions
 from codeout.errors import BlockError
-from codeout.expectations import unexpected, with_absence
+from codeout.expectations import check, unexpected, with_absence
 from codeout.keys import Key, Recipe
 from codeout.outputs import Error, Provenance, Run
 from codeout.progress import log, shown
@@ -148,8 +148,18 @@ class Behind:
         with self._lock:
             if number < len(session.blocks):
                 session.runs[number] = run
+                self._tell(session.blocks[number], run)
                 if not unexpected(session.blocks[number], run):
                     self._last().add(block_name(session.blocks, number + 1), session.recipes[number], run)
+
+    @staticmethod
+    def _tell(block: Block, run: Run) -> None:
+        """Say in the log what a block did that its page does not expect: who writes may not look at that page."""
+        try:
+            check(block, run)
+        except BlockError as problem:
+            if run.error is None or run.error.type != "Skipped":
+                log.error("%s", problem)
 
     def _seen(self, look: Look) -> Iterator[Seen]:
         known = self._sessions.get(look.name)

@@ -27,6 +27,7 @@ OPENING = re.compile(r"^(?P<indent>[> ]*)(?P<fence>`{3,}|~{3,})[ {]*(?:[^`]*[. ]
 MARK = re.compile(r"# \((\d+)\)!$", re.MULTILINE)  # of a note to a line, as in Material for MkDocs
 OURS = ("raises", "timeout", "varies")  # options of a block that markdown-exec does not know
 SHOWN = ("hl_lines", "linenums", "title", "title_mode")  # options of a shown block, which it passes on
+SOURCES = ("above", "below", "block", "console", "material-block", "tabbed-left", "tabbed-right")
 THEIRS = (
     *("exec", "html", "id", "idprefix", "result", "returncode"),
     *("session", "source", "tabs", "updatetoc", "width", "workdir"),
@@ -280,6 +281,8 @@ def _block(code: str, options: dict[str, Any], place: Place, origin: Place, sect
     timeout = extra.get("timeout")
     if timeout is not None and not (re.fullmatch(r"\d+(\.\d+)?", timeout) and float(timeout) > 0):
         raise PageError(f"{place}: timeout takes a number of seconds, not {timeout!r}")
+    if options["source"] not in ("", *SOURCES):
+        raise PageError(f"{place}: source is one of {', '.join(SOURCES)}, not {options['source']!r}")
     varies = extra.get("varies", "false")
     if varies not in ("true", "false"):
         raise PageError(f"{place}: varies is 'true' or 'false', not {varies!r}")

@@ -312,8 +312,9 @@ def _event(raw: bytes) -> dict[str, Any]:
 def _strays(folder: Path) -> list[psutil.Process]:
     """Return the processes that blocks have started and left behind, wherever they have moved: by their environment."""
     found = []
-    for process in psutil.process_iter():
+    for pid in psutil.pids():  # `process_iter` is not for several threads at once
         with contextlib.suppress(psutil.Error, OSError):
+            process = psutil.Process(pid)
             if process.environ().get("TMPDIR") == str(folder):
                 found.append(process)
     return found

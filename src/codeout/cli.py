@@ -73,7 +73,7 @@ def _for_authors(add: Callable[..., Parser]) -> None:
     run = add(commands.run, "Run what is stale.")
     run.add_argument("--gpu", action="store_true", help="only sessions that use a GPU, by the setting `gpu`")
     run.add_argument("--plan", type=Path, help="only sessions of one share of a plan (`codeout plan --json`)")
-    run.add_argument("--shard", type=int, default=1, help="which share, from 1")
+    run.add_argument("--shard", type=_positive, help="which share of the plan, from 1")
     add(commands.watch, "Run what an edit makes stale, at each save, and print what came out.")
     add(commands.status, "Say of every block whether it is stale.", as_json=True)
     add(commands.why, "Say of every block why it is stale.", as_json=True)

@@ -17,6 +17,7 @@ from codeout import environment, prose
 from codeout import watch as watching
 from codeout.blocks import Block, block_name, by_page, session_name, sessions
 from codeout.described import Described
+from codeout.errors import CodeoutError
 from codeout.export import page_of
 from codeout.keys import Recipe, causes
 from codeout.notebook import checked, notebook, script
@@ -30,6 +31,8 @@ def run(site: Described, asked: argparse.Namespace) -> int:
     """Run what is stale."""
     _log_to_terminal()
     blocks = site.blocks(asked.pages)
+    if (asked.plan is None) != (asked.shard is None):
+        raise CodeoutError("codeout run: --plan and --shard belong together: the plan, and which share of it")
     if asked.plan:
         blocks = of_shard(blocks, asked.plan, asked.shard)
     if asked.gpu:

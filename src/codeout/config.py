@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,6 +69,25 @@ class Config:
             if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
                 raise PageError(f"mkdocs.yml:1: codeout: {name!r} takes a number that is not negative, not {number!r}")
         return cls(**values)
+
+    def named(self, sessions: Iterable[str]) -> None:
+        """Check that what names sessions in the settings names some of the site's: a typo would turn it off.
+
+        Args:
+            sessions: the names of all of them.
+
+        Raises:
+            PageError: a pattern names none.
+        """
+        known = sorted({name for name in sessions if name})
+        settings = {"data": self.data, "gpu": self.gpu, "alone": self.alone, "required": self.required}
+        for setting, patterns in settings.items():
+            for pattern in patterns if known else ():
+                if not any(fnmatchcase(name, pattern) for name in known):
+                    raise PageError(
+                        f"mkdocs.yml:1: codeout: {setting!r} names {pattern!r}, and no session is called so, "
+                        f"but {', '.join(known)}"
+                    )
 
     def path(self, relative: str) -> Path:
         """Return the absolute path of one that is relative to the root."""

@@ -108,6 +108,8 @@ def _format(theirs: Callable[..., str], **arguments: Any) -> str:
     if not isinstance(planner, _Planner):
         return theirs(**arguments)
     block, seen, name = planner.plan.next(arguments["code"])
+    if str(arguments["source"]).startswith("tabbed") and "tabbed" not in md.parser.blockprocessors:
+        raise FenceError(f"{block}: tabs need `- pymdownx.tabbed: {{alternate_style: true}}` in `markdown_extensions`")
     arguments["extra"] = {k: v for k, v in arguments.get("extra", {}).items() if k not in OURS}
 
     def show(seen: Seen) -> str:

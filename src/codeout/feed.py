@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from pathlib import Path
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -32,8 +32,8 @@ States = dict[str, State]  # by a block's name
 class Feed:
     """The stream of one site."""
 
-    def __init__(self, site: Site) -> None:
-        """Take the site whose pages listen."""
+    def __init__(self, site: Callable[[], Site]) -> None:
+        """Take what returns the site whose pages listen: another one, once its settings have changed."""
         self._site = site
         self._shown: dict[str, tuple[Run | None, Show, str]] = {}
 
@@ -41,10 +41,11 @@ class Feed:
         """Return a server's application with the stream beside its pages."""
 
         def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            if environ["PATH_INFO"] != PATH or self._site.behind is None:
+            behind = self._site().behind
+            if environ["PATH_INFO"] != PATH or behind is None:
                 return pages(environ, start_response) if pages else []
             start_response("200 OK", [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")])
-            return self._events(self._site.behind)
+            return self._events(behind)
 
         return application
 
@@ -67,9 +68,9 @@ class Feed:
         for session, number, seen in behind.all():
             status = running.get(session)
             if seen.run is not None:
-                if show := self._site.shows.get(seen.name):
+                if show := self._site().shows.get(seen.name):
                     yield seen.name, {"key": seen.key, "html": self._html(seen, show)}
-                for name, value in list(self._site.named.get(seen.name, {}).items()):
+                for name, value in list(self._site().named.get(seen.name, {}).items()):
                     yield name, {"key": seen.key, "html": escape(value(seen))}
             elif status and status.block == number:
                 yield seen.name, {"key": seen.key, "words": status.words(time.monotonic()), "text": status.screen()}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from mkdocs.plugins import BasePlugin, event_priority
 from mkdocs.structure.files import Files
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
+from mkdocs.utils import DuplicateFilter
 from mkdocs.utils.meta import get_data
 
 from codeout.blocks import LANGUAGES, Block, Finder
@@ -82,6 +84,9 @@ class CodeoutPlugin(BasePlugin[Settings]):
                 from codeout.behind import Behind  # here, as below, so that a build is quick
 
                 self._site.behind = Behind(engine)
+        for each in logging.getLogger("mkdocs.commands.build").filters if self._serving else ():
+            if isinstance(each, DuplicateFilter):  # else the same mistake, made again, is told by no word
+                each.msgs.clear()
         self._site.engine.prepare()  # while MkDocs gets ready
         extensions = (config.markdown_extensions, {**config.mdx_configs, NAME: options})
         self._site.layouts = Layouts.load(settings.path(settings.store) / MEMO / "layouts.json", extensions)
@@ -114,6 +119,8 @@ class CodeoutPlugin(BasePlugin[Settings]):
                 page = self._path(file.src_uri)
                 found.append(((page, offset, text), self._finder.find(text, page, offset)))
             every = [block for _, blocks in found for block in blocks]
+            if not others:
+                self._ready().engine.config.named(block.session for block in every)
             if (behind := self._ready().behind) and not others:
                 behind.keep(every)
             seen = iter(self._ready().look(every))
@@ -136,7 +143,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         """Watch what the pages are made of, and tell open pages what has run."""
         from codeout.feed import Feed
 
-        server.set_app(Feed(self._ready()).wrapped(server.get_app()))
+        server.set_app(Feed(self._ready).wrapped(server.get_app()))
         settings = self._ready().engine.config
         for path in {*settings.paths, settings.prelude} - {""}:
             server.watch(str(settings.path(path)))

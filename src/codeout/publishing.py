@@ -76,7 +76,8 @@ def accept(site: Described, asked: argparse.Namespace) -> int:
     for each in accepted:
         without = f", without its {', '.join(each.without)}" if each.without else ""
         print(f"{each.entry.name}: {each.run.provenance.device}{without}")
-    print(f"{len(accepted)} runs are recordings now, in {site.config.recordings}")
+    why = "" if accepted else f": none in {asked.folder} is of another device than {environment.device()}"
+    print(f"{len(accepted)} runs are recordings now, in {site.config.recordings}{why}")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from xml.etree.ElementTree import Element
 
 from markdown import Markdown
@@ -66,16 +67,21 @@ class Values(Treeprocessor):
 
     def _value(self, literal: str, name: str, spec: str) -> Element:
         plan, site, above = self._plan(), self._site, self._above
+        fault = partial(_fault, site.page, site.offset, plan.text, literal)  # a live page asks when others have come
         element = Element("span", {"class": "codeout-named"})
 
         def words(runs: Sequence[Run]) -> str:
             value = prose.find(name, runs, above)
             if value is None:
-                raise self._fault(literal, f"no block of the page makes {name!r}, but {', '.join(prose.names(runs))}")
+                known = prose.names(runs)
+                others = (
+                    f", but {', '.join(known)}" if known else "; they have made none: one failed, or has yet to run"
+                )
+                raise fault(f"no block of the page makes {name!r}{others}")
             try:
                 return prose.formatted(value, spec)
             except ValueError as problem:
-                raise self._fault(literal, str(problem)) from problem
+                raise fault(str(problem)) from problem
 
         if site.behind is None:
             try:
@@ -101,7 +107,7 @@ class Values(Treeprocessor):
         element.text = show(anchor)
         return element
 
-    def _fault(self, literal: str, problem: str) -> PageError:
-        site, lines = self._site, self._plan().text.split("\n")
-        line = next((number for number, line in enumerate(lines, start=1) if literal in line), 1)
-        return PageError(f"{site.page}:{site.offset + line}: {literal}: {problem}; write \\{{ for a brace")
+
+def _fault(page: str, offset: int, text: str, literal: str, problem: str) -> PageError:
+    line = next((number for number, line in enumerate(text.split("\n"), start=1) if literal in line), 1)
+    return PageError(f"{page}:{offset + line}: {literal}: {problem}; write \\{{ for a brace")
