@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,18 @@ def test_the_arrow_of_a_vector_is_an_ordinary_arrow_above_the_letter() -> None:
 def test_a_wrong_formula_is_an_error_that_shows_it(formula: str) -> None:
     with pytest.raises(FormulaError, match=r"in the formula '\\\\(frac|foo)"):
         convert(formula)
+
+
+def test_a_build_says_where_a_wrong_formula_stands(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text("---\ntitle: A\n---\nRight: $a$\n\nWrong: $\\frac{1}$\n")
+    settings = "markdown_extensions: [{pymdownx.arithmatex: {generic: true}}, mathml]\nplugins: [mathml]\n"
+    (tmp_path / "mkdocs.yml").write_text(f"site_name: Small\n{settings}")
+    command = [sys.executable, "-m", "mkdocs", "build"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "docs/index.md:6: Expected argument but reached end of input in the formula" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_money_is_no_formula() -> None:

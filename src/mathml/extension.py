@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from html import unescape
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -22,9 +23,17 @@ class FormulaError(ValueError):
     """A formula that is not LaTeX; the message shows where."""
 
 
+Fault = Callable[[str, str], Exception]  # formula, what is wrong with it → what is raised
+
+
+def _fault(formula: str, problem: str) -> Exception:
+    return FormulaError(f"{problem} in the formula {formula!r}")
+
+
 class _Converter(Treeprocessor):
-    def __init__(self, md: Markdown) -> None:
+    def __init__(self, md: Markdown, fault: Fault) -> None:
         super().__init__(md)
+        self._fault = fault
         self._latex = LatexToMathML(fancy_error=False, annotation=True)
 
     def run(self, root: Element) -> None:
@@ -43,16 +52,22 @@ class _Converter(Treeprocessor):
             formula = VECTOR.sub(ARROW, self._latex.convert_with_local_state(plain, displaystyle=display))
             return formula.replace("<annotation ", "<annotation data-search-exclude ")  # a formula is found once
         except LatexError as problem:
-            raise FormulaError(f"{problem} in the formula {plain!r}") from problem
+            words = re.sub(r"^\d+: ", "", str(problem)).rstrip(".")  # without the place in the formula
+            raise self._fault(plain, words) from problem
 
 
 class MathmlExtension(Extension):
     """Registers the converter after inline patterns (20) and before what writes out the tree."""
 
+    def __init__(self, fault: Fault = _fault) -> None:
+        """Take what makes an exception of a wrong formula, if a plugin knows more of where it stands."""
+        super().__init__()
+        self._fault = fault
+
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 (the name that Python-Markdown calls)
         """Register the converter."""
         md.registerExtension(self)
-        md.treeprocessors.register(_Converter(md), "mathml", 15)
+        md.treeprocessors.register(_Converter(md, self._fault), "mathml", 15)
 
 
 def makeExtension(**options: Any) -> MathmlExtension:  # noqa: N802 (the name that Python-Markdown calls)

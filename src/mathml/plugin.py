@@ -5,6 +5,7 @@ Without it formulas are right, and stand in the reader's own mathematics font if
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
 from html import unescape
@@ -16,7 +17,9 @@ from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from mkdocs.config.base import Config as PluginConfig
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin
+from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
 FOLDER = "assets/mathml"
@@ -48,11 +51,25 @@ class MathmlPlugin(BasePlugin[Settings]):
         """Start with no character."""
         super().__init__()
         self._characters: set[str] = set()
+        self._page, self._text = "", ""  # that is converted
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         """Link the style from every page."""
         config.extra_css.append(f"{FOLDER}/math.css")
+        config.mdx_configs["mathml"] = {"fault": self._fault}
         return config
+
+    def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:
+        """Note which page comes next."""
+        root = Path(config.config_file_path).parent if config.config_file_path else Path.cwd()
+        self._page = Path(os.path.relpath(config.docs_dir, root), page.file.src_uri).as_posix()
+        self._text = page.file.content_string
+
+    def _fault(self, formula: str, problem: str) -> Exception:
+        """Return what MkDocs shows as a message: where a wrong formula stands, and what is wrong with it."""
+        first = formula.split("\n", maxsplit=1)[0]
+        line = next((number for number, line in enumerate(self._text.split("\n"), start=1) if first in line), 1)
+        return PluginError(f"{self._page}:{line}: {problem} in the formula {formula!r}")
 
     def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
         """Collect the characters of the page's formulas."""
