@@ -164,7 +164,7 @@ def test_clean_keeps_what_pages_need(project: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run", "docs/gone.md"], "docs/gone.md:1: is not there"),
+        (["run", "docs/gone.md"], "docs/gone.md:1: is not there, but docs/bad.md, docs/first.md"),
         (["-f", "gone.yml", "run"], "gone.yml:1: can't be read"),
         (["run", "docs/bad.md"], "docs/bad.md:2: ZeroDivisionError"),
     ],

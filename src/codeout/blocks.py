@@ -201,7 +201,25 @@ class Finder:
             return self._expand(lines)
         except SnippetMissingError as problem:
             line = next((n for n, text in enumerate(lines, start=1) if self._missing(text)), 1)
-            raise PageError(f"{Place(page, offset + line)}: {problem}") from problem
+            raise PageError(f"{Place(page, offset + line)}: {problem}{self._choices(lines[line - 1])}") from problem
+
+    def _choices(self, line: str) -> str:
+        """Return in words which sections the file has that a line asks for, or which files there are."""
+        match = self.snippets.RE_ALL_SNIPPETS.match(line) if self.snippets else None
+        if self.snippets is None or match is None or not match["snippet"]:
+            return ""
+        target = self.snippets.parse_snippet_target(match["snippet"][1:-1].strip())
+        if not target:
+            return ""
+        path = self.snippets.get_snippet_path(target["path"])
+        if path is None:
+            folders = [Path(folder) for folder in self.snippets.base_path]
+            names = sorted(file.name for folder in folders if folder.is_dir() for file in folder.glob("*.py"))
+            return f"; there are {', '.join(names)}" if names else ""
+        sections = dict.fromkeys(
+            m["name"] for text in self.snippets.read_lines(path) if (m := self.snippets.match_section(text))
+        )
+        return f"; {Path(path).name} has {', '.join(sections) or 'none'}"
 
     def _missing(self, line: str) -> bool:
         try:

@@ -47,7 +47,8 @@ class Described:
         for page in pages or sorted(folder.rglob("*.md")):
             path = page if page.is_absolute() else Path.cwd() / page
             if not path.is_file():
-                raise PageError(f"{page}:1: is not there")
+                known = ", ".join(file.relative_to(folder.parent).as_posix() for file in sorted(folder.rglob("*.md")))
+                raise PageError(f"{page}:1: is not there, but {known}")
             root = self.config.root
             shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
             found += self._finder.find(path.read_text(encoding="utf8"), shown)
