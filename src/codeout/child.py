@@ -18,43 +18,25 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import psutil
 
+from codeout.answers import Answer, event_of, output, sound
 from codeout.blocks import Block
 from codeout.config import Config
 from codeout.copies import PATIENCE, Copies
 from codeout.errors import BlockError
 from codeout.keys import KEYED
-from codeout.outputs import Error, Figure, Output, Scalar, Stream, Value, tidy
+from codeout.outputs import Output, tidy
 
 NEEDED = ("PATH", "SYSTEMROOT", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")  # to start at all
 GRACE = 2.0  # seconds after the time limit in which the worker writes down where it hung
 ROUNDS = 20  # of looking for processes that start others as they end
-EVENTS = {  # what a worker says, and what belongs to it
-    "done": ("modules", "values", "safe"),
-    "clear": (),
-    "stream": ("text",),
-    "error": ("message", "traceback", "line", "bases"),
-    "display": ("alt",),
-}
 LINGER = 5.0  # seconds that an idle worker may take to end
 WATCH = 'read _; kill -KILL "-$1"; rm -rf "$2"'  # until the build hangs up, in whatever way
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a worker says of a block that it has run."""
-
-    outputs: tuple[Output, ...]
-    seconds: float
-    modules: tuple[str, ...]  # files of the author's modules that are loaded by now
-    values: Mapping[str, Scalar]  # names that the block bound to a number or a short text
-    safe: bool  # whether the process could be copied now
 
 
 class Worker:
@@ -111,11 +93,11 @@ class Worker:
             if "clear" in event:
                 outputs.clear()
             elif event.get("update") and event["id"] in displayed:
-                outputs[displayed[event["id"]]] = _output(event)
+                outputs[displayed[event["id"]]] = output(event)
             else:
                 if event.get("id"):
                     displayed[event["id"]] = len(outputs)
-                outputs.append(_output(event))
+                outputs.append(output(event))
                 self._said = (self._said + event.get("text", ""))[-2000:]
                 tick(event.get("text", ""))
         raise AssertionError("the answers of a worker end with 'done' or an exception")
@@ -140,7 +122,7 @@ class Worker:
                 return False
             if not raw:
                 return False
-            answer = _event(raw)
+            answer = event_of(raw)
         return bool(answer["snapshot"]) and self._copies.add(number)
 
     def resume(self, number: int) -> bool:
@@ -249,8 +231,8 @@ class Worker:
                 raise BlockError(f"{block}: {self._death()}")
             if not raw:  # writing down where it hung has ended it
                 break
-            event = _event(raw)
-            if not any(kind in event and {*keys} <= {*event} for kind, keys in EVENTS.items()):
+            event = event_of(raw)
+            if not sound(event):
                 self.kill()
                 raise BlockError(f"{block}: wrote to where its process answers: {raw[:80]!r}")
             yield event
@@ -300,15 +282,6 @@ class Worker:
         return ""
 
 
-def _event(raw: bytes) -> dict[str, Any]:
-    """Return what a line from a worker says; nothing if it is not the worker's own."""
-    try:
-        told = json.loads(raw)
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
 def _strays(folder: Path) -> list[psutil.Process]:
     """Return the processes that blocks have started and left behind, wherever they have moved: by their environment."""
     found = []
@@ -318,14 +291,6 @@ def _strays(folder: Path) -> list[psutil.Process]:
             if process.environ().get("TMPDIR") == str(folder):
                 found.append(process)
     return found
-
-
-def _output(event: dict[str, Any]) -> Output:
-    if "stream" in event:
-        return Stream(event["stream"], event["text"])
-    if "error" in event:
-        return Error(event["error"], event["message"], event["traceback"], event["line"], tuple(event["bases"]))
-    return Value(event["display"]) if event["alt"] is None else Figure(event["display"], event["alt"])
 
 
 def _environment(config: Config, folder: Path) -> dict[str, str]:
