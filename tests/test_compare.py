@@ -148,6 +148,13 @@ def test_outputs_are_data_in_a_report() -> None:
     assert r"## \`\<b\>\|" in lines
 
 
+def test_names_of_blocks_and_machines_are_data_in_a_report() -> None:
+    machines = {"a": run("")}, {"a": run("", provenance=replace(PROVENANCE, device="[x](https://x)"))}
+    said = report(compare({"<i>gone": run("")}, {"![x](y)": run("")}), *machines)
+    assert "[x](" not in said
+    assert "<i>" not in said
+
+
 def test_a_long_output_is_cut_in_a_report() -> None:
     old, new = {"a": run("x")}, {"a": run("y\n" * 9000)}
     said = report(compare(old, new), old, new)

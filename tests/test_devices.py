@@ -174,6 +174,22 @@ def test_a_block_that_shows_no_source_shows_its_devices(project: Path) -> None:
     assert [text.get_text() for text in page.select(".tabbed-block svg text")] == ["one", "two"]
 
 
+def test_a_recording_has_no_id_of_another_block(project: Path) -> None:
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><g id="a"><text>one</text></g></svg>'
+    code = f"from IPython.display import SVG\nSVG({drawing!r})"
+    sections = "".join(f"# --8<-- [start:{name}]\n{code}\n# --8<-- [end:{name}]\n" for name in ("one", "one-1"))
+    (project / "snippets" / "first.py").write_text(sections)
+    fences = [f'```python exec="on" session="s" {TABS}\n--8<-- "first.py:{name}"\n```\n' for name in ("one", "one-1")]
+    (project / "docs" / "first.md").write_text("# First\n\n" + "\n".join(fences))
+    build(project)
+    record(project, text=lambda text: text.replace("one", "two"))
+    assert build(project, "--strict").returncode == 0
+    page = BeautifulSoup(shown(project), "html.parser")
+    ids = [element["id"] for element in page.select("article [id]")]
+    assert len(page.select("article svg g[id]")) == 4
+    assert len(ids) == len({*ids})
+
+
 def test_devices_are_called_cpu_and_gpu_unless_two_are_alike() -> None:
     cpu, t4, h100 = (Run((), replace(PROVENANCE, device=name)) for name in ("CPU", T4, "NVIDIA H100"))
     assert [label(run, (cpu, t4)) for run in (cpu, t4)] == ["CPU", "GPU"]

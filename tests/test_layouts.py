@@ -40,10 +40,13 @@ def test_an_installed_package_makes_all_layouts_anew(tmp_path: Path, monkeypatch
 def test_an_edit_of_the_engine_makes_all_layouts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "__file__", str(tmp_path / "packages.py"))
     (tmp_path / "notes.py").write_text("one")
+    packages.edits.cache_clear()
     before = Layouts.load(tmp_path / "x", []).settings
-    assert Layouts.load(tmp_path / "x", []).settings == before
     os.utime(tmp_path / "notes.py", ns=(1, 1))
+    assert Layouts.load(tmp_path / "x", []).settings == before, "of the code that runs"
+    packages.edits.cache_clear()  # as in the next process
     assert Layouts.load(tmp_path / "x", []).settings != before
+    packages.edits.cache_clear()
 
 
 def test_a_function_among_the_settings_is_known_again(tmp_path: Path) -> None:

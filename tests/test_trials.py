@@ -67,7 +67,7 @@ def test_a_page_shows_the_table(project: Path) -> None:
     assert "1 of 3 differ" in (project / "site" / "index.html").read_text()
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", json.dumps({"packages": 1}), "null"])
+@pytest.mark.parametrize("text", ["[]", "{}", json.dumps({"packages": 1}), "null", to_json(replace(NEW, packages=()))])
 def test_what_is_no_trial_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a trial"):
         from_json(text)

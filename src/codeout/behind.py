@@ -145,10 +145,12 @@ class Behind:
                     self._progress.close()
 
     def _told(self, session: _Session, number: int, run: Run) -> None:
+        blocks = session.blocks
+        if number < len(blocks):
+            self._tell(blocks[number], run)
         with self._lock:
             if number < len(session.blocks):
                 session.runs[number] = run
-                self._tell(session.blocks[number], run)
                 if not unexpected(session.blocks[number], run):
                     self._last().add(block_name(session.blocks, number + 1), session.recipes[number], run)
 

@@ -19,6 +19,7 @@ from markdown import Markdown
 from markdown_exec import MARKDOWN_EXEC_AUTO, validator
 from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
 
+from codeout import snippets
 from codeout.errors import PageError
 from codeout.keys import same_program
 
@@ -163,7 +164,8 @@ class Finder:
         for code, options in self._record(self._expanded(lines, page, offset)):
             place, body, at = self._locate(code, raw, next_one, page, offset)
             next_one = next_one if at is None else at + 1
-            found.append(_block(code, options, place, *self._origin(body, place)))
+            begins = snippets.begins(self.snippets, body) if self.snippets else None
+            found.append(_block(code, options, place, *self._origin(begins, place)))
         return found
 
     def _record(self, expanded: list[str]) -> list[tuple[str, dict[str, Any]]]:
@@ -201,25 +203,8 @@ class Finder:
             return self._expand(lines)
         except SnippetMissingError as problem:
             line = next((n for n, text in enumerate(lines, start=1) if self._missing(text)), 1)
-            raise PageError(f"{Place(page, offset + line)}: {problem}{self._choices(lines[line - 1])}") from problem
-
-    def _choices(self, line: str) -> str:
-        """Return in words which sections the file has that a line asks for, or which files there are."""
-        match = self.snippets.RE_ALL_SNIPPETS.match(line) if self.snippets else None
-        if self.snippets is None or match is None or not match["snippet"]:
-            return ""
-        target = self.snippets.parse_snippet_target(match["snippet"][1:-1].strip())
-        if not target:
-            return ""
-        path = self.snippets.get_snippet_path(target["path"])
-        if path is None:
-            folders = [Path(folder) for folder in self.snippets.base_path]
-            names = sorted(file.name for folder in folders if folder.is_dir() for file in folder.glob("*.py"))
-            return f"; there are {', '.join(names)}" if names else ""
-        sections = dict.fromkeys(
-            m["name"] for text in self.snippets.read_lines(path) if (m := self.snippets.match_section(text))
-        )
-        return f"; {Path(path).name} has {', '.join(sections) or 'none'}"
+            choices = snippets.choices(self.snippets, lines[line - 1]) if self.snippets else ""
+            raise PageError(f"{Place(page, offset + line)}: {problem}{choices}") from problem
 
     def _missing(self, line: str) -> bool:
         try:
@@ -243,36 +228,13 @@ class Finder:
                 return Place(page, offset + line), body, at
         return Place(page, offset + 1), [], None  # it came with a snippet, say
 
-    def _origin(self, body: list[str], place: Place) -> tuple[Place, str]:
-        """Return where the first line of a fence's code stands, and its section.
-
-        In its snippet if that is all there is; else in the page, and it has none.
-        """
-        directives = [line for line in body if line.strip()]
-        here = Place(place.path, place.line + 1)
-        if self.snippets is None or len(directives) != 1:
-            return here, ""
-        match = self.snippets.RE_ALL_SNIPPETS.match(directives[0])
-        if match is None or not match["snippet"]:
-            return here, ""
-        target = self.snippets.parse_snippet_target(match["snippet"][1:-1].strip())
-        path = self.snippets.get_snippet_path(target["path"]) if target else None
-        if target is None or path is None:
-            return here, ""
-        shown = Path(path).relative_to(self.root).as_posix() if Path(path).is_relative_to(self.root) else path
-        first = _first_line(self.snippets, self.snippets.read_lines(path), target)
-        return (here, "") if first is None else (Place(shown, first), target["section"] or "")
-
-
-def _first_line(snippets: SnippetPreprocessor, lines: list[str], target: dict[str, Any]) -> int | None:
-    """Return the line of a file where a snippet begins; None if what follows is not in one piece."""
-    matches = [(number, snippets.match_section(line)) for number, line in enumerate(lines, start=1)]
-    markers = [(number, match["name"]) for number, match in matches if match]
-    if not target["section"]:
-        return None if markers or len(target["start"]) > 1 else ((target["start"] or [None])[0] or 0) + 1
-    edges = [number for number, name in markers if name == target["section"]]
-    first, last = edges[0], edges[1] if len(edges) > 1 else len(lines) + 1
-    return None if any(first < number < last for number, _ in markers) else first + 1
+    def _origin(self, begins: tuple[Path, int, str] | None, place: Place) -> tuple[Place, str]:
+        """Return where the first line of a fence's code stands, in its snippet or the page, and its section."""
+        if begins is None:
+            return Place(place.path, place.line + 1), ""
+        path, line, section = begins
+        shown = path.relative_to(self.root) if path.is_relative_to(self.root) else path
+        return Place(shown.as_posix(), line), section
 
 
 def _openings(lines: Sequence[str]) -> list[tuple[int, list[str]]]:

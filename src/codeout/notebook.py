@@ -13,6 +13,7 @@ from typing import Any
 
 from codeout import prose
 from codeout.blocks import MARK, Block
+from codeout.environment import imports
 from codeout.outputs import Error, Figure, Output, Provenance, Run, Stream, Value
 
 HIDDEN = "# markdown-exec: hide"
@@ -102,7 +103,7 @@ def script(page: Page) -> str:
     apart = [number for number, block in enumerate(page.blocks) if not block.shown]
     cells = list(split(page, apart))
     parts = []
-    if any(_imports(cell.text) & {*page.modules} for cell in cells if cell.block):
+    if any(imports(cell.text) & {*page.modules} for cell in cells if cell.block):
         parts.append(f"# It needs these files beside it: {', '.join(f'{name}.py' for name in page.modules)}\n")
     if page.prelude:
         parts.append(f"# %%\n{without_hidden([page.prelude])[0]}\n")
@@ -110,13 +111,6 @@ def script(page: Page) -> str:
         comment = textwrap.indent(cell.text, "# ", lambda line: True).replace("# \n", "#\n")
         parts.append(f"# %%\n{cell.text}\n" if cell.block else f"# %% [markdown]\n{comment}\n")
     return "\n".join(parts)
-
-
-def _imports(code: str) -> set[str]:
-    """Return the names that the statements of a code import; those are what they bind."""
-    imports = [node for node in _body(code) if isinstance(node, ast.Import | ast.ImportFrom)]
-    modules = {node.module for node in imports if isinstance(node, ast.ImportFrom)}
-    return {str(module) for module in modules} | {alias.name for node in imports for alias in node.names}
 
 
 def split(page: Page, apart: Sequence[int] = ()) -> Iterator[Cell]:

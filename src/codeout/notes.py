@@ -16,10 +16,11 @@ from markdown.util import HTML_PLACEHOLDER_RE
 
 from codeout.site import Plan, Site
 
-SHOWN = re.compile(
+HIGHLIGHTED = re.compile(  # by Pygments
     r'<span class="(?P<kind>c1?)">(?P<words>[^<]*?)(?P<gap> *)# \((?P<number>\d+)\)!</span>'
-)  # by Pygments
+)
 SOURCE = re.compile(r'<div class="(?:[\w-]+ )*highlight\b')
+DIVISION = re.compile(r"<(/?)div\b[^>]*>")
 PLACE = '<ol class="codeout-notes"></ol>'  # stands after a block's code until its list is known
 
 
@@ -29,7 +30,7 @@ def marked(html: str, marks: Sequence[int]) -> str:
     if not marks or source is None:
         return html
     end = _end(html, source.start())
-    code = SHOWN.sub(_number, html[source.start() : end], count=len(marks))
+    code = HIGHLIGHTED.sub(_number, html[source.start() : end], count=len(marks))
     return html[: source.start()] + code + PLACE + html[end:]
 
 
@@ -43,7 +44,7 @@ def _number(mark: re.Match[str]) -> str:
 def _end(html: str, start: int) -> int:
     """Return where the division that begins at `start` is closed."""
     depth = 0
-    for tag in re.compile(r"<(/?)div\b[^>]*>").finditer(html, start):
+    for tag in DIVISION.finditer(html, start):
         depth += -1 if tag[1] else 1
         if depth == 0:
             return tag.end()
@@ -68,27 +69,29 @@ class Notes(Treeprocessor):
         waiting = {html: number for number, html in enumerate(plan.html) if PLACE in html}
         if not waiting:
             return
-        stash = self.md.htmlStash.rawHtmlBlocks
         for parent in root.iter():
             for child, after in pairwise([*parent, None]):
-                match = (
-                    HTML_PLACEHOLDER_RE.fullmatch((child.text or "").strip())
-                    if child is not None and child.tag == "p"
-                    else None
-                )
-                html = str(stash[int(match[1])]) if match else ""
-                if match is None or html not in waiting:
+                place = self._stashed(child)
+                html = "" if place is None else str(self.md.htmlStash.rawHtmlBlocks[place])
+                if child is None or place is None or html not in waiting:
                     continue
                 notes = after if after is not None and after.tag == "ol" else None
                 self._check(waiting.pop(html), [] if notes is None else notes.findall("li"))
                 if notes is not None:
-                    notes.set("class", "codeout-notes")
-                    tail, notes.tail = notes.tail, None
-                    stash[int(match[1])] = html.replace(PLACE, self.md.serializer(notes))
-                    child.tail = tail
                     parent.remove(notes)
+                    notes.set("class", "codeout-notes")
+                    child.tail, notes.tail = notes.tail, None
+                    self.md.htmlStash.rawHtmlBlocks[place] = html.replace(PLACE, self.md.serializer(notes))
         for number in waiting.values():  # of a block that is no paragraph of its own: nothing can follow it
             self._check(number, [])
+
+    @staticmethod
+    def _stashed(element: Element | None) -> int | None:
+        """Return which stashed HTML a paragraph stands for, if it is there for nothing else."""
+        if element is None or element.tag != "p":
+            return None
+        match = HTML_PLACEHOLDER_RE.fullmatch((element.text or "").strip())
+        return int(match[1]) if match else None
 
     def _check(self, number: int, notes: Sequence[Element]) -> None:
         block = self._plan().blocks[number]

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from codeout.store import write
@@ -67,6 +68,7 @@ def stamp() -> list[str]:
     return [sys.version, *(f"{folder} {folder.stat().st_mtime_ns}" for folder in folders if folder.is_dir())]
 
 
+@cache  # what has been imported stays as it was
 def edits() -> list[int]:
     """Return what changes when this engine's own code is edited where it lies, or upgraded."""
     return [file.stat().st_mtime_ns for file in sorted(Path(__file__).parent.glob("*.py"))]
