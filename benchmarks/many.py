@@ -15,9 +15,8 @@ import time
 from pathlib import Path
 
 from builds import build, median, told
-
-from codeout import Store
-from codeout.keys import Key
+from codeout import RunStore
+from codeout.cache.keys import Key
 
 BLOCKS = 10
 SIZES = (20, 200)
@@ -70,7 +69,7 @@ def write(folder: Path, pages: int, *, run: bool) -> Path:
 
 def look_up(folder: Path) -> float:
     """Return the seconds that the store takes to find a run, the median of three goes over all runs."""
-    store = Store(folder)
+    store = RunStore(folder)
     keys = [Key(*path.stem.split("-")) for path in folder.glob("??/*.json")]
 
     def once() -> float:

@@ -73,7 +73,7 @@ def run(folder: Path, *arguments: str) -> float:
 
 def ask(folder: Path, *arguments: str) -> str:
     """Run a command of the engine; return what it printed."""
-    command = [sys.executable, "-m", "codeout.cli", *arguments]
+    command = [sys.executable, "-m", "codeout", *arguments]
     return subprocess.run(
         command, cwd=folder, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ).stdout

@@ -1,11 +1,11 @@
-"""CIFAR-10 and the weights of resnet18: from what is there, the real download, a mirror, or a stand-in, in this order.
+"""CIFAR-10 and the weights of resnet18: from what is there, the real download, a mirror, or a placeholder, in this order.
 
     python snippets/data.py          fetch whatever is missing (a build does this first)
-    python snippets/data.py --again  try again to get the real thing where a stand-in was made
+    python snippets/data.py --again  try again to get the real thing where a placeholder was made
 
     TUTORIAL_MIRROR=FOLDER-OR-URL    a copy to use where the real download can't be reached
-    TUTORIAL_STANDINS=forbid         stop rather than make a stand-in; for publishing
-    TUTORIAL_STANDINS=only           make stand-ins at once; for trying things out
+    TUTORIAL_PLACEHOLDERS=forbid         stop rather than make a placeholder; for publishing
+    TUTORIAL_PLACEHOLDERS=only           make placeholders at once; for trying things out
 
 A mirror holds `manifest.json` (`{"note", "files": {name: md5}}`) and the `cifar-10-batches-py` that it describes, and
 may hold `resnet18-f37072fd.pth`. What was used is written to `data/cifar10.json` and `data/resnet18.json`: the key
@@ -42,14 +42,14 @@ class Source:
     """Where data came from. `files` are md5s, by name."""
 
     name: str
-    kind: str  # "original", "mirror" or "stand-in"
+    kind: str  # "original", "mirror" or "placeholder"
     note: str
     files: Mapping[str, str]
 
     @property
-    def standin(self) -> bool:
+    def placeholder(self) -> bool:
         """Whether it is not the real thing."""
-        return self.kind == "stand-in"
+        return self.kind == "placeholder"
 
 
 # ------------------------------------------------------------------------------------------ what snippets call
@@ -62,7 +62,7 @@ def ready(name: str) -> str:
         name: `cifar10` or `resnet18`.
 
     Raises:
-        SystemExit: it can't be had, and stand-ins are forbidden.
+        SystemExit: it can't be had, and placeholders are forbidden.
     """
     source = prepare(name)
     if name == "cifar10":
@@ -75,44 +75,44 @@ def prepare(name: str, *, again: bool = False) -> Source:
 
     Args:
         name: `cifar10` or `resnet18`.
-        again: try to download what an earlier call has made a stand-in for. Without it a stand-in stays, so that
+        again: try to download what an earlier call has made a placeholder for. Without it a placeholder stays, so that
             a build without a network does not wait for one each time; only a mirror is asked.
 
     Raises:
-        SystemExit: it can't be had, and stand-ins are forbidden.
+        SystemExit: it can't be had, and placeholders are forbidden.
     """
-    standins = os.environ.get("TUTORIAL_STANDINS", "")
-    if standins not in ("", "forbid", "only"):
-        sys.exit(f"snippets/data.py:1: TUTORIAL_STANDINS is 'forbid', 'only' or nothing, not {standins!r}")
+    placeholders = os.environ.get("TUTORIAL_PLACEHOLDERS", "")
+    if placeholders not in ("", "forbid", "only"):
+        sys.exit(f"snippets/data.py:1: TUTORIAL_PLACEHOLDERS is 'forbid', 'only' or nothing, not {placeholders!r}")
     found = _known(name)
-    if found is not None and not (found.standin and _ways(found, standins, again)):
+    if found is not None and not (found.placeholder and _ways(found, placeholders, again)):
         return found
     with _lock():
         found = _known(name)  # another build may have fetched it while this one waited
-        if found is not None and (not found.standin or standins == "only"):
+        if found is not None and (not found.placeholder or placeholders == "only"):
             return found
-        for way in _ways(found, standins, again):
+        for way in _ways(found, placeholders, again):
             try:
                 return _remember(name, _GET[name][way]())
             except Missing as problem:
                 print(f"{name}: {way}: {problem}", file=sys.stderr)
-    if found is None or standins == "forbid":
-        sys.exit(f"snippets/data.py:1: no {name} but a stand-in, and TUTORIAL_STANDINS=forbid rules that out")
+    if found is None or placeholders == "forbid":
+        sys.exit(f"snippets/data.py:1: no {name} but a placeholder, and TUTORIAL_PLACEHOLDERS=forbid rules that out")
     return found
 
 
-def _ways(found: Source | None, standins: str, again: bool) -> list[str]:
-    """Return what to try, in order; `found` is a stand-in that an earlier call has made."""
-    if standins == "only":
-        return ["stand-in"]
+def _ways(found: Source | None, placeholders: str, again: bool) -> list[str]:
+    """Return what to try, in order; `found` is a placeholder that an earlier call has made."""
+    if placeholders == "only":
+        return ["placeholder"]
     ways = ["mirror"] if _mirror() else []
-    if found is None or again or standins == "forbid":
+    if found is None or again or placeholders == "forbid":
         ways.insert(0, "download")
     if found is None:
         ways.insert(0, "on disk")
-        ways.append("stand-in")
-    if standins == "forbid" and "stand-in" in ways:
-        ways.remove("stand-in")
+        ways.append("placeholder")
+    if placeholders == "forbid" and "placeholder" in ways:
+        ways.remove("placeholder")
     return ways
 
 
@@ -245,26 +245,26 @@ def _fetch(mirror: str, path: str) -> bytes:
         raise Missing(f"{mirror}/{path}: {problem}".splitlines()[0]) from problem
 
 
-# ----------------------------------------------------------------------------------------------------- a stand-in
+# ----------------------------------------------------------------------------------------------------- a placeholder
 
 
 def _standin_cifar10() -> Source:
-    import standin
+    import placeholder
 
     with _incoming() as folder:
-        standin.write_cifar10(folder)
+        placeholder.write_cifar10(folder)
         files = {path.name: _md5(path) for path in sorted(folder.iterdir())}
         _put(folder, _folder("cifar10"))
-    return Source("CIFAR-10", "stand-in", standin.CIFAR10_NOTE, files)
+    return Source("CIFAR-10", "placeholder", placeholder.CIFAR10_NOTE, files)
 
 
 def _standin_resnet18() -> Source:
-    import standin
+    import placeholder
 
     with _incoming() as folder:
-        standin.write_resnet18(folder / WEIGHTS)
+        placeholder.write_resnet18(folder / WEIGHTS)
         _put(folder / WEIGHTS, _folder("resnet18") / WEIGHTS)
-    return Source("resnet18", "stand-in", standin.RESNET18_NOTE, {WEIGHTS: _md5(_folder("resnet18") / WEIGHTS)})
+    return Source("resnet18", "placeholder", placeholder.RESNET18_NOTE, {WEIGHTS: _md5(_folder("resnet18") / WEIGHTS)})
 
 
 _GET: dict[str, dict[str, Callable[[], Source]]] = {
@@ -272,13 +272,13 @@ _GET: dict[str, dict[str, Callable[[], Source]]] = {
         "on disk": lambda: _there("cifar10"),
         "download": _download_cifar10,
         "mirror": _mirror_cifar10,
-        "stand-in": _standin_cifar10,
+        "placeholder": _standin_cifar10,
     },
     "resnet18": {
         "on disk": lambda: _there("resnet18"),
         "download": _download_resnet18,
         "mirror": _mirror_resnet18,
-        "stand-in": _standin_resnet18,
+        "placeholder": _standin_resnet18,
     },
 }
 

@@ -26,17 +26,17 @@ def series(text: str) -> dict[str, dict[str, float]]:
 
 def recorded() -> dict[str, dict[str, dict[str, float]]]:
     """Return what was measured on each device that has been recorded, by the device's name."""
-    from codeout import Store, Stream
-    from codeout.described import Described
-    from codeout.environment import session_recipes
-    from codeout.recordings import Recordings
+    from codeout import RunStore, Stream
+    from codeout.cli.site import SiteConfig
+    from codeout.cache.environment import session_inputs
+    from codeout.cache.recordings import Recordings
 
-    site = Described(ROOT / "mkdocs.yml")
+    site = SiteConfig(ROOT / "mkdocs.yml")
     session = [block for block in site.blocks([ROOT / PAGE]) if block.session == SESSION]
     number = next(number for number, block in enumerate(session) if block.section == SECTION)
-    recordings = Recordings(Store(site.config.path(site.config.recordings)))
+    recordings = Recordings(RunStore(site.config.path(site.config.recordings)))
     recordings.look()
-    runs = recordings.of(session_recipes(session, site.config)[number].key.code, lambda _: True)
+    runs = recordings.of(session_inputs(session, site.config)[number].key.code, lambda _: True)
     texts = {run.provenance.device: "".join(o.text for o in run.outputs if isinstance(o, Stream)) for run in runs}
     return {device: found for device, text in texts.items() if (found := series(text))}
 

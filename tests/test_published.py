@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from conftest import ROOT
+from site_helpers import ROOT
 
 PAGES = (
     "index.html",
@@ -63,7 +63,7 @@ def test_data_is_told_on_every_out_that_it_led_to(site: Path, name: str, page: s
     kind = json.loads(file.read_text(encoding="utf8"))["kind"]
     outs = [out for out in soup(site, f"{page}/index.html").select(".codeout") if name in out.get_text()]
     assert outs
-    assert [bool(out.select(".codeout-standin")) for out in outs] == [kind == "stand-in"] * len(outs)
+    assert [bool(out.select(".codeout-placeholder")) for out in outs] == [kind == "placeholder"] * len(outs)
     assert all(f"{name}: " in out.select_one(".codeout-run summary").get_text() for out in outs)
 
 

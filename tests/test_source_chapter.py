@@ -12,11 +12,10 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from codeout.markdown.extension import CodeoutExtension
 from markdown import Markdown
 from markdown_exec import formatter, validator
-
-from codeout.extension import CodeoutExtension
+from site_helpers import ROOT
 
 FENCE = '```python exec="on" session="chapter" source="tabbed-left" tabs="Code|Out"\n{}\n```\n'
 PAIR = re.compile(r'=== "Code"\n\n    ```python\n(.*?)\n    ```\n\n=== "Out"\n\n    ```.*?\n    ```\n', re.DOTALL)
@@ -36,19 +35,19 @@ def converted(text: str) -> str:
 
 
 @pytest.mark.skipif(chapter() is None, reason="the source chapter is not here; SOURCE_CHAPTER can name it")
-def test_the_source_s_own_page_runs_and_its_pasted_outs_are_replaced(standins: Path, tmp_path: Path) -> None:
+def test_the_source_s_own_page_runs_and_its_pasted_outs_are_replaced(placeholders: Path, tmp_path: Path) -> None:
     path = chapter()
     assert path is not None
     page = converted(path.read_text(encoding="utf8"))
     assert page.count('exec="on"') == 18 + 20, "pairs, and plain blocks"
-    prelude = (standins / "snippets" / "prelude.py").read_text(encoding="utf8")
+    prelude = (placeholders / "snippets" / "prelude.py").read_text(encoding="utf8")
     lenient = prelude.replace('simplefilter("error"', 'simplefilter("ignore"')  # the source is of its time
     ready = "import data\ndata.ready('cifar10')\ndata.ready('resnet18')\n"
-    (standins / "source_prelude.py").write_text(f"{lenient}\n{ready}")
+    (placeholders / "source_prelude.py").write_text(f"{lenient}\n{ready}")
     options = {"store": str(tmp_path), "prelude": "source_prelude.py", "paths": ["snippets"], "links": ["data"]}
     fence = {"name": "python", "class": "python", "validator": validator, "format": formatter}
     settings = {"pymdownx.superfences": {"custom_fences": [fence]}, "pymdownx.tabbed": {"alternate_style": True}}
-    extension = CodeoutExtension(root=standins, **options)
+    extension = CodeoutExtension(root=placeholders, **options)
     md = Markdown(extensions=[*settings, "md_in_html", extension], extension_configs=settings)
     outs = re.findall(r'<div class="codeout".*?</details></div>', md.convert(page), re.DOTALL)
     shown = [html.unescape(re.sub(r"<details.*|<[^>]+>", "", out, flags=re.DOTALL)) for out in outs]

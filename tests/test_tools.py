@@ -17,9 +17,8 @@ import propose
 import published
 import pytest
 import versions
-from conftest import ROOT
-
-from codeout.trials import from_json
+from codeout.publish.compat import from_json
+from site_helpers import ROOT
 
 TOOLS = ROOT / "tools"
 

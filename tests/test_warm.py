@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import ROOT
+from site_helpers import ROOT
 
 BUILD = """
 import sys

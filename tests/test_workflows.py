@@ -16,10 +16,9 @@ from pathlib import Path
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from conftest import ROOT
+from codeout import RunStore
+from site_helpers import ROOT
 from workflows import Failed, Hub, commit, repository, workflow
-
-from codeout import Store
 
 WORKFLOWS = sorted(path.stem for path in (ROOT / ".github" / "workflows").glob("*.yml"))
 WRITERS = {  # the jobs that may write, and what
@@ -186,9 +185,9 @@ def test_publish_builds_checks_and_deploys_with_runs_and_zip_beside_the_pages(hu
             "docs/other.md:4: ZeroDivisionError",
         ),
         (
-            {"d_json": '{"name": "photos", "kind": "stand-in", "note": "drawings"}'},
+            {"d_json": '{"name": "photos", "kind": "placeholder", "note": "drawings"}'},
             "May it be published?",
-            "docs/train.md:3 (snippets/train.py:2): was made with a stand-in for photos: drawings",
+            "docs/train.md:3 (snippets/train.py:2): was made with a placeholder for photos: drawings",
         ),
         (
             {"mkdocs_yml": CONFIG.replace("gpu: [train]", "gpu: [train], required: [train]")},
@@ -196,7 +195,7 @@ def test_publish_builds_checks_and_deploys_with_runs_and_zip_beside_the_pages(hu
             "docs/train.md:3 (snippets/train.py:2): needs a recording from another device, and has none",
         ),
     ],
-    ids=["a block that did not run", "a stand-in", "a missing recording"],
+    ids=["a block that did not run", "a placeholder", "a missing recording"],
 )
 def test_what_must_not_be_published_is_not_and_it_says_why(
     hub: Hub, change: dict[str, str], step: str, words: str
@@ -252,8 +251,8 @@ def test_the_gpu_records_what_is_stale_and_the_pages_show_it_after_a_pull_reques
     assert "NVIDIA T4" in page.select(".codeout-run summary")[1].get_text()
     hub.shims = NVIDIA
     hub.run("gpu", "record")
-    sent = [entry.date for entry in Store(hub.artifacts / "sent").entries()]
-    kept = [entry.date for entry in Store(hub.folder / "work" / "recordings").entries()]
+    sent = [entry.date for entry in RunStore(hub.artifacts / "sent").entries()]
+    kept = [entry.date for entry in RunStore(hub.folder / "work" / "recordings").entries()]
     assert sent == kept, "nothing was stale, so nothing ran"
 
 
@@ -326,7 +325,7 @@ def test_shares_that_machines_run_make_the_site_that_one_makes(hub: Hub) -> None
     hub.run("shards", "plan", machines="2")
     for number in ("1", "2"):
         hub.run("shards", "run", {"number": number})
-        made = Store(hub.artifacts / f"shard-{number}")
+        made = RunStore(hub.artifacts / f"shard-{number}")
         assert len(list(made.entries())) == 2, "what was published is not run again"
     hub.run("shards", "merge")
     shown = [(hub.artifacts / "site" / f"page_{n}" / "index.html").read_text() for n in range(4)]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from conftest import ROOT
+from site_helpers import ROOT
 
 Job = Mapping[str, Any]
 ENVIRONMENTS = Path(sys.executable).parent

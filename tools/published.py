@@ -16,7 +16,7 @@ import zlib
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
-from codeout.accept import PICTURE, RUN
+from codeout.publish.accept import PICTURE, RUN
 
 NAME = "runs.zip"  # `tools/offline.py` puts it beside the pages
 MOST = 200_000_000  # bytes, packed and unpacked

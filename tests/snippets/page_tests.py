@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from bs4 import BeautifulSoup, Tag
-from conftest import ROOT
+from site_helpers import ROOT
 
 NUMBER = r"-?\d+\.\d+"
-SOURCE = r"\((original|mirror|stand-in)\)"
+SOURCE = r"\((original|mirror|placeholder)\)"
 
 
 class PageTests:
@@ -24,8 +24,8 @@ class PageTests:
     rows: ClassVar[Mapping[str, tuple[str, str | None]]]
     printed: ClassVar[Sequence[str]]
 
-    def test_the_snippet_runs_as_a_script_and_its_assertions_hold(self, standins: Path) -> None:
-        told = run(self.page, standins)
+    def test_the_snippet_runs_as_a_script_and_its_assertions_hold(self, placeholders: Path) -> None:
+        told = run(self.page, placeholders)
         assert [words for words in self.printed if words not in told] == []
 
     def test_a_row_of_the_inventory_is_on_the_page_with_its_out(self, site: Path, row: str) -> None:
@@ -74,8 +74,8 @@ class DiagramTests:
 
 
 def run(name: str, folder: Path) -> str:
-    """Run a snippet as a script, with stand-ins for data; return what it printed."""
-    environment = {**os.environ, "MPLBACKEND": "agg", "TUTORIAL_STANDINS": "only"}
+    """Run a snippet as a script, with placeholders for data; return what it printed."""
+    environment = {**os.environ, "MPLBACKEND": "agg", "TUTORIAL_PLACEHOLDERS": "only"}
     command = [sys.executable, f"snippets/{name}.py"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -97,7 +97,7 @@ def out(site: Path, page: str, section: str) -> Tag | None:
 
 def words(tag: Tag) -> str:
     """Return what an Out shows, without its run line and warnings."""
-    for extra in tag.select(".codeout-run, .codeout-standin, svg title, svg desc"):
+    for extra in tag.select(".codeout-run, .codeout-placeholder, svg title, svg desc"):
         extra.decompose()
     return tag.get_text().strip("\n")
 

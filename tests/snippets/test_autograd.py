@@ -24,4 +24,4 @@ class TestAutograd(PageTests, DiagramTests):
         "A13": ("only_head", None),
     }
     diagrams = ("graph",)
-    printed = ("tensor([True, True])\ntensor([True, True])", "wrote figures")  # by the script, with stand-ins for data
+    printed = ("tensor([True, True])\ntensor([True, True])", "wrote figures")  # by the script, with placeholders for data

@@ -1,4 +1,4 @@
-"""Where data comes from: what is there, a download, a mirror, a stand-in; and what is never used."""
+"""Where data comes from: what is there, a download, a mirror, a placeholder; and what is never used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from site_helpers import ROOT
 from torchvision.datasets import CIFAR10
 from torchvision.models import ResNet18_Weights
 
@@ -28,7 +28,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an empty data folder, on a machine where every download is refused."""
     monkeypatch.setattr(data, "ROOT", tmp_path / "data")
     monkeypatch.delenv("TUTORIAL_MIRROR", raising=False)
-    monkeypatch.delenv("TUTORIAL_STANDINS", raising=False)
+    monkeypatch.delenv("TUTORIAL_PLACEHOLDERS", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     for proxy in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")
@@ -40,10 +40,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def mirror(standins: Path, tmp_path: Path) -> Path:
-    """Return a mirror of the stand-ins, with a manifest of its md5s."""
+def mirror(placeholders: Path, tmp_path: Path) -> Path:
+    """Return a mirror of the placeholders, with a manifest of its md5s."""
     folder = tmp_path / "mirror"
-    shutil.copytree(standins / "data" / data.BATCHES, folder / data.BATCHES)
+    shutil.copytree(placeholders / "data" / data.BATCHES, folder / data.BATCHES)
     files = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in (folder / data.BATCHES).iterdir()}
     (folder / "manifest.json").write_text(json.dumps({"dataset": "CIFAR10", "note": "a copy", "files": files}))
     return folder
@@ -64,13 +64,13 @@ def test_a_refused_download_says_why_in_one_line_and_a_stand_in_is_made(
 ) -> None:
     source = data.prepare("cifar10")
     said = capsys.readouterr().err.strip().splitlines()
-    assert (source.kind, source.standin) == ("stand-in", True)
+    assert (source.kind, source.placeholder) == ("placeholder", True)
     assert len([line for line in said if line.startswith("cifar10: download: URLError")]) == 1
-    assert json.loads((root / "cifar10.json").read_text())["kind"] == "stand-in"
+    assert json.loads((root / "cifar10.json").read_text())["kind"] == "placeholder"
 
 
 def test_torchvision_takes_the_stand_in_and_its_pictures_have_the_right_shape(root: Path) -> None:
-    assert "stand-in" in data.ready("cifar10")
+    assert "placeholder" in data.ready("cifar10")
     picture, label = CIFAR10(str(root), train=False)[0]
     assert picture.size == (32, 32)
     assert 0 <= label < 10
@@ -87,7 +87,7 @@ def test_a_stand_in_of_the_weights_fits_the_network(root: Path, monkeypatch: pyt
     from torchvision.models import resnet18
 
     monkeypatch.setenv("TORCH_HOME", str(root / "torch"))
-    assert "resnet18 (stand-in)" in data.ready("resnet18")
+    assert "resnet18 (placeholder)" in data.ready("resnet18")
     assert len(resnet18(weights=ResNet18_Weights.DEFAULT).state_dict()) == 122
 
 
@@ -108,7 +108,7 @@ def test_the_real_download_goes_through_torchvision(
     assert not list(root.glob(".new-*"))
     shutil.rmtree(root / data.BATCHES)
     archive.write_bytes(archive.read_bytes()[:1000])
-    assert data.prepare("cifar10").kind == "stand-in", "a download that ends early is not used"
+    assert data.prepare("cifar10").kind == "placeholder", "a download that ends early is not used"
 
 
 @pytest.mark.parametrize("over_http", [False, True], ids=["a folder", "a URL"])
@@ -138,7 +138,7 @@ def test_a_mirror_is_used_where_the_download_is_refused(
 def test_a_damaged_mirror_is_never_used(root, mirror, monkeypatch, capsys, harm, said) -> None:
     harm(mirror)
     monkeypatch.setenv("TUTORIAL_MIRROR", str(mirror))
-    assert data.prepare("cifar10").kind == "stand-in"
+    assert data.prepare("cifar10").kind == "placeholder"
     assert said in capsys.readouterr().err
 
 
@@ -163,7 +163,7 @@ def test_what_is_there_and_verified_is_not_fetched_again(
 
 
 def test_a_mirror_takes_the_place_of_a_stand_in(root: Path, mirror: Path, monkeypatch) -> None:
-    assert data.prepare("cifar10").kind == "stand-in"
+    assert data.prepare("cifar10").kind == "placeholder"
     monkeypatch.setenv("TUTORIAL_MIRROR", str(mirror))
     assert data.prepare("cifar10").kind == "mirror"
 
@@ -171,7 +171,7 @@ def test_a_mirror_takes_the_place_of_a_stand_in(root: Path, mirror: Path, monkey
 def test_a_stand_in_is_kept_without_asking_the_network_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data.prepare("cifar10")
     monkeypatch.setitem(data._GET["cifar10"], "download", lambda: pytest.fail("asked the network"))
-    assert data.prepare("cifar10").kind == "stand-in"
+    assert data.prepare("cifar10").kind == "placeholder"
     with pytest.raises(pytest.fail.Exception):
         data.prepare("cifar10", again=True)
 
@@ -180,20 +180,20 @@ def test_a_stand_in_is_kept_without_asking_the_network_again(root: Path, monkeyp
 def test_stand_ins_can_be_forbidden(root: Path, monkeypatch: pytest.MonkeyPatch, made_before: bool) -> None:
     if made_before:
         data.prepare("cifar10")
-    monkeypatch.setenv("TUTORIAL_STANDINS", "forbid")
-    with pytest.raises(SystemExit, match=r"^snippets/data\.py:1: no cifar10 but a stand-in"):
+    monkeypatch.setenv("TUTORIAL_PLACEHOLDERS", "forbid")
+    with pytest.raises(SystemExit, match=r"^snippets/data\.py:1: no cifar10 but a placeholder"):
         data.prepare("cifar10")
 
 
 def test_a_wrong_setting_names_the_choices(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TUTORIAL_STANDINS", "never")
+    monkeypatch.setenv("TUTORIAL_PLACEHOLDERS", "never")
     with pytest.raises(SystemExit, match="is 'forbid', 'only' or nothing, not 'never'"):
         data.prepare("cifar10")
 
 
 def test_two_builds_at_once_end_with_whole_files(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "snippets", tmp_path / "snippets", ignore=shutil.ignore_patterns("__pycache__"))
-    environment = {"TUTORIAL_STANDINS": "only", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    environment = {"TUTORIAL_PLACEHOLDERS": "only", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     builds = [subprocess.Popen([sys.executable, "snippets/data.py"], cwd=tmp_path, env=environment) for _ in range(3)]
     assert [build.wait(120) for build in builds] == [0, 0, 0]
     source = json.loads((tmp_path / "data" / "cifar10.json").read_text())

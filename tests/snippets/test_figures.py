@@ -57,9 +57,9 @@ def test_the_network_is_drawn_with_the_shapes_of_a_real_forward_pass() -> None:
     ]
 
 
-def test_diagrams_of_a_script_are_files(standins: Path) -> None:
-    run("autograd", standins)
-    assert (standins / "figures" / "autograd-graph.svg").read_text(encoding="utf8").startswith("<svg")
+def test_diagrams_of_a_script_are_files(placeholders: Path) -> None:
+    run("autograd", placeholders)
+    assert (placeholders / "figures" / "autograd-graph.svg").read_text(encoding="utf8").startswith("<svg")
 
 
 def test_a_drawing_has_words() -> None:

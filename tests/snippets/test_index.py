@@ -11,4 +11,4 @@ class TestIndex(PageTests, PictureTests):
         "home": ("fit", r"(?s).*loss after 1000 steps: 0\.00\d+"),
     }
     pictures = {"fit": "A network learns the sine"}
-    printed = ("loss after 1000 steps: 0.00",)  # by the script, with stand-ins for data
+    printed = ("loss after 1000 steps: 0.00",)  # by the script, with placeholders for data

@@ -29,4 +29,4 @@ class TestNeuralNetworks(PageTests, DiagramTests):
         "Net(\n  (conv1)",
         "10\ntorch.Size([6, 1, 5, 5])",
         "wrote figures",
-    )  # by the script, with stand-ins for data
+    )  # by the script, with placeholders for data

@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from codeout import Block, Engine, Figure, RunStore, Stream
+from codeout.config import Config
+from codeout.model.blocks import Place
+from site_helpers import ROOT
 from test_devices import record
 
 import steps
-from codeout import Block, Engine, Figure, Store, Stream
-from codeout.blocks import Place
-from codeout.config import Config
 
 PRINTED = "cpu 1: 7.50 ms, 2: 14.00 ms\ncuda:0 1: 0.75 ms, 2: 0.80 ms\nsomething else\n"
 
@@ -26,7 +26,7 @@ def test_what_the_page_prints_is_read() -> None:
 
 
 def test_the_block_prints_what_is_read(site: Path) -> None:
-    store = Store(ROOT / ".codeout")
+    store = RunStore(ROOT / ".codeout")
     runs = [store.get(key) for name, (key, _) in store.newest().items() if "training_on_gpu.md training_on_gpu" in name]
     texts = ["".join(o.text for o in run.outputs if isinstance(o, Stream)) for run in runs if run]
     (found,) = [each for text in texts if (each := steps.series(text))]
@@ -73,7 +73,7 @@ def shown(folder: Path, content: str | None) -> tuple[object, ...]:
     block = Block(Place("docs/p.md", 1), "devices", code, Place("docs/p.md", 2))
     snippets = ROOT / "snippets"
     told = {"paths": [str(snippets)], "prelude": str(snippets / "prelude.py"), "links": ["data"], "timeout": 60}
-    config = Config.of({"root": folder, **told})
+    config = Config.from_options({"root": folder, **told})
     return Engine(config).run([block])[0].outputs
 
 

@@ -38,7 +38,7 @@ class TestTrainingAClassifier(PageTests, PictureTests):
         "Finished Training",
         "GroundTruth: ",
         "on the 2000 test images",
-    )  # by the script, with stand-ins for data
+    )  # by the script, with placeholders for data
 
     def test_the_samples_are_six_pictures_of_each_class_with_its_name(self, site: Path) -> None:
         shown = out(site, self.page, "samples")

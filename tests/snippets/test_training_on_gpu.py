@@ -15,4 +15,4 @@ class TestTrainingOnGpu(PageTests, PictureTests):
     pictures = {  # section: the words of its picture
         "chart": "milliseconds against width of the network",
     }
-    printed = ("last 200 steps",)  # by the script, with stand-ins for data
+    printed = ("last 200 steps",)  # by the script, with placeholders for data

@@ -1,0 +1,202 @@
+"""The command line, on a small site."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from codeout.cli.main import main
+from helpers import posix
+from test_sites import CONFIG, PAGE, SNIPPET
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for path, text in {
+        "mkdocs.yml": CONFIG + "extra: {env: !ENV [HOME, x], name: !!python/name:os.path.join }\n",
+        "docs/first.md": PAGE,
+        "docs/second.md": '# Second\n\n```python exec="on"\nprint("two")\n```\n',
+        "snippets/first.py": SNIPPET,
+        "snippets/helper.py": "VALUE = 41\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def states(capsys: pytest.CaptureFixture[str], *pages: str) -> list[str]:
+    capsys.readouterr()
+    assert main(["status", "--json", *pages]) == 0
+    return [row["state"] for row in json.loads(capsys.readouterr().out)["blocks"]]
+
+
+def test_what_is_stale_is_said_and_run(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert states(capsys) == ["stale"] * 3
+    assert main(["run", "docs/first.md"]) == 0
+    assert states(capsys) == ["hit", "hit", "stale"]
+    assert main(["run"]) == 0
+    assert states(capsys) == ["hit"] * 3
+    (project / "snippets" / "helper.py").write_text("VALUE = 42\n")
+    assert states(capsys) == ["stale", "stale", "hit"]
+    assert states(capsys, "docs/second.md") == ["hit"]
+
+
+def test_status_is_a_line_a_block(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["run"])
+    capsys.readouterr()
+    assert main(["status"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("hit    docs/first.md:6 (snippets/first.py:4)")
+    assert re.search(r"  0\.\d\d\d s  +\d\.\d kB  CPU$", lines[0])
+    assert "0 of 3 blocks are stale" in lines
+
+
+def test_status_says_how_an_edit_goes_on(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def resumes() -> dict[str, str]:
+        capsys.readouterr()
+        assert main(["status", "--json"]) == 0
+        found: dict[str, str] = json.loads(capsys.readouterr().out)["resumes"]
+        return {name: said.partition(":")[0] for name, said in found.items()}
+
+    first, second = resumes()
+    assert resumes() == {first: "not known yet; it has not run here", second: "not known yet; it has not run here"}
+    main(["run"])
+    assert resumes() == {first: "fork", second: "fork"}
+    threads = "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
+    (project / "snippets" / "first.py").write_text(SNIPPET.replace("x = helper", f"{threads}\nx = helper"))
+    main(["run"])
+    assert resumes() == {first: "replay", second: "fork"}
+
+
+def test_numbers_that_no_block_has_are_listed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = project / "docs" / "first.md"
+    page.write_text(page.read_text() + "\nIt is 41, not 43.\n")
+    assert main(["numbers"]) == 0
+    lines = len(page.read_text().splitlines())
+    assert capsys.readouterr().out == f"docs/first.md:{lines}: 43: It is 41, not 43.\n"
+
+
+def test_diff_says_what_two_stores_differ_in(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["run"])
+    (project / ".codeout").rename(project / "before")
+    main(["run"])
+    capsys.readouterr()
+    assert main(["diff", "before", ".codeout"]) == 0
+    assert "0 of 3 changed" in capsys.readouterr().out
+    (project / "snippets" / "helper.py").write_text("VALUE = 42\n")
+    main(["run"])
+    capsys.readouterr()
+    assert main(["diff", "before", ".codeout", "--json"]) == 1
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["block"] == "docs/first.md first 2"
+    assert (found["old"], found["new"]) == ("x is 41\n", "x is 42\n")
+    assert main(["diff", "gone", ".codeout"]) == 2
+    assert capsys.readouterr().err == "gone:1: there is no such folder\n"
+
+
+@posix
+def test_watch_runs_at_a_save_what_it_made_stale(project: Path) -> None:
+    command = [sys.executable, "-u", "-m", "codeout", "watch", "docs/first.md"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout
+
+        def heard(last: str) -> str:
+            said = ""
+            while last not in said:
+                said += process.stdout.readline()
+            return said
+
+        assert "x is 41" in heard("are up to date")
+        (project / "snippets" / "first.py").write_text(SNIPPET.replace('"x is"', '"x was"'))
+        assert "docs/first.md:10" in (said := heard("are up to date"))
+        assert "x was 41" in said
+        assert "docs/first.md:6" not in said, "the block above has not run again"
+        (project / "snippets" / "first.py").write_text(SNIPPET.replace("x)", "x / 0)"))
+        assert "ZeroDivisionError" in heard("are up to date")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
+def test_why_names_the_cause(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def why() -> list[str]:
+        capsys.readouterr()
+        assert main(["why"]) == 0
+        return [line.rsplit(": ", 1)[1] for line in capsys.readouterr().out.splitlines()]
+
+    assert why() == ["has not run yet"] * 3
+    main(["run"])
+    assert why() == ["hit"] * 3
+    (project / "snippets" / "helper.py").write_text("VALUE = 42\n")
+    assert why() == ["snippets/helper.py changed", "snippets/helper.py changed", "hit"]
+    (project / "snippets" / "helper.py").write_text("VALUE = 41\n")
+    (project / "snippets" / "first.py").write_text(SNIPPET.replace('"x is"', '"x was"'))
+    assert why() == ["hit", "its own code changed", "hit"]
+
+
+def test_what_the_command_line_ran_a_build_does_not_run_again(project: Path) -> None:
+    from test_sites import build
+
+    assert main(["run"]) == 0
+    done = build(project, "--strict")
+    assert done.returncode == 0, done.stderr
+    assert "running" not in done.stderr
+
+
+def test_clean_keeps_what_pages_need(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["run"])
+    (project / "docs" / "second.md").write_text("# Second\n")
+    old = project / ".codeout" / "memo" / "exports" / "old.ipynb"
+    old.parent.mkdir()
+    old.touch()
+    assert main(["clean"]) == 0
+    assert not old.exists()
+    assert capsys.readouterr().out.endswith("removed 1 runs, kept 2\n")
+    assert states(capsys) == ["hit", "hit"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "docs/gone.md"], "docs/gone.md:1: is not there, but docs/bad.md, docs/first.md"),
+        (["-f", "gone.yml", "run"], "gone.yml:1: can't be read"),
+        (["run", "docs/bad.md"], "docs/bad.md:2: ZeroDivisionError"),
+    ],
+)
+def test_what_is_wrong_is_a_sentence_and_an_exit_code(
+    project: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    (project / "docs" / "bad.md").write_text('```python exec="on"\n1 / 0\n```\n')
+    assert main(arguments) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("asked", [["--shard", "2"], ["--plan", "plan.json"]])
+def test_a_share_needs_its_plan_and_a_plan_its_share(
+    project: Path, asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", *asked]) == 1
+    assert "--plan and --shard belong together" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("setting", ["required: [nobody]", "gpu: [nobody]", "data: {nobody: [mkdocs.yml]}"])
+def test_a_setting_that_names_no_session_is_an_error(
+    project: Path, setting: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = project / "mkdocs.yml"
+    before = file.read_text()
+    file.write_text(before.replace("{paths: [snippets]}", f"{{paths: [snippets], {setting}}}"))
+    assert file.read_text() != before
+    assert main(["status"]) == 1
+    assert "names 'nobody', and no session is called so, but " in capsys.readouterr().err
+
+
+def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "codeout run docs/autograd.md" in capsys.readouterr().out

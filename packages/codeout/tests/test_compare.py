@@ -1,0 +1,192 @@
+"""Two sets of runs: noise is equal, and what moved is found."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import replace
+
+import pytest
+from codeout import Error, Figure, Provenance, Run, Stream, Value
+from codeout.compare.images import difference
+from codeout.compare.runs import compare, differ, report
+from codeout.model.outputs import Output
+from PIL import Image
+from test_outputs import PROVENANCE
+
+
+def run(*outputs: Output | str, provenance: Provenance = PROVENANCE) -> Run:
+    return Run(tuple(Stream("stdout", o) if isinstance(o, str) else o for o in outputs), provenance)
+
+
+def words(old: Run, new: Run) -> list[str]:
+    return [each.words for each in compare({"block": old}, {"block": new})]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("loss 1.23456", "loss 1.23457"),
+        ("<Net at 0x7f3a5c0012d0>", "<Net at 0x7f9b5c4412a0>"),
+        ("took 3.21 s", "took 4.5 s"),
+        ("12.3 it/s, 15 ms", "9.1 it/s, 22 ms"),
+        ("saved to /tmp/codeout-ab12/net.pth", "saved to /tmp/codeout-zz99/net.pth"),
+        ("on 2026-11-23T10:15:30Z", "on 2027-01-02T03:04:05Z"),
+        ("[ 1.0000, 2.5000]", "[1.0000,  2.5000]"),
+        ("nan inf -0.0", "nan inf 0.0"),
+        ("a\nb   \n", "a\nb\n"),
+    ],
+)
+def test_noise_is_equal(old: str, new: str) -> None:
+    assert words(run(old), run(new)) == []
+    assert words(run(new), run(old)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("loss 1.234", "loss 1.241", "1 of 1 numbers moved, the farthest 1.234 → 1.241"),
+        ("[1.0, 2.0, 3.0]", "[1.1, 2.0, 4.0]", "2 of 3 numbers moved, the farthest 3.0 → 4.0"),
+        ("12,000 images", "12,001 images", "1 of 1 numbers moved, the farthest 12,000 → 12,001"),
+        ("torch.Size([4, 3])", "torch.Size([4, 1])", "1 of 2 numbers moved, the farthest 3 → 1"),
+        ("loss 1.2", "loss nan", "1 of 1 numbers moved, the farthest 1.2 → nan"),
+        ("a cat", "a dog", "other words"),
+        ("torch 2.14.1", "torch 2.15.0", "other words"),
+        ("1 2", "1 2 3", "other words"),
+    ],
+)
+def test_what_moved_is_found_and_how_far(old: str, new: str, said: str) -> None:
+    assert words(run(old), run(new)) == [said]
+    assert len(words(run(new), run(old))) == 1
+
+
+def test_where_a_text_was_cut_says_nothing_but_its_channel_does() -> None:
+    assert words(run("one ", "two"), run("one two")) == []
+    assert words(run("one"), run(Stream("stderr", "one"))) == ["stdout → stderr"]
+
+
+def test_other_kinds_of_output_differ() -> None:
+    assert words(run("one"), run(Value({"text/plain": "one"}))) == ["stream → value"]
+    assert words(run("one"), run()) == ["stream → nothing"]
+    assert words(run(Error("A", "m", "t1", 1)), run(Error("A", "m", "t2", 9))) == [], "lines move"
+    assert words(run(Error("A", "m", "", 1)), run(Error("B", "m", "", 1))) == ["A → B"]
+
+
+def test_the_tolerance_can_be_chosen() -> None:
+    old, new = {"b": run("1.00")}, {"b": run("1.04")}
+    assert compare(old, new, 0.1) == []
+    assert compare(old, new, 0.01) != []
+
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><g id="{name}"><path id="{name}2" d="M 0 {y} L 100 {z}" style="clip-path: url(#{name})"/><text>{word}</text></g></svg>'  # noqa: E501
+
+
+def svg(name: str = "a", y: float = 0, z: float = 50, word: str = "loss") -> str:
+    return SVG.format(name=name, y=y, z=z, word=word)
+
+
+def png(*marks: tuple[int, int], size: int = 20, shade: int = 200) -> str:
+    picture = Image.new("RGB", (size, size))
+    for mark in marks:
+        picture.putpixel(mark, (shade, shade, shade))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def test_pictures_of_the_same_look_the_same() -> None:
+    assert difference("image/svg+xml", svg("a"), svg("b", y=0.2)) == 0
+    assert difference("image/png", png((1, 1), shade=200), png((1, 1), shade=203)) == 0
+
+
+def test_the_difference_of_pictures_grows_with_what_differs() -> None:
+    assert difference("image/svg+xml", svg(), svg(z=80)) == 0.5
+    assert difference("image/svg+xml", svg(), svg(z=80, word="accuracy")) == 1
+    assert difference("image/png", png(), png((1, 1))) == 1 / 400
+    assert difference("image/png", png(), png(*[(x, y) for x in range(20) for y in range(10)])) == 0.5
+    assert difference("image/png", png(), png(size=10)) == 1
+    assert difference("image/svg+xml", svg(), "<svg") == 1
+
+
+def test_pictures_inside_a_picture_are_compared_by_their_pixels() -> None:
+    def around(data: str) -> str:
+        inside = f'<image href="data:image/png;base64,{data}"/>'
+        return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{inside}</svg>'
+
+    assert difference("image/svg+xml", around(png()), around(png((1, 1)))) == 0
+    assert difference("image/svg+xml", around(png()), around(png(*[(x, 3) for x in range(20)]))) == 1
+
+
+def test_a_figure_that_looks_different_is_found() -> None:
+    old, new = (run(Figure({"image/svg+xml": picture}, "loss")) for picture in (svg(), svg(z=80)))
+    assert words(old, new) == ["the picture looks 50 % different"]
+    renamed = run(Figure({"image/svg+xml": svg()}, "accuracy"))
+    assert words(old, renamed) == ["words of the picture: 'loss' → 'accuracy'"]
+
+
+def test_the_report_shows_old_beside_new_and_what_the_machines_were() -> None:
+    old = {"docs/a.md s 1": run("same\nloss 1.0\n"), "gone": run("x"), "same": run("y")}
+    newer = Provenance("NVIDIA T4", PROVENANCE.python, PROVENANCE.packages, 1.0, "", ())
+    new = {"docs/a.md s 1": run("same\nloss 2.0\n", provenance=newer), "more": run("z"), "same": run("y")}
+    said = report(compare(old, new), old, new)
+    assert said.startswith("# Outputs: 1 of 2 changed\n")
+    assert f"device {PROVENANCE.device} → {', '.join(sorted({'NVIDIA T4', PROVENANCE.device}))}" in said
+    assert "- added: more" in said
+    assert "- removed: gone" in said
+    assert "-loss 1.0\n+loss 2.0" in said
+    assert "## docs/a.md s 1" in said
+
+
+def test_outputs_are_data_in_a_report() -> None:
+    hostile = "````\n<script>alert(1)</script>\n| a |\n"
+    old, new = {"`<b>|": run("")}, {"`<b>|": run(hostile)}
+    lines = report(compare(old, new), old, new).splitlines()
+    fence = next(line for line in lines if line.endswith("diff"))
+    assert fence == "`````diff"
+    assert lines[-1] == "`````"
+    assert r"## \`\<b\>\|" in lines
+
+
+def test_names_of_blocks_and_machines_are_data_in_a_report() -> None:
+    machines = {"a": run("")}, {"a": run("", provenance=replace(PROVENANCE, device="[x](https://x)"))}
+    said = report(compare({"<i>gone": run("")}, {"![x](y)": run("")}), *machines)
+    assert "[x](" not in said
+    assert "<i>" not in said
+
+
+def test_a_long_output_is_cut_in_a_report() -> None:
+    old, new = {"a": run("x")}, {"a": run("y\n" * 9000)}
+    said = report(compare(old, new), old, new)
+    assert len(said) < 6000
+    assert "characters more" in said
+
+
+def test_what_is_measured_is_left_out_of_a_comparison_and_not_beside_another_device() -> None:
+    old, new = (Run((Stream("stdout", word),), PROVENANCE, measured=True) for word in ("12.5", "99.5"))
+    assert compare({"b": old}, {"b": new}) == []
+    assert compare({"b": replace(old, measured=False)}, {"b": new}) != []
+    assert differ(old, new)
+
+
+def test_a_long_text_of_spaces_is_compared_soon() -> None:
+    old, new = run(" " * 200_000 + "1"), run(" " * 200_000 + "2")
+    assert words(old, new) == ["1 of 1 numbers moved, the farthest 1 → 2"]
+
+
+def test_a_number_beside_what_stands_for_one_is_a_difference() -> None:
+    assert words(run("x 1"), run("x #")) == ["other words"]
+
+
+def test_what_is_no_picture_differs_from_one() -> None:
+    good = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+    assert difference("image/png", good, "AAAA") == 1.0
+
+
+def test_a_path_with_a_hash_for_a_number_is_another_one() -> None:
+    old, new = (f'<svg xmlns="http://www.w3.org/2000/svg"><path d="M 1 {word}"/></svg>' for word in ("2", "#"))
+    assert difference("image/svg+xml", old, new) == 1.0
+
+
+def test_nothing_but_pictures_is_opened_as_one() -> None:
+    eps = base64.b64encode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n").decode()
+    assert difference("image/png", eps, eps + "AAAA") == 1.0

@@ -1,0 +1,193 @@
+"""What makes a block run again, and what does not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from codeout import Config, PageError
+from codeout.cache import environment as env
+from codeout.cache.distributions import Installed
+from codeout.cache.keys import Environment, File, Key, KeyInputs, Step, causes, normal, recipes
+from helpers import block
+
+HERE = Environment("3.11.7", "Linux x86_64", "CPU", (("torch", "2.15.0"),), ())
+
+
+def of(*codes: str) -> list[Key]:
+    return keys([Step(code, (), (), HERE) for code in codes], [])
+
+
+def keys(steps: list[Step], before: list[File]) -> list[Key]:
+    return [recipe.key for recipe in recipes(steps, before)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stale"),
+    [
+        pytest.param("a = 1", "a = 5", [True, True, True], id="an edit reaches the blocks below"),
+        pytest.param("a + 1", "a + 2", [False, True, True], id="and spares the blocks above"),
+        pytest.param("a = 1", "a = 1   ", [False, False, False], id="white space at the end of a line is nothing"),
+        pytest.param("'''x'''", "'''x  \n'''", [False, False, True], id="unless it stands in a string"),
+        pytest.param("a + 1", "a + 1  # why", [False, True, True], id="a comment may be shown by a warning"),
+    ],
+)
+def test_an_edit_reruns_what_it_can_change(old: str, new: str, stale: list[bool]) -> None:
+    codes = ["a = 1", "a + 1", "'''x'''"]
+    pairs = zip(of(*codes), of(*(code.replace(old, new) for code in codes)), strict=True)
+    assert [before != after for before, after in pairs] == stale
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"python": "3.12.1"},
+        {"device": "NVIDIA H100"},
+        {"platform": "Darwin arm64"},
+        {"packages": (("torch", "2.14.1"),)},
+        {"variables": (("MODE", "fast"),)},
+    ],
+)
+def test_another_environment_is_another_run_of_the_same_code(change: dict[str, object]) -> None:
+    there = dataclasses.replace(HERE, **change)  # type: ignore[arg-type]
+    here, elsewhere = of("a = 1")[0], keys([Step("a = 1", (), (), there)], [])[0]
+    assert here.code == elsewhere.code
+    assert here.environment != elsewhere.environment
+
+
+def test_files_of_the_session_and_modules_of_a_block_count() -> None:
+    steps = [Step("a", (), (), HERE), Step("import m", (), (File("m.py", "1"),), HERE), Step("b", (), (), HERE)]
+    changed = [steps[0], Step("import m", (), (File("m.py", "2"),), HERE), steps[2]]
+    plain, edited = keys(steps, []), keys(changed, [])
+    assert [one != other for one, other in zip(plain, edited, strict=True)] == [False, True, True]
+    assert keys(steps, [File("data.json", "1")])[0] != plain[0]
+
+
+def test_code_that_is_no_python_keeps_its_white_space() -> None:
+    assert normal("a = (  \n") == "a = (  \n"
+
+
+def test_a_module_is_followed_to_the_modules_that_it_imports(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("import two\n")
+    (tmp_path / "two.py").write_text("import json\n")
+    (tmp_path / "other.py").write_text("")
+    config = Config.from_options({"root": tmp_path, "paths": ["."]})
+    assert [file.path for file in env.modules("from one import x", config)] == ["one.py", "two.py"]
+
+
+def test_a_change_in_an_imported_module_reruns_from_the_block_that_imports_it(tmp_path: Path) -> None:
+    config = Config.from_options({"root": tmp_path, "paths": ["."]})
+    session = [block("a = 1"), block("import one"), block("b = 1")]
+    (tmp_path / "one.py").write_text("x = 1\n")
+    before = env.session_inputs(session, config)
+    (tmp_path / "one.py").write_text("x = 2\n")
+    after = env.session_inputs(session, config)
+    assert [one != other for one, other in zip(before, after, strict=True)] == [False, True, True]
+
+
+def test_prelude_data_and_variables_are_in_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "prelude.py").write_text("seed = 0\n")
+    (tmp_path / "d.csv").write_text("1\n")
+    settings = {"root": tmp_path, "prelude": "prelude.py", "data": {"s*": ["d.csv"]}, "variables": ["MODE"]}
+    seen = set()
+    for change in (
+        lambda: None,
+        lambda: (tmp_path / "prelude.py").write_text("seed = 1\n"),
+        lambda: (tmp_path / "d.csv").write_text("2\n"),
+        lambda: monkeypatch.setenv("MODE", "x"),
+        lambda: monkeypatch.setenv("TZ", "Asia/Tokyo"),
+    ):
+        change()
+        seen.add(str(env.session_inputs([block("a")], Config.from_options(settings))[0].key))
+    assert len(seen) == 5
+
+
+def test_packages_are_those_that_the_code_can_reach(tmp_path: Path) -> None:
+    found = dict(
+        env.environment(["import PIL.Image", "import sys, json"], Config.from_options({"root": tmp_path})).packages
+    )
+    assert {"pillow", "ipython"} <= set(found)
+    reached = dict(env.environment(["import matplotlib"], Config.from_options({"root": tmp_path})).packages)
+    assert {"matplotlib", "numpy", "pillow"} <= set(reached)
+    assert not {"torch", "mkdocs", "requests"} & {*found, *reached}
+
+
+def test_reading_versions_imports_nothing(tmp_path: Path) -> None:
+    loaded = set(sys.modules)
+    env.environment(["import torch, matplotlib"], Config.from_options({"root": tmp_path}))
+    assert not {name for name in set(sys.modules) - loaded if name.split(".")[0] in ("torch", "matplotlib")}
+
+
+def test_missing_data_is_a_sentence_that_names_the_block_and_the_file(tmp_path: Path) -> None:
+    config = Config.from_options({"root": tmp_path, "data": {"s": ["gone.json"]}})
+    with pytest.raises(PageError, match=r"^docs/page\.md:1: session 's' depends on gone\.json, which is not there$"):
+        env.session_inputs([block("a")], config)
+
+
+def test_a_data_file_tells_where_the_data_came_from(tmp_path: Path) -> None:
+    (tmp_path / "d.json").write_text(json.dumps({"name": "D", "kind": "placeholder", "note": "drawn"}))
+    (source,) = env.sources([block("a")], Config.from_options({"root": tmp_path, "data": {"s": ["d.json"]}}))
+    assert (source.name, source.note, source.placeholder) == ("D", "drawn", True)
+
+
+def test_what_is_known_of_packages_is_read_again_after_an_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def install(version: str) -> None:
+        folder = tmp_path / "site-packages" / f"thing-{version}.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: thing\nVersion: {version}\n")
+
+    install("1.0")
+    monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
+    installed = Installed(tmp_path / "packages.json")
+    assert installed.versions(["thing"]) == {"thing": "1.0"}
+    assert Installed(tmp_path / "packages.json").versions(["thing"]) == {"thing": "1.0"}
+    (tmp_path / "site-packages" / "thing-1.0.dist-info").rename(tmp_path / "gone")
+    install("2.0")
+    assert installed.versions(["thing"]) == {"thing": "2.0"}
+    assert Installed(tmp_path / "packages.json").versions(["thing"]) == {"thing": "2.0"}
+
+
+def test_a_damaged_memory_of_packages_is_read_anew(tmp_path: Path) -> None:
+    (tmp_path / "packages.json").write_text("[")
+    assert "pillow" in Installed(tmp_path / "packages.json").versions(["PIL"])
+
+
+def recipe(*codes: str, files: dict[str, str] | None = None, **environment: object) -> KeyInputs:
+    before = [File(path, digest) for path, digest in (files or {}).items()]
+    there = dataclasses.replace(HERE, **environment)  # type: ignore[arg-type]
+    return recipes([Step(code, (), (), there) for code in codes], before)[-1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (recipe("a"), recipe("a"), []),
+        (recipe("a", "b"), recipe("a", "c"), ["its own code changed"]),
+        (recipe("a", "b", "c"), recipe("a", "x", "c"), ["block 2 above it changed"]),
+        (recipe("a", "c"), recipe("a", "b", "c"), ["the blocks above it changed"]),
+        (recipe("a"), recipe("a", packages=(("torch", "2.14.1"),)), ["torch 2.15.0 → 2.14.1"]),
+        (recipe("a"), recipe("a", packages=()), ["torch 2.15.0 → none"]),
+        (
+            recipe("a"),
+            recipe("a", device="NVIDIA H100", python="3.12"),
+            ["python 3.11.7 → 3.12", "device CPU → NVIDIA H100"],
+        ),
+        (recipe("a"), recipe("a", variables=(("TZ", "UTC"),)), ["$TZ changed"]),
+        (recipe("a", files={"figures.py": "1"}), recipe("a", files={"figures.py": "2"}), ["figures.py changed"]),
+    ],
+)
+def test_what_has_changed_is_said_in_words(old: KeyInputs, new: KeyInputs, said: list[str]) -> None:
+    assert causes(old, new) == said
+    assert (old.key == new.key) == (said == [])
+
+
+def test_a_package_that_a_lower_block_imports_does_not_touch_those_above(tmp_path: Path) -> None:
+    config = Config.from_options({"root": tmp_path})
+    before = env.session_inputs([block("a = 1"), block("b = 1")], config)
+    after = env.session_inputs([block("a = 1"), block("import PIL")], config)
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False]

@@ -1,0 +1,198 @@
+"""A page as a notebook and as a script: valid, readable, and they run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from codeout import Error, Figure, Run, Stream, Value
+from codeout.markdown.finder import Finder
+from codeout.model.outputs import Output
+from codeout.render.notebook import ELSEWHERE, HIDDEN, Page, checked, notebook, readable, script, without_hidden
+from helpers import block
+from test_outputs import PROVENANCE
+
+RUN = """
+import sys
+import nbformat
+from IPython.core.interactiveshell import InteractiveShell
+
+sys.path.insert(0, "")  # as in a notebook's kernel
+shell = InteractiveShell.instance()
+for cell in nbformat.read(sys.argv[1], 4).cells:
+    if cell.cell_type == "code":
+        done = shell.run_cell(cell.source)
+        if not done.success and "raises-exception" not in cell.metadata.get("tags", []):
+            sys.exit(f"{cell.id}: {cell.source}")
+"""
+
+TEXT = """---
+title: A page
+---
+# A page
+
+First, {x}. See [the next](next.md#part){ .md-button }. <!-- not this -->
+
+```python exec="on" session="s"
+import helper
+x = helper.double(21)
+x
+```
+
+!!! note "A *box*"
+
+    With text, and code:
+
+    ```python exec="on" session="s" source="above"
+    print(x)
+    ```
+
+    More of it.
+
+After it, `{x}` is {x:04d}.
+"""
+
+
+def page(text: str = TEXT, *outputs: tuple[Output, ...], **more: object) -> Page:
+    blocks = Finder(languages=("python", "py")).find(text, "docs/page.md")
+    runs = [Run(out, PROVENANCE, values={"x": 42}) for out in outputs or [()] * len(blocks)]
+    return Page(text, blocks, runs, **more)  # type: ignore[arg-type]
+
+
+def cells(made: Page) -> list[nbformat.NotebookNode]:
+    return list(nbformat.reads(checked(notebook(made)), 4).cells)
+
+
+def test_a_notebook_that_is_not_valid_is_found() -> None:
+    with pytest.raises(nbformat.ValidationError):
+        checked(notebook(page()).replace('"cell_type": "code"', '"cell_type": "cody"'))
+
+
+def test_prose_and_code_alternate_in_the_order_of_the_page() -> None:
+    found = cells(page())
+    assert [cell.cell_type for cell in found] == ["markdown", "code", "markdown", "code", "markdown", "markdown"]
+    assert found[0].source == "# A page\n\nFirst, 42. See [the next](next.md#part)."
+    assert found[1].source == "import helper\nx = helper.double(21)\nx"
+    assert found[2].source == "> **A *box***\n>\n> With text, and code:"
+    assert found[3].source == "print(x)"
+    assert found[4].source == "> More of it.\n\nAfter it, `{x}` is 0042."
+    assert found[5].source.startswith(f"*The outputs were made on {PROVENANCE.device}, Python {PROVENANCE.python}, ")
+
+
+def test_links_to_other_pages_lead_to_the_site() -> None:
+    assert "(https://x.org/next/#part)" in cells(page(url="https://x.org/"))[0].source
+    assert readable("[a](sub/b.md) [home](index.md)", "https://x.org/") == (
+        "[a](https://x.org/sub/b/) [home](https://x.org/)"
+    )
+
+
+def test_boxes_and_tabs_become_quotations_and_titles() -> None:
+    text = '??? tip\n    One\n    - two\n\n=== "Linux"\n    !!! warning "Nested"\n        deep\n\nAfter'
+    assert readable(text) == "> **Tip**\n>\n> One\n> - two\n\n**Linux**\n\n> **Nested**\n>\n> deep\n\nAfter"
+
+
+def test_code_in_prose_is_left_as_it_is() -> None:
+    text = "```yaml\n!!! note\n{ .x } <a> [b](c.md)\n```"
+    assert readable(text, "https://x.org/") == text
+
+
+def test_outputs_become_those_of_a_notebook() -> None:
+    first = (
+        Stream("stderr", "warned"),
+        Figure({"image/svg+xml": "<svg><path/></svg>"}, "loss"),
+        Value({"text/plain": "42", "text/html": "<b>42</b>"}),
+    )
+    second = (Error("ValueError", "no", "Traceback\nValueError: no", 3),)
+    found = cells(page(TEXT, first, second))
+    stream, figure, value = found[1].outputs
+    assert (stream.output_type, stream.name, stream.text) == ("stream", "stderr", "warned")
+    assert figure.output_type == "display_data"
+    assert 'fill="white"' in figure.data["image/svg+xml"], "its ink would be lost on a dark page"
+    assert (value.output_type, value.execution_count) == ("execute_result", 1)
+    assert value.data == {"text/plain": "42", "text/html": "<b>42</b>"}
+    (error,) = found[3].outputs
+    assert (error.ename, error.evalue, error.traceback) == ("ValueError", "no", ["Traceback", "ValueError: no"])
+    assert found[3].execution_count == 2
+
+
+def test_an_expected_exception_does_not_stop_a_notebook() -> None:
+    text = '```python exec="on" session="s" raises="ValueError"\nint("a")\n```\n'
+    assert cells(page(text))[0].metadata.tags == ["raises-exception"]
+
+
+def test_two_exports_of_the_same_are_the_same() -> None:
+    assert notebook(page()) == notebook(page())
+
+
+def test_a_page_for_a_gpu_asks_for_one() -> None:
+    assert nbformat.reads(notebook(page(gpu=True)), 4).metadata.accelerator == "GPU"
+    assert "accelerator" not in nbformat.reads(notebook(page()), 4).metadata
+
+
+@pytest.mark.parametrize(
+    ("codes", "shown"),
+    [
+        ([f"x = 1\nassert x  {HIDDEN}"], ["x = 1"]),
+        ([f"import os  {HIDDEN}\nx = 1", "os.getcwd()"], ["import os\nx = 1", "os.getcwd()"]),
+        ([f"a = 1  {HIDDEN}\nb = a  {HIDDEN}", "print(b)"], ["a = 1\nb = a", "print(b)"]),
+        (["x = 1", f"x = 2  {HIDDEN}\ny = 0", "x"], ["x = 1", "y = 0", "x"]),
+        ([f"try:  {HIDDEN}\n    1 / 0  {HIDDEN}\nexcept Exception:  {HIDDEN}\n    pass  {HIDDEN}\nx = 1"], ["x = 1"]),
+        ([f"if True:  {HIDDEN}\n    x = 1"], ["if True:\n    x = 1"]),
+        (["def f(:"], ["def f(:"]),
+        ([f"assert all(p for p in [1])  {HIDDEN}\nq = 2", "[p for p in [3]]"], ["q = 2", "[p for p in [3]]"]),
+    ],
+)  # fmt: skip
+def test_hidden_lines_go_unless_something_shown_needs_them(codes: list[str], shown: list[str]) -> None:
+    assert without_hidden(codes) == shown
+
+
+def test_of_a_block_that_stands_apart_only_what_is_needed_stays() -> None:
+    codes = ["import drawing\nx = 1\ndrawing.show(x)", "print(x)"]
+    assert without_hidden(codes) == codes
+    assert without_hidden(codes, [0]) == ["x = 1", "print(x)"]
+
+
+def test_a_script_has_no_block_whose_code_its_page_does_not_show() -> None:
+    text = page().text + "\n```python exec='on' session='s'\nhelper.draw(x)\n```\n"
+    written = script(page(text, (), (), (Stream("stdout", "drawn"),)))
+    assert "draw(" not in written
+    assert ELSEWHERE in written
+    assert "helper.draw(x)" in notebook(page(text))
+
+
+HELPER = {"helper": "def double(x):\n    return 2 * x\n"}
+
+
+def run_in(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_notebook_runs_with_the_modules_that_it_brings(tmp_path: Path) -> None:
+    (tmp_path / "a.ipynb").write_text(notebook(page(modules=HELPER, prelude=f"import os\nprint(os)  {HIDDEN}\n")))
+    done = run_in(tmp_path, "-c", RUN, "a.ipynb")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "42" in done.stdout
+    folded = nbformat.read(tmp_path / "a.ipynb", 4).cells[1:3]
+    assert [cell.source for cell in folded] == [f"%%writefile helper.py\n{HELPER['helper']}", "import os"]
+    assert all(cell.metadata.jupyter.source_hidden for cell in folded)
+
+
+def test_a_script_runs_beside_the_modules_that_it_names(tmp_path: Path) -> None:
+    text = script(page(modules=HELPER))
+    assert text.startswith("# It needs these files beside it: helper.py\n")
+    assert "\n# %% [markdown]\n# # A page\n#\n# First, 42." in text
+    (tmp_path / "a.py").write_text(text)
+    (tmp_path / "helper.py").write_text(HELPER["helper"])
+    done = run_in(tmp_path, "a.py")
+    assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
+    alone = script(page("```python exec='on' source='above'\nprint(1)\n```", modules=HELPER))
+    assert "helper" not in alone
+
+
+def test_blocks_of_a_page_are_found_where_they_stand() -> None:
+    made = page()
+    assert [b.place.line for b in made.blocks] == [8, 18]
+    assert block("x").code == "x"

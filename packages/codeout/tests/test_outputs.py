@@ -1,0 +1,81 @@
+"""What a terminal would show, and outputs as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from codeout import Error, Figure, Provenance, Run, Source, Stream, Value
+from codeout.model.outputs import from_json, to_json
+from codeout.model.terminal import collapse_streams, terminal
+
+PROVENANCE = Provenance(
+    "CPU", "3.11", (("torch", "2.15.0"),), 1.5, "2026-11-23T10:00:00+00:00", (Source("D", "mirror", "a copy"),)
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        pytest.param("a\nb\n", "a\nb\n", id="plain text stays"),
+        pytest.param("  0%\r 50%\r100%\n", "100%\n", id="a progress bar shows as its last state"),
+        pytest.param("long line\rshort\n", "shortline\n", id="a carriage return alone erases nothing"),
+        pytest.param("long line\r\x1b[Kshort\n", "short\n", id="erasing to the end of the line"),
+        pytest.param("abc\x1b[1K\n", "   \n", id="erasing to the start of the line"),
+        pytest.param("abc\b\bX\n", "aXc\n", id="backspace moves, and does not erase"),
+        pytest.param("one\ntwo\n\x1b[2A\x1b[2Knew\n", "new\ntwo\n", id="cursor up"),
+        pytest.param("one\n\x1b[1Fnew\n\x1b[1Eend", "new\nend", id="lines up and down"),
+        pytest.param("a\x1b[3Cb\x1b[2Dc\x1b[1Gd", "d  cb", id="cursor left, right and to a column"),
+        pytest.param("\x1b[31mred\x1b[0m\n", "red\n", id="colors vanish"),
+        pytest.param("\x1b]0;title\x07text\x1b(B", "text(B", id="titles vanish"),
+        pytest.param("old\n\x1b[2Jnew", "new", id="clearing the screen"),
+        pytest.param("caf\u00e9 \u2026\n", "caf\u00e9 \u2026\n", id="letters beyond ASCII"),
+        pytest.param("a\x00\x07b", "ab", id="bells and nulls vanish"),
+    ],
+)
+def test_text_is_shown_as_a_terminal_ends_up_showing_it(written: str, shown: str) -> None:
+    assert "".join(stream.text for stream in terminal([Stream("stdout", written)])) == shown
+
+
+def test_both_channels_share_a_screen_and_can_be_told_apart() -> None:
+    written = [Stream("stdout", "a\n"), Stream("stderr", "10%\r"), Stream("stderr", "99%\n"), Stream("stdout", "b\n")]
+    assert list(terminal(written)) == [Stream("stdout", "a\n"), Stream("stderr", "99%\n"), Stream("stdout", "b\n")]
+
+
+def test_text_before_and_after_a_figure_stays_apart() -> None:
+    figure = Figure({"image/svg+xml": "<svg/>"}, "words")
+    outputs = [Stream("stdout", "a"), Stream("stdout", "b"), figure, Stream("stdout", "c")]
+    assert list(collapse_streams(outputs)) == [Stream("stdout", "ab"), figure, Stream("stdout", "c")]
+
+
+def test_a_run_survives_json() -> None:
+    outputs = (
+        Stream("stderr", "w\n"),
+        Value({"text/plain": "1"}),
+        Figure({"image/svg+xml": "<svg/>"}, "words"),
+        Error("ValueError", "no", "Traceback", 3),
+    )
+    run = Run(outputs, PROVENANCE)
+    assert from_json(json.loads(json.dumps(to_json(run)))) == run
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"outputs": [], "provenance": {}},
+        {"outputs": [{"kind": "script", "text": "x"}], "provenance": to_json(Run((), PROVENANCE))["provenance"]},
+        {
+            "outputs": [{"kind": "stream", "name": "stdin", "text": "x"}],
+            "provenance": to_json(Run((), PROVENANCE))["provenance"],
+        },
+        {
+            "outputs": [{"kind": "value", "data": {"text/plain": 1}}],
+            "provenance": to_json(Run((), PROVENANCE))["provenance"],
+        },
+        {"outputs": None, "provenance": None},
+    ],
+)
+def test_what_is_not_a_run_is_refused(content: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="not a run"):
+        from_json(content)

@@ -1,0 +1,100 @@
+"""How outputs were made: a sentence on each page, a table on one, and what can be taken away."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from codeout import Config, PageError, Run, Source, Stream
+from codeout.render.overview import Row, facts, sentence, table
+from helpers import block
+from test_outputs import PROVENANCE
+from test_sites import CONFIG, build
+
+
+def run(seconds: float, **told: object) -> Run:
+    return Run((Stream("stdout", "x"),), replace(PROVENANCE, seconds=seconds, **told))  # type: ignore[arg-type]
+
+
+def test_a_sentence_says_how_many_blocks_ran_how_long_on_what_and_when() -> None:
+    told = {"device": "CPU", "packages": (("torch", "2.15.0"), ("x", "1")), "date": "2026-11-23T10:00:00+00:00"}
+    assert sentence([run(1.5, **told), run(0.4, **told)]) == "2 blocks ran in 1.9 s on CPU, torch 2.15.0, 23 Nov 2026"
+    assert sentence([run(0.01, **{**told, "packages": ()})]) == "1 block ran in 10 ms on CPU, 23 Nov 2026"
+    later = {**told, "device": "NVIDIA T4", "date": "2026-12-01T10:00:00+00:00"}
+    assert sentence([run(1, **told), run(1, **later)]) == (
+        "2 blocks ran in 2.0 s on CPU and NVIDIA T4, torch 2.15.0, 23 Nov 2026 to 1 Dec 2026"
+    )
+    assert sentence([]) == ""
+
+
+def test_the_table_has_every_block_with_its_facts_and_a_bar() -> None:
+    first, second = block("a"), block("b", line=9)
+    rows = [Row("Page <1>", "p/#out-1", first, run(3.0), 1500), Row("Page <1>", "p/#out-2", second, run(1.0), 0)]
+    soup = BeautifulSoup(table([*rows, Row("Other", "o/#out-1", first, run(2.0), 9)]), "html.parser")
+    cells = [[cell.get_text() for cell in row.select("td")] for row in soup.select("tbody tr") if row.select("td")]
+    assert cells[0][:3] == [f"page.md:{first.origin.line}", "3.000", "1.5 kB"]
+    assert [link["href"] for link in soup.select("td a")] == ["p/#out-1", "p/#out-2", "o/#out-1"]
+    assert [head.get_text() for head in soup.select("tbody th")] == ["Page <1>", "Other"]
+    assert [bar["style"] for bar in soup.select(".codeout-bar")] == ["width: 100.00%", "width: 50.00%"]
+    assert [cut["style"] for cut in soup.select(".codeout-bar span")][:2] == ["flex-grow: 3.0000", "flex-grow: 1.0000"]
+
+
+def test_the_facts_name_data_and_what_stands_in() -> None:
+    sources = (Source("cifar", "mirror", "a copy"), Source("weights", "placeholder", "random"))
+    said = BeautifulSoup(facts([Row("P", "", block("a"), run(1, sources=sources), 0)]), "html.parser").get_text(" ")
+    assert "Data cifar: a copy" in said
+    assert "Not the real thing weights: random" in said
+
+
+def test_the_facts_name_what_did_not_run_on_a_gpu() -> None:
+    here, there = block("a", session="train"), run(1, device="NVIDIA T4")
+    rows = [Row("P", "", here, run(1), 0), Row("Q", "", block("b", session="other"), run(1), 0)]
+    words = "Not run P, on a GPU: this machine has none, and nobody has recorded this code"
+    assert words in BeautifulSoup(facts(rows, ["tr*"]), "html.parser").get_text(" ")
+    assert "Not run" not in facts(rows)
+    assert "Not run" not in facts([*rows, Row("P", "", here, there, 0, recorded=True)], ["tr*"])
+
+
+def test_what_is_taken_away_lies_beside_its_page(tmp_path: Path) -> None:
+    page = '# First\n\n```python exec="on" session="s" source="above"\nprint(6 * 7)\n```\n'
+    (tmp_path / "docs" / "sub").mkdir(parents=True)
+    (tmp_path / "docs" / "sub" / "first.md").write_text(page)
+    (tmp_path / "docs" / "index.md").write_text('# Home\n\n<div class="codeout-overview"></div>\n')
+    (tmp_path / "snippets").mkdir()
+    (tmp_path / "mkdocs.yml").write_text(CONFIG.replace("{paths: [snippets]}", "{downloads: [ipynb, py]}"))
+    for _ in range(2):  # the second time from what was kept
+        assert build(tmp_path, "--strict").returncode == 0
+        folder = tmp_path / "site" / "sub" / "first"
+        html = (folder / "index.html").read_text()
+        assert re.search(r'</h1>\s*<p class="codeout-sentence">1 block ran in .*first.ipynb.*first.py', html)
+        (code,) = [c for c in nbformat.read(folder / "first.ipynb", 4).cells if c.cell_type == "code"]
+        assert code.outputs[0].text == "42\n"
+        assert "print(6 * 7)" in (folder / "first.py").read_text()
+        assert 'href="sub/first/#out-1"' in (tmp_path / "site" / "index.html").read_text()
+        assert 'id="out-1"' in html
+    wrong = CONFIG.replace("{paths: [snippets]}", "{downloads: [pdf]}")
+    (tmp_path / "mkdocs.yml").write_text(wrong)
+    assert "'downloads' are 'ipynb' and 'py', not 'pdf'" in build(tmp_path).stderr
+
+
+def test_a_page_links_to_where_else_it_opens_if_that_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "docs" / "sub").mkdir(parents=True)
+    (tmp_path / "docs" / "sub" / "first.md").write_text('# First\n\n```python exec="on" session="s"\nprint(1)\n```\n')
+    elsewhere = '{open_in: {Lab: "https://lab/{REPO_2}/{page}.ipynb", Source: "https://source/{page}.md"}}'
+    (tmp_path / "mkdocs.yml").write_text(CONFIG.replace("{paths: [snippets]}", elsewhere))
+    monkeypatch.delenv("REPO_2", raising=False)
+    assert build(tmp_path, "--strict").returncode == 0
+    file = tmp_path / "site" / "sub" / "first" / "index.html"
+    assert '<a href="https://source/sub/first.md">Source</a>' in file.read_text()
+    assert "https://lab/" not in file.read_text()
+    monkeypatch.setenv("REPO_2", 'a"b')
+    build(tmp_path)
+    assert '<a href="https://lab/a&quot;b/sub/first.ipynb">Lab</a>' in file.read_text()
+    with pytest.raises(PageError, match=r"'open_in' knows {page} and {VARIABLE}, not {name}"):
+        Config.from_options({"open_in": {"Lab": "https://lab/{name}"}})
+    with pytest.raises(PageError, match="'open_in' takes a mapping of words to URLs, not 'Lab'"):
+        Config.from_options({"open_in": "Lab"})

@@ -1,0 +1,82 @@
+"""What is said while work goes on: lines that redraw themselves on a terminal, a plain line now and then in a log."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from codeout import Run
+from codeout.run import progress
+from codeout.run.progress import ProgressBoard, SessionProgress
+
+Runner = Callable[..., list[Run]]
+
+
+def test_a_log_hears_of_a_long_block_and_of_what_it_printed_last(
+    run: Runner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(progress, "QUIET", 0.5)
+    with caplog.at_level(logging.INFO, logger="mkdocs.plugins.codeout"):
+        run("print('first')", "import time\nprint('  0%\\r 50%', flush=True)\ntime.sleep(1.6)")
+    said = [record.getMessage() for record in caplog.records if "block 2 of 2" in record.getMessage()]
+    assert len(said) >= 2
+    assert all(line.startswith("codeout: docs/page.md s: block 2 of 2, ") for line in said)
+    assert said[-1].endswith(" s:  50%")
+
+
+def test_a_short_run_says_nothing_between_its_beginning_and_its_end(
+    run: Runner, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="mkdocs.plugins.codeout"):
+        run("print('first')")
+    assert [record.getMessage().partition(" in ")[0] for record in caplog.records] == [
+        "codeout: docs/page.md s: running 1 block",
+        "codeout: docs/page.md s: done",
+    ]
+
+
+def test_the_words_of_a_status() -> None:
+    status = SessionProgress("s", 2, 7, start=100.0, before=45.0, text="one\ntwo\x1b[2K\rthree\n\n")
+    assert status.words(112.4) == "block 2 of 7, 12 of about 45 s"
+    assert status.words(190.0) == "block 2 of 7, 90 s", "an estimate that is past is no estimate"
+    assert status.last() == "three"
+
+
+def test_who_waits_for_the_board_hears_of_each_change() -> None:
+    board = ProgressBoard()
+    seen = board.wait(-1, 0)
+    board.put(SessionProgress("a", 1, 1, 0.0))
+    assert board.wait(seen, 5) == seen + 1
+    board.remove("a")
+    assert board.wait(seen, 5) == seen + 2
+    assert board.now() == ()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is POSIX")
+def test_a_terminal_shows_a_line_for_each_running_session(tmp_path: Path) -> None:
+    import pty
+
+    (tmp_path / "mkdocs.yml").write_text("markdown_extensions: [codeout]\n")
+    (tmp_path / "docs").mkdir()
+    code = "import time\nfor i in range(8):\n    print('step', i, flush=True)\n    time.sleep(0.2)"
+    (tmp_path / "docs" / "page.md").write_text(f'```python exec="on" session="s"\n{code}\n```\n')
+    pid, terminal = pty.fork()
+    if not pid:  # the child, whose terminal it is
+        os.chdir(tmp_path)
+        os.environ["COLUMNS"] = "100"
+        os.execv(sys.executable, [sys.executable, "-m", "codeout", "run"])
+    shown = b""
+    try:
+        while part := os.read(terminal, 65536):
+            shown += part
+    except OSError:  # what Linux says when the other end is closed
+        os.waitpid(pid, 0)
+    text = shown.decode()
+    assert "block 1 of 1, 1 s" in text
+    assert len(set(re.findall(r"step [1-7]", text))) >= 3, "four times a second, what was printed last"
+    assert text.rstrip().endswith("1 blocks are up to date")

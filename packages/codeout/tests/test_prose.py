@@ -1,0 +1,77 @@
+"""Values in running text, and numbers that were typed there."""
+
+from __future__ import annotations
+
+import pytest
+from codeout import Run, Stream
+from codeout.model.outputs import Scalar
+from codeout.model.prose import NAMED, find, names, typed
+from helpers import block
+from test_outputs import PROVENANCE
+
+
+def run(text: str = "", **values: Scalar) -> Run:
+    return Run((Stream("stdout", text),), PROVENANCE, values=values)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("it gets {accuracy} of them", [("accuracy", None)]),
+        ("it gets {accuracy:.0%} of them", [("accuracy", ":.0%")]),
+        ("({a}, {b})", [("a", None), ("b", None)]),
+        ("{{ macro }} and {{macro}}", []),
+        (r"\frac{a}{b} and x_{i}", []),
+        ("![](x.png){width}", []),
+        ("{.class} {#id} {: .x} {a, b} {}", []),
+    ],
+)
+def test_a_name_in_braces_is_told_from_other_braces(text: str, found: list[tuple[str, str | None]]) -> None:
+    assert [(match["name"], match["format"]) for match in NAMED.finditer(text)] == found
+
+
+def test_a_value_is_what_the_nearest_block_above_left() -> None:
+    runs = [run(x=1, y=1), run(x=2), run(x=3, z=3)]
+    assert [find("x", runs, above) for above in (1, 2, 3)] == [1, 2, 3]
+    assert find("y", runs, 3) == 1
+    assert find("none", runs, 3) is None
+    assert names(runs) == ["x", "y", "z"]
+
+
+def test_text_above_all_blocks_names_what_the_page_comes_to() -> None:
+    assert find("x", [run(x=1), run(x=2)], 0) == 2
+
+
+PAGE = """---
+number: 7
+---
+Loss falls to 1.27, from 12,000 pictures; 53 % are right. [7](page7.md) `7` $7$ CIFAR-10
+
+1. 8 is wrong
+
+```python
+7
+```
+"""
+
+
+def test_a_number_that_no_block_near_it_has_is_listed() -> None:
+    blocks = [block("size = 12_000", line=2), block("pass", line=20)]
+    runs = [run("loss 1.269\naccuracy 0.531\n12000"), run("7")]
+    assert [(str(t.place), t.number) for t in typed(PAGE, "docs/page.md", blocks, runs)] == [("docs/page.md:6", "8")]
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "wrong"),
+    [
+        ("1.27", "1.269", False),
+        ("1.27", "1.276", True),
+        ("1.27", "loss: 1.27", False),
+        ("53 %", "0.531", False),
+        ("53", "0.531", True),
+        ("50,000", "50000", False),
+        ("50000", "50,000 images", False),
+    ],
+)
+def test_a_number_may_be_rounded_as_typed(shown: str, printed: str, wrong: bool) -> None:
+    assert bool(list(typed(f"It is {shown}.", "docs/page.md", [block("", line=3)], [run(printed)]))) is wrong

@@ -1,0 +1,106 @@
+"""Outputs as HTML."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+from codeout import Error, Figure, Output, Run, Source, Stream, Value
+from codeout.render.html import Renderer
+from codeout.render.svg import inline_svg
+from test_outputs import PROVENANCE
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{}</svg>'
+
+
+def html(*outputs: Output) -> str:
+    return Renderer(markdown=lambda text: f"<md>{text}</md>").run(Run(outputs, PROVENANCE), "out-1")
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        Stream("stdout", "<script>x</script> **b** $x$"),
+        Stream("stderr", "<script>x</script>"),
+        Value({"text/plain": "<script>x</script>"}),
+        Error("E", "m", "<script>x</script>", 1),
+        Figure({"image/png": "AAAA"}, '"><script>x</script>'),
+    ],
+)
+def test_text_cannot_become_html(output: Output) -> None:
+    assert "<script>" not in html(output)
+    assert "<md>" not in html(output)
+
+
+def test_html_that_came_as_html_is_let_through() -> None:
+    assert "<b>x</b>" in html(Value({"text/html": "<b>x</b>", "text/plain": "x"}))
+
+
+def test_markdown_and_latex_that_came_as_such_are_converted() -> None:
+    assert "<md>*x*</md>" in html(Value({"text/markdown": "*x*"}))
+    assert "<md>$$\nx^2\n$$</md>" in html(Value({"text/latex": r"$\displaystyle x^2$"}))
+
+
+def test_stdout_and_stderr_share_a_box_in_order_and_can_be_told_apart() -> None:
+    found = re.search(
+        r"<code>(.*?)</code>", html(Stream("stdout", "a\n"), Stream("stderr", "b\n"), Stream("stdout", "c\n")), re.S
+    )
+    assert found is not None
+    assert found[1] == 'a\n<span class="codeout-stderr">b\n</span>c'
+
+
+def test_a_block_without_output_has_no_html() -> None:
+    assert html() == ""
+
+
+def test_the_run_line_tells_device_version_seconds_and_when_opened_the_rest() -> None:
+    shown = html(Stream("stdout", "a"))
+    assert "<summary>CPU · torch 2.15.0 · 1.5 s · D: a copy</summary>" in shown
+    assert "2026-11-23 10:00:00 UTC" in shown
+
+
+def test_a_stand_in_is_told_above_the_output() -> None:
+    run = Run((Stream("stdout", "a"),), replace(PROVENANCE, sources=(Source("D", "placeholder", "drawn"),)))
+    shown = Renderer(markdown=str).run(run, "out-1")
+    assert shown.index("not the real thing here") < shown.index("<code>a</code>")
+    assert "D: placeholder</summary>" in shown
+    assert "not the real thing" not in html(Stream("stdout", "a"))
+
+
+def test_pictures_of_a_page_share_no_id() -> None:
+    picture = SVG.format('<defs><clipPath id="p"/></defs><g clip-path="url(#p)"><use xlink:href="#p"/></g>')
+    one = inline_svg(picture, "out-1", "words")
+    assert 'id="out-1-p"' in one and "url(#out-1-p)" in one and 'href="#out-1-p"' in one
+
+
+def test_black_is_the_ink_of_the_page_and_words_stand_for_the_picture() -> None:
+    shown = inline_svg(
+        SVG.format('<path style="stroke: #000000; fill: #0000001f"/><metadata>x</metadata>'), "n", "a curve"
+    )
+    assert "stroke: currentColor; fill: #0000001f" in shown
+    assert "metadata" not in shown
+    assert ElementTree.fromstring(shown).attrib["aria-label"] == "a curve"
+
+
+def test_a_style_for_everything_does_not_reach_the_page() -> None:
+    shown = inline_svg(SVG.format("<defs><style>*{stroke-linejoin: round}</style></defs>"), "n", "")
+    assert "<style" not in shown
+    assert 'style="stroke-linejoin: round"' in shown
+
+
+def test_a_long_text_is_folded_and_a_short_one_is_not() -> None:
+    assert "codeout-rest" not in html(Stream("stdout", "x\n" * 40))
+    text = [Stream("stdout", "".join(f"line {n}\n" for n in range(60))), Stream("stderr", "<warned>\n")]
+    head, _, rest = html(*text).partition('<details class="codeout-rest"><summary>Show all 61 lines</summary>')
+    assert "line 29</code>" in head
+    assert "line 30" not in head
+    assert "<code>line 30\n" in rest
+    assert '<span class="codeout-stderr">&lt;warned&gt;' in rest
+
+
+def test_the_run_line_names_the_code() -> None:
+    assert "<dt>Code</dt><dd>0123456789ab</dd>" in Renderer(str).run(
+        Run((Stream("stdout", "x"),), replace(PROVENANCE, code="0123456789ab")), "n"
+    )

@@ -1,1 +1,0 @@
-"""A picture for each page, which shows where somebody shares its address."""

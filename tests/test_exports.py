@@ -1,0 +1,84 @@
+"""The notebooks, scripts and the overview of this site."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from codeout.cli.main import main
+from codeout.render.notebook import ELSEWHERE
+from site_helpers import ROOT
+
+RUN = """
+import sys
+import nbformat
+from IPython.core.interactiveshell import InteractiveShell
+
+sys.path.insert(0, "")  # as in a notebook's kernel
+shell = InteractiveShell.instance()
+for cell in nbformat.read(sys.argv[1], 4).cells:
+    if cell.cell_type == "code":
+        done = shell.run_cell(cell.source)
+        if not done.success and "raises-exception" not in cell.metadata.get("tags", []):
+            sys.exit(f"{cell.id}: {cell.source}")
+"""
+
+
+def run_in(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def exported(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a notebook of each page of this repository's site, and its data."""
+    folder = tmp_path_factory.mktemp("exported")
+    assert main(["-f", str(ROOT / "mkdocs.yml"), "export", "-o", str(folder)]) == 0
+    shutil.copytree(ROOT / "data", folder / "data", ignore=shutil.ignore_patterns("cifar-10*"))
+    return folder
+
+
+def test_every_page_is_a_valid_notebook_with_all_its_blocks(exported: Path) -> None:
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        blocks = path.read_text().count('```python exec="on"')
+        if not blocks:
+            continue
+        made = nbformat.read(exported / f"{path.stem}.ipynb", 4)
+        nbformat.validate(made)
+        own = [cell for cell in made.cells if cell.cell_type == "code" and "jupyter" not in cell.metadata]
+        elsewhere = [cell for cell in made.cells if cell.source == ELSEWHERE]
+        assert len(own) + len(elsewhere) == blocks, path
+        assert len(elsewhere) == (path.stem == "training_a_classifier"), "the network in the browser"
+        assert "data:text/javascript" not in json.dumps(made)
+        prose = "\n".join(cell.source for cell in made.cells if cell.cell_type == "markdown")
+        assert not [mark for mark in ("--8<--", "!!!", "{accuracy", "{right", "exec=") if mark in prose]
+
+
+@pytest.mark.parametrize("name", ["index", "autograd", "neural_networks"])
+def test_the_notebook_of_a_page_runs_from_top_to_bottom(exported: Path, name: str) -> None:
+    done = run_in(exported, "-c", RUN, f"{name}.ipynb")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.stem)
+def test_every_link_of_the_overview_leads_to_a_block(site: Path, path: Path) -> None:
+    overview = BeautifulSoup((site / "outputs" / "index.html").read_text(), "html.parser")
+    links = {str(link["href"]) for link in overview.select(".codeout-overview td a")}
+    folder = "" if path.stem == "index" else f"{path.stem}/"
+    page = BeautifulSoup((site / folder / "index.html").read_text(), "html.parser")
+    shown = [str(place["id"]) for place in page.select(".codeout-block")]
+    assert {f"../{folder}".rstrip("/" if not folder else "") + f"#{name}" for name in shown} <= links
+    beginning = f"../{folder}".rstrip("/" if not folder else "") + "#"
+    wanted = {link.removeprefix(beginning) for link in links if link.startswith(beginning)}
+    assert bool(wanted) == ('exec="on"' in path.read_text(encoding="utf8"))
+    assert wanted <= {str(tag["id"]) for tag in page.select("[id]")} | unnamed(path.stem)
+
+
+def unnamed(page: str) -> set[str]:
+    """Return the ids of blocks that write a part of their page: there is nothing that could have one."""
+    return {"out-devices"} if page == "training_on_gpu" else set()
