@@ -440,7 +440,7 @@ def test_a_build_that_is_interrupted_ends_soon_and_leaves_nothing(tmp_path: Path
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from codeout import Config, Engine
-    from helpers import block
+from helpers import block
 code = "import subprocess; print(1); subprocess.run(['sleep', '77.25'])"
 Engine(Config.from_options({{"root": {str(tmp_path)!r}}})).run([block(code)])
 """
