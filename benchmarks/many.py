@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from builds import build, median, told
+
 from codeout import RunStore
 from codeout.cache.keys import Key
 

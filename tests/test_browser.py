@@ -16,12 +16,13 @@ import nbformat
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from browsing import FLAGS, chromium, served
 from PIL import Image
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from torch import nn
+
+from browsing import FLAGS, chromium, served
 from screenshots import OPEN, settled
 from site_helpers import ROOT
-from torch import nn
 
 PAGES = ("", "autograd/", "neural_networks/", "training_a_classifier/", "training_on_gpu/", "outputs/", "maintaining/")
 CHAPTER = PAGES[1:5]

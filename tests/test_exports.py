@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+
 from codeout.cli.main import main
 from codeout.render.notebook import ELSEWHERE
 from site_helpers import ROOT

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from site_helpers import ROOT
 
 PAGES = ("index", "autograd", "neural_networks", "training_a_classifier", "training_on_gpu")

@@ -12,9 +12,10 @@ import re
 from pathlib import Path
 
 import pytest
-from codeout.markdown.extension import CodeoutExtension
 from markdown import Markdown
 from markdown_exec import formatter, validator
+
+from codeout.markdown.extension import CodeoutExtension
 from site_helpers import ROOT
 
 FENCE = '```python exec="on" session="chapter" source="tabbed-left" tabs="Code|Out"\n{}\n```\n'

@@ -11,11 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from zipfile import ZipFile
 
+import pytest
+
 import links
 import offline
 import propose
 import published
-import pytest
 import versions
 from codeout.publish.compat import from_json
 from site_helpers import ROOT

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+
 from codeout import RunStore
 from site_helpers import ROOT
 from workflows import Failed, Hub, commit, repository, workflow

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from site_helpers import ROOT
 
 Job = Mapping[str, Any]

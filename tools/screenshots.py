@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from browsing import FLAGS, chromium, served
 from playwright.sync_api import Page, sync_playwright
+
+from browsing import FLAGS, chromium, served
 
 SCHEMES = ("light", "dark")
 WIDTHS = (1280, 390)  # CSS pixels

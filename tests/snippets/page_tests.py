@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from bs4 import BeautifulSoup, Tag
+
 from site_helpers import ROOT
 
 NUMBER = r"-?\d+\.\d+"

@@ -24,4 +24,5 @@ class TestAutograd(PageTests, DiagramTests):
         "A13": ("only_head", None),
     }
     diagrams = ("graph",)
-    printed = ("tensor([True, True])\ntensor([True, True])", "wrote figures")  # by the script, with placeholders for data
+    # printed by the script, with placeholders for data
+    printed = ("tensor([True, True])\ntensor([True, True])", "wrote figures")

@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from site_helpers import ROOT
 from torchvision.datasets import CIFAR10
 from torchvision.models import ResNet18_Weights
 
 import data
+from site_helpers import ROOT
 
 
 @pytest.fixture

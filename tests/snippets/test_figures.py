@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 import pytest
 import torch
 from bs4 import BeautifulSoup
-from page_tests import run
 from PIL import Image
 from torch import nn
 
 import figures
+from page_tests import run
 
 
 def texts(drawing: figures.Drawing) -> list[str]:

@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import steps
 from codeout import Block, Engine, Figure, RunStore, Stream
 from codeout.config import Config
 from codeout.model.blocks import Place
+from helpers import record
 from site_helpers import ROOT
-from test_devices import record
-
-import steps
 
 PRINTED = "cpu 1: 7.50 ms, 2: 14.00 ms\ncuda:0 1: 0.75 ms, 2: 0.80 ms\nsomething else\n"
 

@@ -1,13 +1,16 @@
-"""Shared by the tests of the engine: blocks, and an engine with a cache of its own."""
+"""Fixtures shared by the tests of the engine: an engine with a cache of its own, and a small site that is built."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from codeout import Block, Config, Engine, Run
 from helpers import block
+from small_sites import CONFIG, PAGE, SNIPPET, build, write_site
 
 
 @pytest.fixture
@@ -19,3 +22,26 @@ def run(tmp_path: Path) -> Callable[..., list[Run]]:
         return Engine(Config.from_options({"root": tmp_path, "timeout": 60, **settings})).run(blocks)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a small site with an overview, built once; tests change copies of it (`project`)."""
+    folder = write_site(
+        tmp_path_factory.mktemp("site"),
+        {
+            "mkdocs.yml": CONFIG,
+            "docs/index.md": '# Home\n\n<div class="codeout-overview"></div>\n',
+            "docs/first.md": PAGE,
+            "snippets/first.py": SNIPPET.replace('print("x is", x)', 'print("cpu")'),
+            "snippets/helper.py": "VALUE = 41\n",
+        },
+    )
+    assert build(folder, "--strict").returncode == 0
+    return folder
+
+
+@pytest.fixture
+def project(built_site: Path, tmp_path: Path) -> Path:
+    """Return a copy of a small site that is built: the runs of this machine are in its cache."""
+    return Path(shutil.copytree(built_site, tmp_path / "project"))

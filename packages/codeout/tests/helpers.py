@@ -1,18 +1,65 @@
-"""Helpers shared by the tests of the engine: small blocks, pages and sites."""
+"""Helpers shared by the tests of the engine: small blocks, runs and recordings."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from codeout import Block
+
+from codeout import Block, Output, Provenance, RunStore, Source, Stream, Value
 from codeout.model.blocks import Place
 
 PACKAGE = Path(__file__).resolve().parent.parent
+T4 = "NVIDIA T4"
+PROVENANCE = Provenance(
+    "CPU", "3.11", (("torch", "2.15.0"),), 1.5, "2026-11-23T10:00:00+00:00", (Source("D", "mirror", "a copy"),)
+)
 posix = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals, pipes, and links that anybody may make")
 
 
 def block(code: str, session: str = "s", line: int = 1, **options: object) -> Block:
     """Return a block as a page would have it."""
     return Block(Place("docs/page.md", line), session, code, Place("docs/page.md", line + 1), **options)  # type: ignore[arg-type]
+
+
+def record(
+    project: Path,
+    device: str = T4,
+    text: Callable[[str], str] = lambda text: text.replace("cpu", "cuda:0"),
+    older: Mapping[str, str] | None = None,
+    **provenance: object,
+) -> list[Path]:
+    """Turn a project's cached runs into recordings of another device, and return the recordings' files.
+
+    Args:
+        project: the folder of the site.
+        device: the name of the other device.
+        text: changes the texts of the outputs.
+        older: packages that had another version there.
+        provenance: further fields of the runs' provenance.
+    """
+    store, files = RunStore(project / ".codeout"), []
+    target = RunStore(project / "recordings")
+    for entry in list(store.entries()):
+        run = store.get(entry.key)
+        assert run is not None
+        recorded = replace(run.provenance, device=device, **provenance)  # type: ignore[arg-type]
+        packages = tuple({**dict(entry.recipe.environment.packages), **(older or {})}.items())
+        environment = replace(entry.recipe.environment, device=device, python=recorded.python, packages=packages)
+        recipe = replace(entry.recipe, environment=environment)
+        outputs = tuple(change_text(output, text) for output in run.outputs)
+        target.put(recipe.key, replace(run, outputs=outputs, provenance=recorded), recipe, entry.name)
+        files.append(target._path(recipe.key))
+    return files
+
+
+def change_text(output: Output, text: Callable[[str], str]) -> Output:
+    """Return an output whose texts went through `text`."""
+    if isinstance(output, Stream):
+        return replace(output, text=text(output.text))
+    if isinstance(output, Value):
+        return replace(output, data={mime: text(part) for mime, part in output.data.items()})
+    return output

@@ -12,14 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
 from codeout import Figure, RunStore, Source, Stream, Value
 from codeout.cli.main import main
 from codeout.publish import accept
 from codeout.publish.accept import LARGEST
-from helpers import posix
-from PIL import Image
-from test_devices import T4, build, built, project, record, tabs  # noqa: F401
-from test_sites import CONFIG, TABS
+from helpers import T4, posix, record
+from small_sites import CONFIG, TABS, block_tabs, build
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{}</svg>'
 
@@ -61,7 +61,7 @@ def test_what_is_sent_becomes_recordings_that_pages_show(
     assert main(["accept", "sent"]) == 0
     assert "2 runs are recordings now, in recordings" in capsys.readouterr().out
     build(project)
-    assert list(tabs(project, 1)) == ["Code", "Out · CPU", "Out · GPU"]
+    assert list(block_tabs(project, 1)) == ["Code", "Out · CPU", "Out · GPU"]
 
 
 def test_only_sessions_that_use_a_gpu_are_taken_if_the_settings_name_them(
@@ -304,7 +304,7 @@ def test_what_a_recording_printed_is_text_whatever_the_options_say(project: Path
     build(project)
     record(project, text=lambda _: "<script>alert(1)</script>")
     assert build(project, "--strict").returncode == 0
-    shown_there = tabs(project, 1)["Out · GPU"]
+    shown_there = block_tabs(project, 1)["Out · GPU"]
     assert shown_there.find("script") is None
     assert "<script>" in shown_there.get_text()
     assert "a recording, made on another machine" in shown_there.get_text()
@@ -314,19 +314,19 @@ def test_html_among_the_recordings_is_not_shown_however_it_came_there(project: P
     shows(sent, Value({"text/html": "<script>alert(1)</script>", "text/plain": "as text"}))
     shutil.move(sent, project / "recordings")
     build(project, "--strict")
-    assert tabs(project, 1)["Out · GPU"].find("script") is None
-    assert "as text" in tabs(project, 1)["Out · GPU"].get_text()
+    assert block_tabs(project, 1)["Out · GPU"].find("script") is None
+    assert "as text" in block_tabs(project, 1)["Out · GPU"].get_text()
 
 
 def test_a_picture_that_could_act_is_no_recording(project: Path, sent: Path) -> None:
     svg(sent)
     shutil.move(sent, project / "recordings")
     build(project, "--strict")
-    assert list(tabs(project, 1)) == ["Code", "Out"]
+    assert list(block_tabs(project, 1)) == ["Code", "Out"]
 
 
 def test_a_device_s_name_is_no_markup_on_a_page(project: Path) -> None:
     for name in ("<b>one</b>", "*two*"):
         record(project, device=name)
     assert build(project, "--strict").returncode == 0
-    assert {"Out · <b>one</b>", "Out · *two*"} <= set(tabs(project, 1))
+    assert {"Out · <b>one</b>", "Out · *two*"} <= set(block_tabs(project, 1))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from markdown import Markdown
+
 from codeout import Finder, PageError
 from codeout.model.blocks import Place, sessions
-from markdown import Markdown
 
 PAGE = """# Title
 

@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from codeout.cli.main import main
 from helpers import posix
-from test_sites import CONFIG, PAGE, SNIPPET
+from small_sites import CONFIG, PAGE, SNIPPET, build
 
 
 @pytest.fixture
@@ -140,8 +141,6 @@ def test_why_names_the_cause(project: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_what_the_command_line_ran_a_build_does_not_run_again(project: Path) -> None:
-    from test_sites import build
-
     assert main(["run"]) == 0
     done = build(project, "--strict")
     assert done.returncode == 0, done.stderr

@@ -7,12 +7,13 @@ import io
 from dataclasses import replace
 
 import pytest
+from PIL import Image
+
 from codeout import Error, Figure, Provenance, Run, Stream, Value
 from codeout.compare.images import difference
 from codeout.compare.runs import compare, differ, report
 from codeout.model.outputs import Output
-from PIL import Image
-from test_outputs import PROVENANCE
+from helpers import PROVENANCE
 
 
 def run(*outputs: Output | str, provenance: Provenance = PROVENANCE) -> Run:

@@ -2,105 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bs4 import BeautifulSoup, Tag
-from codeout import Output, Run, RunStore, Stream, Value
+from bs4 import BeautifulSoup
+
+from codeout import Run, RunStore
 from codeout.cache.recordings import label
-from test_outputs import PROVENANCE
-from test_sites import CONFIG, PAGE, SNIPPET, TABS, build, shown
-
-T4 = "NVIDIA T4"
-GPU = SNIPPET.replace('print("x is", x)', 'print("cpu")')
-
-
-def record(
-    project: Path,
-    device: str = T4,
-    text: Callable[[str], str] = lambda text: text.replace("cpu", "cuda:0"),
-    older: Mapping[str, str] | None = None,
-    **told: object,
-) -> list[Path]:
-    """Make recordings of the runs in a project's store, as if they had run on another device; return their files.
-
-    Args:
-        project: its folder.
-        device: the other one.
-        text: what changes their texts.
-        older: packages that had another version there.
-        told: what else is said of them.
-    """
-    store, files = RunStore(project / ".codeout"), []
-    target = RunStore(project / "recordings")
-    for entry in list(store.entries()):
-        run = store.get(entry.key)
-        assert run is not None
-        provenance = replace(run.provenance, device=device, **told)  # type: ignore[arg-type]
-        packages = tuple({**dict(entry.recipe.environment.packages), **(older or {})}.items())
-        environment = replace(entry.recipe.environment, device=device, python=provenance.python, packages=packages)
-        recipe = replace(entry.recipe, environment=environment)
-        outputs = tuple(changed(output, text) for output in run.outputs)
-        target.put(recipe.key, replace(run, outputs=outputs, provenance=provenance), recipe, entry.name)
-        files.append(target._path(recipe.key))
-    return files
-
-
-def changed(output: Output, text: Callable[[str], str]) -> Output:
-    if isinstance(output, Stream):
-        return replace(output, text=text(output.text))
-    if isinstance(output, Value):
-        return replace(output, data={mime: text(part) for mime, part in output.data.items()})
-    return output
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("built")
-    for path, content in {
-        "mkdocs.yml": CONFIG,
-        "docs/index.md": '# Home\n\n<div class="codeout-overview"></div>\n',
-        "docs/first.md": PAGE,
-        "snippets/first.py": GPU,
-        "snippets/helper.py": "VALUE = 41\n",
-    }.items():
-        (folder / path).parent.mkdir(exist_ok=True)
-        (folder / path).write_text(content)
-    assert build(folder, "--strict").returncode == 0
-    return folder
-
-
-@pytest.fixture
-def project(built: Path, tmp_path: Path) -> Path:
-    """Return a site that is built, with the runs of this machine in its store."""
-    return Path(shutil.copytree(built, tmp_path / "project"))
-
-
-def tabs(project: Path, number: int = 0) -> dict[str, Tag]:
-    """Return what a page shows in each tab of one of its blocks, by the tab's title; none of a block without tabs."""
-    (*blocks,) = BeautifulSoup(shown(project), "html.parser").select(".codeout-block")
-    labels = [tab.get_text() for tab in blocks[number].select(".tabbed-labels > label")]
-    inputs = blocks[number].select(".tabbed-set > input")
-    assert len(labels) == len(inputs) == len({tag["id"] for tag in inputs})
-    return dict(zip(labels, blocks[number].select(".tabbed-block"), strict=True))
+from helpers import PROVENANCE, T4, record
+from small_sites import PAGE, SNIPPET, TABS, block_tabs, build, page_html
 
 
 def test_outputs_that_differ_stand_side_by_side_with_their_devices(project: Path) -> None:
-    assert list(tabs(project, 1)) == ["Code", "Out"]
+    assert list(block_tabs(project, 1)) == ["Code", "Out"]
     record(project, seconds=7.0)
     for _ in range(2):  # the second time from kept layouts
         assert build(project, "--strict").returncode == 0
-        shown_now = tabs(project, 1)
+        shown_now = block_tabs(project, 1)
         assert list(shown_now) == ["Code", "Out · CPU", "Out · GPU"]
         assert "print" in shown_now["Code"].get_text()
         assert [tab.select_one("code").get_text() for tab in shown_now.values()][1:] == ["cpu", "cuda:0"]
         assert shown_now["Out · CPU"].select_one(".codeout-run summary").get_text().startswith("CPU")
         assert shown_now["Out · GPU"].select_one(".codeout-run summary").get_text().startswith("NVIDIA T4 · 7.0 s")
-    assert tabs(project, 0) == {}, "a block that produced nothing anywhere is plain code"
-    page = BeautifulSoup(shown(project), "html.parser")
+    assert block_tabs(project, 0) == {}, "a block that produced nothing anywhere is plain code"
+    page = BeautifulSoup(page_html(project), "html.parser")
     assert "1 of them also on NVIDIA T4" in page.select_one(".codeout-sentence").get_text()
     rows = (project / "site" / "index.html").read_text()
     assert rows.count("<td>NVIDIA T4</td>") == 1
@@ -114,7 +40,7 @@ def test_outputs_that_are_the_same_but_for_noise_stand_once(project: Path) -> No
     build(project)
     record(project, text=lambda text: text.replace("3.0", "1.5").replace("ab", "cd"))
     build(project)
-    assert list(tabs(project, 1)) == ["Code", "Out"]
+    assert list(block_tabs(project, 1)) == ["Code", "Out"]
 
 
 @pytest.mark.parametrize(
@@ -127,14 +53,14 @@ def test_a_recording_of_other_code_is_not_shown(project: Path, path: str, old: s
     file = project / path
     file.write_text(file.read_text().replace(old, new))
     assert build(project, "--strict").returncode == 0
-    assert list(tabs(project, 1)) == ["Code", "Out"]
+    assert list(block_tabs(project, 1)) == ["Code", "Out"]
 
 
 def test_a_damaged_recording_is_not_shown(project: Path) -> None:
     for file in record(project):
         file.write_text(file.read_text()[:-40])
     assert build(project, "--strict").returncode == 0
-    assert list(tabs(project, 1)) == ["Code", "Out"]
+    assert list(block_tabs(project, 1)) == ["Code", "Out"]
 
 
 def test_of_two_recordings_of_a_device_the_newest_is_shown(project: Path) -> None:
@@ -142,7 +68,7 @@ def test_of_two_recordings_of_a_device_the_newest_is_shown(project: Path) -> Non
     record(project, text=lambda _: "older", date="2026-01-01T00:00:00+00:00", python="3.9")
     assert len(list(RunStore(project / "recordings").entries())) == 4
     build(project)
-    assert tabs(project, 1)["Out · GPU"].select_one("code").get_text() == "newer"
+    assert block_tabs(project, 1)["Out · GPU"].select_one("code").get_text() == "newer"
 
 
 @pytest.mark.parametrize(
@@ -158,8 +84,8 @@ def test_every_layout_has_room_for_devices(project: Path, source: str, expected:
     (project / "docs" / "first.md").write_text(PAGE.replace(TABS, source))
     record(project)
     assert build(project, "--strict").returncode == 0
-    assert list(tabs(project, 1)) == expected
-    assert "cuda:0" in shown(project)
+    assert list(block_tabs(project, 1)) == expected
+    assert "cuda:0" in page_html(project)
 
 
 def test_a_block_that_shows_no_source_shows_its_devices(project: Path) -> None:
@@ -169,7 +95,7 @@ def test_a_block_that_shows_no_source_shows_its_devices(project: Path) -> None:
     build(project)
     record(project, text=lambda text: text.replace("one", "two"))
     assert build(project, "--strict").returncode == 0
-    page = BeautifulSoup(shown(project), "html.parser")
+    page = BeautifulSoup(page_html(project), "html.parser")
     assert [text.get_text() for text in page.select(".tabbed-block svg text")] == ["one", "two"]
 
 
@@ -183,7 +109,7 @@ def test_a_recording_has_no_id_of_another_block(project: Path) -> None:
     build(project)
     record(project, text=lambda text: text.replace("one", "two"))
     assert build(project, "--strict").returncode == 0
-    page = BeautifulSoup(shown(project), "html.parser")
+    page = BeautifulSoup(page_html(project), "html.parser")
     ids = [element["id"] for element in page.select("article [id]")]
     assert len(page.select("article svg g[id]")) == 4
     assert len(ids) == len({*ids})

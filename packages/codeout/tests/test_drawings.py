@@ -6,9 +6,10 @@ import base64
 import io
 
 import pytest
+from PIL import Image
+
 from codeout import Figure
 from codeout.compare.svg import DEEPEST, MOST, Refused, check
-from PIL import Image
 
 FILE = io.BytesIO()
 Image.new("1", (3, 3)).save(FILE, "png")

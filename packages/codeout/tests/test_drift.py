@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from PIL import Image
+
 from codeout import Figure, Output, Run, RunStore, Stream, Value
 from codeout.cache.keys import Environment, Key, KeyInputs
 from codeout.cli.main import main
 from codeout.compare.runs import compare, moved
 from codeout.publish.drift import page
-from PIL import Image
-from test_outputs import PROVENANCE
+from helpers import PROVENANCE
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="{}" height="5"/></svg>'
 

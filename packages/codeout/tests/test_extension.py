@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-import html
 import re
 from pathlib import Path
 
 import pytest
-from codeout import CodeoutError
-from codeout.markdown.extension import CodeoutExtension
 from markdown import Markdown
 from markdown_exec import formatter, validator
 
-FENCE = '```python exec="on" {options}\n{code}\n```\n'
-
-
-def page(*blocks: tuple[str, str]) -> str:
-    return "# Title\n\n" + "\n".join(FENCE.format(options=options, code=code) for options, code in blocks)
-
-
-def convert(text: str, root: Path, **options: object) -> str:
-    """Convert a page as markdown-exec is set up without its MkDocs plugin."""
-    fences = [{"name": name, "class": name, "validator": validator, "format": formatter} for name in ("python", "bash")]
-    extensions = [
-        "pymdownx.superfences",
-        "pymdownx.highlight",
-        "pymdownx.tabbed",
-        "toc",
-        CodeoutExtension(root=root, **options),
-    ]
-    settings = {"pymdownx.superfences": {"custom_fences": fences}, "pymdownx.tabbed": {"alternate_style": True}}
-    return Markdown(extensions=extensions, extension_configs=settings).convert(text)
-
-
-def plain(shown: str) -> str:
-    return html.unescape(re.sub(r"<[^>]+>", "", shown))
+from codeout import CodeoutError
+from codeout.markdown.extension import CodeoutExtension
+from small_sites import FENCE, TABS, convert, page, plain
 
 
 def anonymous(shown: str) -> str:
     """Return HTML without the numbers that markdown-exec counts through a process."""
     return re.sub(r"exec-\d+--", "", shown)
-
-
-TABS = 'source="tabbed-left" tabs="Code|Out"'
 
 
 def test_code_and_out_are_tabs(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import base64
 from pathlib import Path
 
 import pytest
+
 from codeout.mkdocs.assets import LEAST, outside
-from test_sites import CONFIG, build
+from small_sites import CONFIG, build
 
 
 def url(content: bytes, mime: str) -> str:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from codeout import Config, PageError
 from codeout.cache import environment as env
 from codeout.cache.distributions import Installed

@@ -8,10 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
+
 from codeout.cache import distributions as packages
 from codeout.markdown import layouts
 from codeout.markdown.layouts import LayoutCache
-from test_sites import CONFIG, SNIPPET, build, shown
+from small_sites import CONFIG, SNIPPET, build, page_html
 
 
 def test_a_layout_is_made_once_until_its_parts_change(tmp_path: Path) -> None:
@@ -81,15 +82,15 @@ def project(tmp_path: Path) -> Path:
 
 def test_the_second_build_shows_the_same_page_from_what_was_kept(project: Path) -> None:
     assert build(project, "--strict").returncode == 0
-    first = shown(project)
+    first = page_html(project)
     assert build(project, "--strict").returncode == 0
-    assert shown(project) == first
+    assert page_html(project) == first
     kept = project / ".codeout" / "memo" / "layouts.json"
     content = json.loads(kept.read_text())
     content["layouts"] = {key: html.replace(">Out<", ">Kept<") for key, html in content["layouts"].items()}
     kept.write_text(json.dumps(content))
     build(project)
-    assert ">Kept<" in shown(project), "layouts come from the file"
+    assert ">Kept<" in page_html(project), "layouts come from the file"
 
 
 @pytest.mark.parametrize(
@@ -101,15 +102,15 @@ def test_the_second_build_shows_the_same_page_from_what_was_kept(project: Path) 
 )
 def test_a_setting_of_an_extension_is_seen_at_once(project: Path, old: str, new: str, found: str) -> None:
     build(project)
-    assert found not in shown(project)
+    assert found not in page_html(project)
     (project / "mkdocs.yml").write_text(CONFIG.replace(old, new))
     build(project)
-    assert found in shown(project)
+    assert found in page_html(project)
 
 
 def test_ids_are_unique_in_a_page(project: Path) -> None:
     for _ in range(2):
         build(project)
-        ids = re.findall(r' id="([^"]+)"', shown(project))
+        ids = re.findall(r' id="([^"]+)"', page_html(project))
         assert len(ids) == len(set(ids))
         assert "out-two--__tabbed_1_1" in ids

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from codeout import Config, Engine, Run, Stream
 from codeout.run.engine import BlockState
 from codeout.run.live import LiveSessions
 from helpers import block, posix
-from test_sites import CONFIG
+from small_sites import CONFIG
 
 pytestmark = posix  # the server is stopped by Ctrl-C
 SLOW = "import time\nfor step in range(100):\n    print('step', step, flush=True)\n    time.sleep(0.1)"

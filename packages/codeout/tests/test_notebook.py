@@ -8,12 +8,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+
 from codeout import Error, Figure, Run, Stream, Value
 from codeout.markdown.finder import Finder
 from codeout.model.outputs import Output
 from codeout.render.notebook import ELSEWHERE, HIDDEN, Page, checked, notebook, readable, script, without_hidden
-from helpers import block
-from test_outputs import PROVENANCE
+from helpers import PROVENANCE, block
 
 RUN = """
 import sys

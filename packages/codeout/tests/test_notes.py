@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+
 from codeout import Config, Engine, PageError
 from codeout.cache import environment as env
 from codeout.render.notebook import Page, script
 from helpers import block
-from test_extension import TABS, convert, page, plain
+from small_sites import TABS, convert, page, plain
 
 CODE = "x = 1  # (1)!\ny = 2  # why\nprint(x + y)  # (2)!"
 NOTES = "\n1. Says `x < y` and **more**.\n2. Adds [them](https://example.org).\n\nAfter it.\n"

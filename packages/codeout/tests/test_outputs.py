@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from codeout import Error, Figure, Provenance, Run, Source, Stream, Value
+
+from codeout import Error, Figure, Run, Stream, Value
 from codeout.model.outputs import from_json, to_json
 from codeout.model.terminal import collapse_streams, terminal
-
-PROVENANCE = Provenance(
-    "CPU", "3.11", (("torch", "2.15.0"),), 1.5, "2026-11-23T10:00:00+00:00", (Source("D", "mirror", "a copy"),)
-)
+from helpers import PROVENANCE
 
 
 @pytest.mark.parametrize(

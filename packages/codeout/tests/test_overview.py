@@ -9,11 +9,11 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+
 from codeout import Config, PageError, Run, Source, Stream
 from codeout.render.overview import Row, facts, sentence, table
-from helpers import block
-from test_outputs import PROVENANCE
-from test_sites import CONFIG, build
+from helpers import PROVENANCE, block
+from small_sites import CONFIG, build
 
 
 def run(seconds: float, **told: object) -> Run:

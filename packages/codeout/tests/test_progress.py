@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from codeout import Run
 from codeout.run import progress
 from codeout.run.progress import ProgressBoard, SessionProgress

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
 from codeout import Run, Stream
 from codeout.model.outputs import Scalar
 from codeout.model.prose import NAMED, find, names, typed
-from helpers import block
-from test_outputs import PROVENANCE
+from helpers import PROVENANCE, block
 
 
 def run(text: str = "", **values: Scalar) -> Run:

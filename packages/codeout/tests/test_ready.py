@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from codeout.cli.main import main
-from test_devices import T4, build, built, project, record  # noqa: F401
-from test_sites import CONFIG
+from helpers import T4, record
+from small_sites import CONFIG, build
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+
 from codeout import Error, Figure, Output, Run, Source, Stream, Value
 from codeout.render.html import Renderer
 from codeout.render.svg import inline_svg
-from test_outputs import PROVENANCE
+from helpers import PROVENANCE
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{}</svg>'
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from codeout import Block, BlockError, Config, Engine, Run, Stream
 from codeout.run.live import LiveSessions
 from codeout.run.process import KernelProcess

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from codeout import Block, BlockError, Config, Engine, Error, Figure, PageError, Run, Stream, Value
 from codeout.cache import environment
 from codeout.model.blocks import Place

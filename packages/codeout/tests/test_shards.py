@@ -8,11 +8,12 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+
 from codeout import PageError, RunStore
 from codeout.cache.store import Time
 from codeout.cli.main import main
 from codeout.publish.shards import plan, read
-from test_sites import build
+from small_sites import build
 
 CONFIG = "site_name: Many\ntheme: {name: material, font: false}\nmarkdown_extensions:\n  - codeout: {gpu: [gpu_*]}\n"
 

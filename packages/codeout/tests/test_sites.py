@@ -2,99 +2,48 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 
-CONFIG = """
-site_name: Small
-theme: material
-markdown_extensions:
-  - pymdownx.superfences
-  - pymdownx.tabbed: {alternate_style: true}
-  - pymdownx.snippets: {base_path: [snippets], check_paths: true}
-  - codeout: {paths: [snippets]}
-plugins:
-  - codeout
-  - markdown-exec: {languages: [python]}
-"""
-TABS = 'source="tabbed-left" tabs="Code|Out"'
-PAGE = f"""---
-title: First
----
-# First
-
-```python exec="on" session="first" {TABS}
---8<-- "first.py:one"
-```
-
-```python exec="on" session="first" {TABS}
---8<-- "first.py:two"
-```
-"""
-SNIPPET = """import helper
-
-# --8<-- [start:one]
-import helper
-x = helper.VALUE
-# --8<-- [end:one]
-
-# --8<-- [start:two]
-print("x is", x)
-# --8<-- [end:two]
-"""
+from small_sites import CONFIG, PAGE, SNIPPET, TABS, build, page_html, write_site
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for path, text in {
-        "mkdocs.yml": CONFIG,
-        "docs/index.md": "# Home\n",
-        "docs/first.md": PAGE,
-        "snippets/first.py": SNIPPET,
-        "snippets/helper.py": "VALUE = 41\n",
-    }.items():
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_text(text)
-    return tmp_path
-
-
-def build(
-    project: Path, *arguments: str, generator: str = "mkdocs", **environment: str
-) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", generator, "build", *arguments]
-    return subprocess.run(
-        command, cwd=project, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    """Return a small site that nothing has built yet."""
+    return write_site(
+        tmp_path,
+        {
+            "mkdocs.yml": CONFIG,
+            "docs/index.md": "# Home\n",
+            "docs/first.md": PAGE,
+            "snippets/first.py": SNIPPET,
+            "snippets/helper.py": "VALUE = 41\n",
+        },
     )
-
-
-def shown(project: Path, page: str = "first") -> str:
-    return (project / "site" / page / "index.html").read_text(encoding="utf8")
 
 
 def test_a_page_shows_what_its_snippet_does(project: Path) -> None:
     done = build(project, "--strict")
     assert done.returncode == 0, done.stderr
-    assert "<code>x is 41</code>" in shown(project)
+    assert "<code>x is 41</code>" in page_html(project)
 
 
 def test_an_edit_of_an_imported_module_is_seen(project: Path) -> None:
     build(project)
     (project / "snippets" / "helper.py").write_text("VALUE = 42\n")
     assert build(project).returncode == 0
-    assert "<code>x is 42</code>" in shown(project)
+    assert "<code>x is 42</code>" in page_html(project)
 
 
 def test_nothing_runs_when_nothing_has_changed(project: Path) -> None:
     assert "running 2 blocks" in build(project).stderr
     (project / "docs" / "first.md").write_text(PAGE.replace("# First", "# First, and prose"))
     assert "running" not in build(project).stderr
-    assert "<code>x is 41</code>" in shown(project)
+    assert "<code>x is 41</code>" in page_html(project)
 
 
 @pytest.mark.parametrize("strict", [[], ["--strict"]])
@@ -122,7 +71,7 @@ def test_pages_that_another_plugin_writes_are_run_as_they_are_then(project: Path
     done = build(project, "--strict")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("running") == 1
-    assert "<code>42</code>" in shown(project)
+    assert "<code>42</code>" in page_html(project)
 
 
 def test_a_site_in_another_folder_names_files_from_there(project: Path) -> None:
@@ -136,18 +85,18 @@ def test_a_site_in_another_folder_names_files_from_there(project: Path) -> None:
 
 def test_the_extension_alone_makes_the_same_page(project: Path) -> None:
     build(project)
-    with_plugin = shown(project)
+    with_plugin = page_html(project)
     (project / "mkdocs.yml").write_text(CONFIG.replace("  - codeout\n", ""))
     assert build(project, "--strict").returncode == 0
-    assert article(shown(project)) == article(with_plugin)
+    assert article(page_html(project)) == article(with_plugin)
 
 
 def test_properdocs_makes_the_same_page(project: Path) -> None:
     build(project)
-    by_mkdocs = shown(project)
+    by_mkdocs = page_html(project)
     done = build(project, "-f", "mkdocs.yml", generator="properdocs")
     assert done.returncode == 0, done.stderr
-    assert article(shown(project)) == article(by_mkdocs)
+    assert article(page_html(project)) == article(by_mkdocs)
     (project / "snippets" / "first.py").write_text(SNIPPET.replace('print("x is", x)', "print(x / 0)"))
     failed = build(project, "-f", "mkdocs.yml", generator="properdocs")
     assert failed.returncode != 0
@@ -156,11 +105,11 @@ def test_properdocs_makes_the_same_page(project: Path) -> None:
 
 def test_zensical_shows_the_same_code_and_out(project: Path) -> None:
     build(project)
-    by_mkdocs = words(shown(project))
+    by_mkdocs = words(page_html(project))
     done = build(project, generator="zensical")
     assert done.returncode == 0, done.stderr
     assert "x is 41" in by_mkdocs
-    assert words(shown(project)) == by_mkdocs
+    assert words(page_html(project)) == by_mkdocs
 
 
 def test_the_same_page_builds_under_plain_markdown_exec(project: Path) -> None:
@@ -168,7 +117,7 @@ def test_the_same_page_builds_under_plain_markdown_exec(project: Path) -> None:
     (project / "mkdocs.yml").write_text(plain)
     done = build(project, "--strict", PYTHONPATH="snippets")
     assert done.returncode == 0, done.stderr
-    assert "x is 41" in shown(project)
+    assert "x is 41" in page_html(project)
 
 
 def words(page: str) -> list[str]:

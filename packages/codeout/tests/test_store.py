@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from codeout import Figure, Run, RunStore, Stream
 from codeout.cache.keys import Environment, Key, KeyInputs
 from codeout.cache.store import Time
-from test_outputs import PROVENANCE
+from helpers import PROVENANCE
 
 KEY = Key("c" * 40, "e" * 16)
 PICTURE = base64.b64encode(b"\x89PNG picture").decode()

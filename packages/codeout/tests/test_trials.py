@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+
 from codeout import Config
 from codeout.cli.main import main
 from codeout.publish.compat import CompatResult, PageResult, from_json, load, table, to_json
-from test_devices import built, project  # noqa: F401
-from test_sites import CONFIG, build
+from small_sites import CONFIG, build
 
 OLD = CompatResult(
     (("torch", "2.9.0"),), "3.11.7", "CPU", "2026-11-01", (PageResult("docs/a.md", 3, "docs/a.md:9: no <b>", ()),)

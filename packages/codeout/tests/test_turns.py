@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from codeout import Config
 from codeout.cache import environment
 from codeout.run.scheduler import Scheduler

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from codeout import PageError
 from markdown import Markdown
+
+from codeout import PageError
 
 FENCES = {
     "pymdownx.superfences": {"custom_fences": []},

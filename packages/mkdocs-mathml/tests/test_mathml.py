@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fontTools.ttLib import TTFont
 from markdown import Markdown
+
 from mkdocs_mathml.extension import FormulaError, MathmlExtension
 from mkdocs_mathml.plugin import characters, font
 

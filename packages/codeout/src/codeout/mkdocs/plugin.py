@@ -142,7 +142,6 @@ class CodeoutPlugin(BasePlugin[Settings]):
 
     def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
         """Watch what the pages are made of, and tell open pages what has run."""
-
         from codeout.mkdocs.events import EventStream
 
         server.set_app(EventStream(self._ready).wrapped(server.get_app()))
