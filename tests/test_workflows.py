@@ -191,7 +191,7 @@ def test_publish_builds_checks_and_deploys_with_runs_and_zip_beside_the_pages(hu
             "docs/train.md:3 (snippets/train.py:2): was made with a placeholder for photos: drawings",
         ),
         (
-            {"mkdocs_yml": CONFIG.replace("gpu: [train]", "gpu: [train], required: [train]")},
+            {"mkdocs_yml": CONFIG.replace("gpu: [train]", "gpu: [train], require_recordings: [train]")},
             "May it be published?",
             "docs/train.md:3 (snippets/train.py:2): needs a recording from another device, and has none",
         ),
@@ -213,7 +213,7 @@ def test_what_must_not_be_published_is_not_and_it_says_why(
 
 def test_a_recording_that_is_stale_for_too_long_stops_publishing(hub: Hub) -> None:
     recorded(hub)
-    edit(hub, mkdocs_yml=CONFIG.replace("gpu: [train]", "gpu: [train], stale: 0"))
+    edit(hub, mkdocs_yml=CONFIG.replace("gpu: [train]", "gpu: [train], max_recording_age: 0"))
     published(hub)
     snippet = FILES["snippets/train.py"]
     edit(hub, snippets__train_py=snippet.replace("import shutil", "import shutil  # edited"))

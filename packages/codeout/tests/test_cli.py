@@ -183,7 +183,7 @@ def test_a_share_needs_its_plan_and_a_plan_its_share(
     assert "--plan and --shard belong together" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("setting", ["required: [nobody]", "gpu: [nobody]", "data: {nobody: [mkdocs.yml]}"])
+@pytest.mark.parametrize("setting", ["require_recordings: [nobody]", "gpu: [nobody]", "data: {nobody: [mkdocs.yml]}"])
 def test_a_setting_that_names_no_session_is_an_error(
     project: Path, setting: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,7 +192,7 @@ def test_a_setting_that_names_no_session_is_an_error(
     file.write_text(before.replace("{paths: [snippets]}", f"{{paths: [snippets], {setting}}}"))
     assert file.read_text() != before
     assert main(["status"]) == 1
-    assert "names 'nobody', and no session is called so, but " in capsys.readouterr().err
+    assert "no session matches 'nobody'; available: " in capsys.readouterr().err
 
 
 def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:

@@ -256,7 +256,9 @@ def state(server: Server, name: str) -> str:
 
 def test_pages_go_on_being_told_after_a_setting_has_changed(server: Server, tmp_path: Path) -> None:
     next(news for news in server.events() if "html" in news.get("docs/first.md s 2", {}))
-    (tmp_path / "mkdocs.yml").write_text(CONFIG.replace("paths: [snippets]", "paths: [snippets], stale: 31"))
+    (tmp_path / "mkdocs.yml").write_text(
+        CONFIG.replace("paths: [snippets]", "paths: [snippets], max_recording_age: 31")
+    )
     (tmp_path / "docs" / "first.md").write_text(PAGE.replace('print("one")', 'print("ONE")').replace("0.2", "0"))
     until(lambda: "ONE" in state(server, "docs/first.md s 1"))
 

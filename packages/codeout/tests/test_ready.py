@@ -60,11 +60,11 @@ def test_a_stand_in_is_named_once(project: Path, said) -> None:
 
 
 def test_a_required_recording_that_is_missing_is_named(project: Path, said) -> None:
-    code, out = said(required="[fir*]")
+    code, out = said(require_recordings="[fir*]")
     assert code == 1
     assert "docs/first.md:6 (snippets/first.py:4): needs a recording from another device, and has none" in out
     record(project)
-    assert said(required="[fir*]")[0] == 0
+    assert said(require_recordings="[fir*]")[0] == 0
 
 
 @pytest.mark.parametrize(("days", "code"), [(29, 0), (31, 1)])
@@ -74,7 +74,7 @@ def test_a_recording_of_older_code_keeps_a_site_from_being_published_after_some_
     record(project, date=ago(days))
     assert said()[0] == 0, "as long as it is of this code, its age does not matter"
     edit(project)
-    found, out = said(stale=30)
+    found, out = said(max_recording_age=30)
     assert found == code
     if code:
         expected = f"(snippets/first.py:9): its recording on {T4} is of other code, and for 31 days there was no newer"

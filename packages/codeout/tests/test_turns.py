@@ -43,7 +43,7 @@ def test_sessions_run_side_by_side(tmp_path: Path) -> None:
 
 
 def test_a_session_that_measures_time_runs_alone(tmp_path: Path) -> None:
-    _, beside = most_at_once(tmp_path, ["a", "timing", "b", "c"], alone=["timing"])
+    _, beside = most_at_once(tmp_path, ["a", "timing", "b", "c"], exclusive=["timing"])
     assert [each for each in beside if "timing" in each] == [frozenset({"timing"})]
 
 

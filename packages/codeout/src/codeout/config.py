@@ -1,109 +1,213 @@
-"""The settings of an engine, as they stand in `mkdocs.yml` under `markdown_extensions: - codeout:`."""
+"""The settings of a site, as written in `mkdocs.yml` under `markdown_extensions: - codeout:`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from codeout.errors import PageError
+from codeout.errors import PageError, suggest
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """How blocks are run, and what belongs to their key besides their code. Paths are relative to `root`."""
+    """How blocks run, and what their cache keys cover besides code.
+
+    Paths are relative to `root`. A session pattern is the name of a session, in which `*` and `?` are wildcards.
+    """
 
     root: Path = field(default_factory=Path.cwd)
+    """Folder that all other paths are relative to: where `mkdocs.yml` is."""
+
+    source: str = "mkdocs.yml"
+    """Path of the configuration file, for messages."""
+
     docs_dir: str = "docs"
-    store: str = ".codeout"
-    prelude: str = ""  # a script that runs first in every session
-    prepare: str = ""  # a script that runs once before a build, on the terminal: fetches data
-    paths: tuple[str, ...] = ()  # folders that blocks may import from, as `python snippets/x.py` would
-    links: tuple[str, ...] = ()  # folders that blocks find in their scratch folder under the same name
-    data: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # session pattern → data files it depends on
-    packages: tuple[str, ...] = ()  # always in the key, and shown beside each output
-    variables: tuple[str, ...] = ()  # environment variables that blocks see, and that are in the key
-    gpu: tuple[str, ...] = ()  # patterns of sessions that use the GPU, where there is one: they take turns
-    alone: tuple[str, ...] = ()  # patterns of sessions that measure time: nothing runs beside them
-    recordings: str = "recordings"  # a folder of runs from devices that this machine does not have
-    required: tuple[str, ...] = ()  # patterns of sessions that must have one before the site is published
-    stale: float = 30.0  # days for which the recordings of a session may be of older code, or older packages
-    downloads: tuple[str, ...] = ()  # of each page: "ipynb", a notebook with its outputs; "py", a script
-    open_in: Mapping[str, str] = field(default_factory=dict)  # words → where else a page can be opened, a URL
-    timeout: float = 600.0  # seconds a block may take
-    jobs: int = 0  # sessions that run at once; 0: as many as there are cores
-    checkpoints: bool = False  # keep a copy of each session's process after each block, to go on from at an edit
-    errors: Literal["raise", "show"] = "raise"  # what a failing block does to the build
+    """Folder of the Markdown pages."""
+
+    cache: str = ".codeout"
+    """Folder of the build cache."""
+
+    prelude: str = ""
+    """Script that runs first in every session."""
+
+    prepare: str = ""
+    """Script that runs once before a build, with its output on the terminal; it downloads data, for instance."""
+
+    paths: tuple[str, ...] = ()
+    """Folders that blocks may import modules from."""
+
+    links: tuple[str, ...] = ()
+    """Folders that blocks find under the same name in their working directory."""
+
+    data: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Session pattern → data files that those sessions depend on."""
+
+    packages: tuple[str, ...] = ()
+    """Distributions that every cache key covers and every run line names."""
+
+    variables: tuple[str, ...] = ()
+    """Environment variables that blocks see and cache keys cover."""
+
+    gpu: tuple[str, ...] = ()
+    """Patterns of the sessions that use a GPU if there is one; these run one at a time."""
+
+    exclusive: tuple[str, ...] = ()
+    """Patterns of the sessions that measure time; nothing else runs at the same time."""
+
+    recordings: str = "recordings"
+    """Folder of runs from devices that this machine does not have."""
+
+    require_recordings: tuple[str, ...] = ()
+    """Patterns of the sessions that need a recording before the site may be published."""
+
+    max_recording_age: float = 30.0
+    """Days after which a recording of older code or older packages blocks publishing."""
+
+    downloads: tuple[str, ...] = ()
+    """Files that each page offers for download: "ipynb" (a notebook with outputs) and "py" (a script)."""
+
+    open_in: Mapping[str, str] = field(default_factory=dict)
+    """Link text → URL where else a page can be opened; `{page}` and `{VARIABLE}` are filled in."""
+
+    timeout: float = 600.0
+    """Seconds that a block may take."""
+
+    jobs: int = 0
+    """Sessions that run at the same time; 0 means one per core."""
+
+    checkpoints: bool = False
+    """Whether to keep a checkpoint after each block, from which an edit resumes."""
+
+    errors: Literal["raise", "show"] = "raise"
+    """Whether a failing block stops the build or shows its traceback on the page."""
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> Config:
-        """Return the settings that a mapping (read from YAML) describes.
-
-        Raises:
-            PageError: an option that does not exist, or a value of the wrong kind.
-        """
-        known = {f.name for f in fields(cls)}
-        if unknown := sorted(set(options) - known):
-            raise PageError(f"mkdocs.yml:1: codeout has no option {unknown[0]!r}, but {', '.join(sorted(known))}")
-        values = dict(options)
-        for name in ("paths", "links", "packages", "variables", "gpu", "alone", "required", "downloads"):
-            if name in values:
-                values[name] = _strings(name, values[name])
-        if "data" in values:
-            if not isinstance(values["data"], Mapping):
-                raise PageError("mkdocs.yml:1: codeout: 'data' takes a mapping of session names to lists of files")
-            values["data"] = {str(k): _strings(f"data: {k}", v) for k, v in values["data"].items()}
-        if "open_in" in values:
-            values["open_in"] = _addresses(values["open_in"])
-        if "root" in values:
-            values["root"] = Path(values["root"])
-        if wrong := sorted({*values.get("downloads", ())} - {"ipynb", "py"}):
-            raise PageError(f"mkdocs.yml:1: codeout: 'downloads' are 'ipynb' and 'py', not {wrong[0]!r}")
-        if values.get("errors", "raise") not in ("raise", "show"):
-            raise PageError(f"mkdocs.yml:1: codeout: 'errors' is 'raise' or 'show', not {values['errors']!r}")
-        for name in ("timeout", "jobs", "stale"):
-            number = values.get(name, 0)
-            if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
-                raise PageError(f"mkdocs.yml:1: codeout: {name!r} takes a number that is not negative, not {number!r}")
-        return cls(**values)
-
-    def named(self, sessions: Iterable[str]) -> None:
-        """Check that what names sessions in the settings names some of the site's: a typo would turn it off.
+    def from_options(cls, options: Mapping[str, Any], source: str = "mkdocs.yml") -> Config:
+        """Return the settings that a mapping, usually read from YAML, describes.
 
         Args:
-            sessions: the names of all of them.
+            options: setting → value.
+            source: path of the file that they were read from, for messages.
 
         Raises:
-            PageError: a pattern names none.
+            PageError: a setting does not exist, or its value is of the wrong kind.
         """
-        known = sorted({name for name in sessions if name})
-        settings = {"data": self.data, "gpu": self.gpu, "alone": self.alone, "required": self.required}
-        for setting, patterns in settings.items():
-            for pattern in patterns if known else ():
-                if not any(fnmatchcase(name, pattern) for name in known):
-                    raise PageError(
-                        f"mkdocs.yml:1: codeout: {setting!r} names {pattern!r}, and no session is called so, "
-                        f"but {', '.join(known)}"
-                    )
+        values: dict[str, Any] = {}
+        for name, value in options.items():
+            if name not in _READERS:
+                raise PageError(f"{source}:1: codeout: unknown setting {name!r}{suggest(str(name), _READERS)}")
+            try:
+                values[name] = _READERS[name](value)
+            except ValueError as problem:
+                raise PageError(f"{source}:1: codeout: {name!r} {problem}") from problem
+        return cls(source=source, **values)
+
+    def check_patterns(self, sessions: Iterable[str]) -> None:
+        """Check that every session pattern matches a session of the site, so that a typo does not disable a setting.
+
+        Args:
+            sessions: the names of all sessions; without any, nothing is checked.
+
+        Raises:
+            PageError: a pattern matches none of them.
+        """
+        names = sorted({name for name in sessions if name})
+        for setting in ("data", "gpu", "exclusive", "require_recordings") if names else ():
+            for pattern in getattr(self, setting):
+                if not any(fnmatchcase(name, pattern) for name in names):
+                    problem = f"{setting!r}: no session matches {pattern!r}"
+                    raise PageError(f"{self.source}:1: codeout: {problem}{suggest(pattern, names)}")
 
     def path(self, relative: str) -> Path:
         """Return the absolute path of one that is relative to the root."""
         return (self.root / relative).resolve()
 
 
-def _strings(name: str, value: object) -> tuple[str, ...]:
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"must be text, not {value!r}")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"must be true or false, not {value!r}")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise ValueError(f"must be a number, 0 or more, not {value!r}")
+    return value
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"must be a whole number, 0 or more, not {value!r}")
+    return value
+
+
+def _names(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise PageError(f"mkdocs.yml:1: codeout: {name!r} takes a list of names, not {value!r}")
+        raise ValueError(f"must be a list of names, not {value!r}")
     return tuple(value)
 
 
-def _addresses(value: object) -> dict[str, str]:
+def _choice(value: object, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise ValueError(f"must be {' or '.join(map(repr, choices))}, not {value!r}")
+    return str(value)
+
+
+def _choices(value: object, choices: tuple[str, ...]) -> tuple[str, ...]:
+    names = _names(value)
+    for name in names:
+        if name not in choices:
+            raise ValueError(f"may contain {' and '.join(map(repr, choices))}, not {name!r}")
+    return names
+
+
+def _files_by_pattern(value: object) -> dict[str, tuple[str, ...]]:
     if not isinstance(value, Mapping):
-        raise PageError(f"mkdocs.yml:1: codeout: 'open_in' takes a mapping of words to URLs, not {value!r}")
+        raise ValueError(f"must map session names to lists of files, not {value!r}")
+    return {str(pattern): _names(files) for pattern, files in value.items()}
+
+
+def _urls(value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"must map link texts to URLs, not {value!r}")
     for name in re.findall(r"{(.*?)}", " ".join(map(str, value.values()))):
         if not re.fullmatch("page|[A-Z][A-Z0-9_]*", name):
-            raise PageError(f"mkdocs.yml:1: codeout: 'open_in' knows {{page}} and {{VARIABLE}}, not {{{name}}}")
-    return {str(words): str(url) for words, url in value.items()}
+            raise ValueError(f"may contain {{page}} and {{VARIABLE}}, not {{{name}}}")
+    return {str(text): str(url) for text, url in value.items()}
+
+
+_READERS: Mapping[str, Callable[[Any], object]] = {
+    "root": Path,
+    "docs_dir": _text,
+    "cache": _text,
+    "prelude": _text,
+    "prepare": _text,
+    "paths": _names,
+    "links": _names,
+    "data": _files_by_pattern,
+    "packages": _names,
+    "variables": _names,
+    "gpu": _names,
+    "exclusive": _names,
+    "recordings": _text,
+    "require_recordings": _names,
+    "max_recording_age": _number,
+    "downloads": partial(_choices, choices=("ipynb", "py")),
+    "open_in": _urls,
+    "timeout": _number,
+    "jobs": _count,
+    "checkpoints": _flag,
+    "errors": partial(_choice, choices=("raise", "show")),
+}
+"""Setting → function that checks its value and returns it typed, or raises a `ValueError` that completes a sentence."""

@@ -61,7 +61,7 @@ def _texts(files: Iterable[File], config: Config) -> list[str]:
 def environment(texts: Iterable[str], config: Config) -> Environment:
     """Return the environment of code: the device, and each installed package that the code can reach."""
     foreign = {name for name in _imports(texts) if not _local(name, config)}
-    found = _installed(config.path(config.store)).versions({"IPython", *config.packages, *foreign})
+    found = _installed(config.path(config.cache)).versions({"IPython", *config.packages, *foreign})
     return Environment(
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
@@ -203,7 +203,7 @@ def _read(config: Config, path: str) -> str:
     try:
         return config.path(path).read_text(encoding="utf8")
     except OSError as problem:
-        raise PageError(f"mkdocs.yml:1: codeout: can't read {path}: {problem.strerror}") from problem
+        raise PageError(f"{config.source}:1: codeout: can't read {path}: {problem.strerror}") from problem
 
 
 def _shown(path: Path, config: Config) -> str:

@@ -54,7 +54,7 @@ class SiteConfig:
             shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
             found += self._finder.find(path.read_text(encoding="utf8"), shown)
         if not pages:
-            self.config.named(block.session for block in found)
+            self.config.check_patterns(block.session for block in found)
         return found
 
 

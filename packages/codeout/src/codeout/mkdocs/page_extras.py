@@ -96,7 +96,7 @@ class PageExtras:
         settings = self.site.engine.config
         if not self.building or not settings.downloads:
             return
-        exports = Exports(settings.path(settings.store) / MEMO / "exports", settings, self.config.site_url or "")
+        exports = Exports(settings.path(settings.cache) / MEMO / "exports", settings, self.config.site_url or "")
         folder = (Path(self.config.site_dir) / page.file.dest_uri).parent
         folder.mkdir(parents=True, exist_ok=True)
         for kind in settings.downloads:

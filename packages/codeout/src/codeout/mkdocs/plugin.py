@@ -90,7 +90,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
                 each.msgs.clear()
         self._site.engine.prepare()  # while MkDocs gets ready
         extensions = (config.markdown_extensions, {**config.mdx_configs, NAME: options})
-        self._site.layouts = LayoutCache.load(settings.path(settings.store) / MEMO / "layouts.json", extensions)
+        self._site.layouts = LayoutCache.load(settings.path(settings.cache) / MEMO / "layouts.json", extensions)
         config.mdx_configs[NAME] = {**options, "site": self._site}
         return config
 
@@ -121,7 +121,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
                 found.append(((page, offset, text), self._finder.find(text, page, offset)))
             every = [block for _, blocks in found for block in blocks]
             if not others:
-                self._ready().engine.config.named(block.session for block in every)
+                self._ready().engine.config.check_patterns(block.session for block in every)
             if (behind := self._ready().behind) and not others:
                 behind.keep(every)
             seen = iter(self._ready().look(every))

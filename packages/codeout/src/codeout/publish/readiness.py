@@ -29,7 +29,7 @@ def problems(looks: Sequence[CachedSession], recorded: Newest, config: Config, n
     Args:
         looks: the sessions of its pages, as the store knows them.
         recorded: the recordings.
-        config: the settings; `required` and `stale` are about recordings.
+        config: the settings; `require_recordings` and `max_recording_age` are about recordings.
         now: the time, with a zone.
     """
     found: list[str] = []
@@ -55,18 +55,18 @@ def _recordings(look: CachedSession, recorded: Newest, config: Config, now: date
     names = [block_name(look.session, number) for number in range(1, len(look.session) + 1)]
     devices = sorted({device for name, device in recorded if name in names})
     first = look.session[0]
-    if not devices and first.matches(config.required):
-        yield f"{first}: needs a recording from another device, and has none: `required` names its session"
+    if not devices and first.matches(config.require_recordings):
+        yield f"{first}: needs a recording from another device, and has none: `require_recordings` names its session"
     for device in devices:
         entries = [recorded.get((name, device)) for name in names]
         days = min(_days(entry, now) for entry in entries if entry)
-        if days <= config.stale:
+        if days <= config.max_recording_age:
             continue
         for block, recipe, entry in zip(look.session, look.recipes, entries, strict=True):
             if why := _why(recipe, entry, config):
                 yield (
                     f"{block}: its recording on {device} {why}, and for {days:.0f} days there was no newer one; "
-                    f"`stale` allows {config.stale:g}"
+                    f"`max_recording_age` allows {config.max_recording_age:g}"
                 )
                 break
 

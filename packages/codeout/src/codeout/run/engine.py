@@ -68,7 +68,7 @@ class Engine:
     def __init__(self, config: Config) -> None:
         """Start nothing yet."""
         self.config = config
-        self.store = RunStore(config.path(config.store))
+        self.store = RunStore(config.path(config.cache))
         self.recordings = Recordings(RunStore(config.path(config.recordings)))
         self.running = SessionRunner(config, self.store)
         self._fetching: subprocess.Popen[bytes] | None = None
@@ -224,7 +224,7 @@ class Engine:
         """
         for path in self.config.paths:
             if not self.config.path(path).is_dir():
-                raise PageError(f"mkdocs.yml:1: codeout: 'paths' names {path!r}, and there is no such folder")
+                raise PageError(f"{self.config.source}:1: codeout: 'paths': no such folder: {path!r}")
         self.prepare()
         if self._fetching and (code := self._fetching.wait()):
             self._fetching = None  # once more, when somebody asks again

@@ -23,7 +23,7 @@ class Scheduler:
 
     def alone(self, session: Sequence[Block]) -> bool:
         """Return whether nothing may run beside a session."""
-        return session[0].matches(self._config.alone)
+        return session[0].matches(self._config.exclusive)
 
     @contextmanager
     def take(self, session: Sequence[Block]) -> Iterator[None]:
