@@ -1,4 +1,4 @@
-"""What a terminal would show, and outputs as JSON."""
+"""What a terminal would show of printed text, and runs as JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from codeout import Error, Figure, Run, Stream, Value
 from codeout.model.outputs import from_json, to_json
-from codeout.model.terminal import collapse_streams, terminal
+from codeout.model.terminal import MAX_PADDING, collapse_streams, render_terminal
 from helpers import PROVENANCE
 
 
@@ -29,15 +29,36 @@ from helpers import PROVENANCE
         pytest.param("old\n\x1b[2Jnew", "new", id="clearing the screen"),
         pytest.param("caf\u00e9 \u2026\n", "caf\u00e9 \u2026\n", id="letters beyond ASCII"),
         pytest.param("a\x00\x07b", "ab", id="bells and nulls vanish"),
+        pytest.param("a\n\x1b[" + "9" * 5000 + "Ab", "b\n", id="a number of 5,000 digits is a large one"),
+        pytest.param("a\n\x1b[" + "0" * 5000 + "1Ab", "b\n", id="leading zeros change no number"),
     ],
 )
-def test_text_is_shown_as_a_terminal_ends_up_showing_it(written: str, shown: str) -> None:
-    assert "".join(stream.text for stream in terminal([Stream("stdout", written)])) == shown
+def test_text_is_shown_as_a_terminal_finally_shows_it(written: str, shown: str) -> None:
+    assert "".join(stream.text for stream in render_terminal([Stream("stdout", written)])) == shown
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param("\x1b[30000000Cx", id="to the right"),
+        pytest.param("\x1b[30000000Gx", id="to a column"),
+        pytest.param("\x1b[900Cx\n" * 20_000, id="to the right, on many lines"),
+        pytest.param("\n" * 100 + "\x1b[A" + "x" * 20_000 + "\x1b[Ax" * 100, id="up from a long line"),
+    ],
+)
+def test_cursor_moves_add_a_limited_number_of_spaces(written: str) -> None:
+    (shown,) = render_terminal([Stream("stdout", written)])
+    assert shown.text.count("x") > 0
+    assert shown.text.count(" ") <= MAX_PADDING
 
 
 def test_both_channels_share_a_screen_and_can_be_told_apart() -> None:
     written = [Stream("stdout", "a\n"), Stream("stderr", "10%\r"), Stream("stderr", "99%\n"), Stream("stdout", "b\n")]
-    assert list(terminal(written)) == [Stream("stdout", "a\n"), Stream("stderr", "99%\n"), Stream("stdout", "b\n")]
+    assert list(render_terminal(written)) == [
+        Stream("stdout", "a\n"),
+        Stream("stderr", "99%\n"),
+        Stream("stdout", "b\n"),
+    ]
 
 
 def test_text_before_and_after_a_figure_stays_apart() -> None:

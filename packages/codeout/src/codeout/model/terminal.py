@@ -8,15 +8,11 @@ from itertools import groupby
 
 from codeout.model.outputs import Channel, Output, Stream
 
+MAX_COLUMN = 1_000  # how far right of the text a control sequence may move the cursor
+MAX_PADDING = 100_000  # spaces that one screen may gain because text was written right of the end of its line
+MAX_DIGITS = 6  # of a number in a control sequence; a longer one counts as 1,000,000
 
-def collapse_streams(outputs: Iterable[Output]) -> Iterator[Output]:
-    """Yield outputs as a screen would end up showing them: each run of stream text goes through a terminal."""
-    for is_text, group in groupby(outputs, lambda output: isinstance(output, Stream)):
-        if is_text:
-            yield from terminal(output for output in group if isinstance(output, Stream))
-        else:
-            yield from group
-
+Cell = tuple[str, Channel]  # a character, and the channel that wrote it
 
 _TOKENS = re.compile(
     r"\x1b\[(?P<parameters>[0-9;?]*)[ -/]*(?P<command>[@-~])"  # a control sequence: cursor moves, erasing, colours
@@ -28,10 +24,19 @@ _TOKENS = re.compile(
 )
 
 
-def terminal(streams: Iterable[Stream]) -> Iterator[Stream]:
-    """Yield what a terminal would show in the end of text that two channels wrote to it.
+def collapse_streams(outputs: Iterable[Output]) -> Iterator[Output]:
+    """Yield outputs as a screen would finally show them: each run of stream text passes through a terminal."""
+    for is_text, group in groupby(outputs, lambda output: isinstance(output, Stream)):
+        if is_text:
+            yield from render_terminal(output for output in group if isinstance(output, Stream))
+        else:
+            yield from group
 
-    Carriage returns, backspaces, cursor moves and erasing take effect; colours and other controls vanish.
+
+def render_terminal(streams: Iterable[Stream]) -> Iterator[Stream]:
+    """Yield what a terminal would finally show of text that two channels wrote to it.
+
+    Carriage returns, backspaces, cursor moves and erasing take effect; colours and other controls are dropped.
     """
     screen = _Screen()
     for stream in streams:
@@ -41,57 +46,91 @@ def terminal(streams: Iterable[Stream]) -> Iterator[Stream]:
             elif control := token["control"]:
                 screen.control(control, stream.name)
             elif command := token["command"]:
-                screen.command(command, token["parameters"])
+                screen.command(command, _first_number(token["parameters"]))
     for name, cells in groupby(screen.cells(), lambda cell: cell[1]):
         yield Stream(name, "".join(character for character, _ in cells))
 
 
+def _first_number(parameters: str) -> int:
+    """Return the first number of a control sequence, 0 if it has none."""
+    first = parameters.split(";", 1)[0]
+    if not first.isdigit():
+        return 0
+    digits = first.lstrip("0")
+    return int(digits or "0") if len(digits) <= MAX_DIGITS else 10**MAX_DIGITS
+
+
 class _Screen:
-    """An endless sheet with a cursor; each cell knows the channel that wrote it."""
+    """A sheet of endless height with a cursor; each cell remembers the channel that wrote it."""
 
     def __init__(self) -> None:
-        self._lines: list[list[tuple[str, Channel]]] = [[]]
-        self._ends: list[Channel | None] = [None]  # who ended each line; nobody has ended the last one
+        self._padding_left = MAX_PADDING
         self._row = self._column = 0
+        self._clear()
 
-    def cells(self) -> Iterator[tuple[str, Channel]]:
-        for line, end in zip(self._lines, self._ends, strict=True):
+    def cells(self) -> Iterator[Cell]:
+        for line, end in zip(self._lines, self._line_ends, strict=True):
             yield from line
             if end:
                 yield "\n", end
 
     def write(self, text: str, name: Channel) -> None:
         line = self._lines[self._row]
-        line.extend((" ", name) for _ in range(self._column - len(line)))
+        if (gap := self._column - len(line)) > 0:
+            padding = min(gap, self._padding_left)
+            self._padding_left -= padding
+            line.extend([(" ", name)] * padding)
+            self._column = len(line)
         line[self._column : self._column + len(text)] = [(character, name) for character in text]
         self._column += len(text)
 
     def control(self, control: str, name: Channel) -> None:
         if control == "\n":
-            self._ends[self._row] = self._ends[self._row] or name
+            self._line_ends[self._row] = self._line_ends[self._row] or name
             self._row += 1
             if self._row == len(self._lines):
                 self._lines.append([])
-                self._ends.append(None)
+                self._line_ends.append(None)
         self._column = max(self._column - 1, 0) if control == "\b" else 0
 
-    def command(self, command: str, parameters: str) -> None:
-        """Carry out one control sequence (ECMA-48, section 8.3)."""
-        first = parameters.split(";", 1)[0]
-        count = int(first) if first.isdigit() else 0
-        if command in "ABEF":
-            step = max(count, 1) if command in "BE" else -max(count, 1)
-            self._row = min(max(self._row + step, 0), len(self._lines) - 1)
-            self._column = 0 if command in "EF" else self._column
-        elif command == "C":
-            self._column += max(count, 1)
-        elif command == "D":
-            self._column = max(self._column - max(count, 1), 0)
-        elif command == "G":
-            self._column = max(count, 1) - 1
-        elif command == "K":
-            line = self._lines[self._row]
-            kept = {0: line[: self._column], 1: [(" ", n) for _, n in line[: self._column]] + line[self._column :]}
-            self._lines[self._row] = kept.get(count, [])
-        elif command == "J" and count in (2, 3):
-            self._lines, self._ends, self._row, self._column = [[]], [None], 0, 0
+    def command(self, command: str, number: int) -> None:
+        """Carry out a control sequence (ECMA-48, section 8.3)."""
+        match command:
+            case "A" | "F":
+                self._move_to_row(self._row - max(number, 1))
+            case "B" | "E":
+                self._move_to_row(self._row + max(number, 1))
+            case "C":
+                self._move_to_column(self._column + max(number, 1))
+            case "D":
+                self._move_to_column(self._column - max(number, 1))
+            case "G":
+                self._move_to_column(max(number, 1) - 1)
+            case "K":
+                self._erase_in_line(number)
+            case "J" if number in (2, 3):
+                self._clear()
+        if command in "EF":
+            self._column = 0
+
+    def _move_to_row(self, row: int) -> None:
+        self._row = min(max(row, 0), len(self._lines) - 1)
+
+    def _move_to_column(self, column: int) -> None:
+        right_end = max(len(self._lines[self._row]), self._column, MAX_COLUMN)
+        self._column = min(max(column, 0), right_end)
+
+    def _erase_in_line(self, extent: int) -> None:
+        """Erase to the end of the line (0), to its start (1), or all of it."""
+        line = self._lines[self._row]
+        if extent == 0:
+            del line[self._column :]
+        elif extent == 1:
+            line[: self._column] = [(" ", name) for _, name in line[: self._column]]
+        else:
+            line.clear()
+
+    def _clear(self) -> None:
+        self._lines: list[list[Cell]] = [[]]
+        self._line_ends: list[Channel | None] = [None]  # the channel that ended each line; none has ended the last one
+        self._row = self._column = 0
