@@ -61,7 +61,7 @@ def test_a_look_does_not_wait_and_sees_each_block_when_it_has_run(behind: LiveSe
 
 def test_an_edit_ends_what_runs_if_it_is_not_wanted_any_more(behind: LiveSessions) -> None:
     look(behind, "print(1)", SLOW)
-    until(lambda: any("step" in status.text for status in behind.engine.running.board.now()))
+    until(lambda: any("step" in status.text for status in behind.engine.running.board.running()))
     look(behind, "print(1)", "print(2)")
     until(lambda: text(look(behind, "print(1)", "print(2)")[1].run) == "2\n", 8)
 
@@ -80,17 +80,17 @@ def test_an_undone_edit_ends_what_it_made_run(behind: LiveSessions) -> None:
     look(behind, "print(1)")
     until(lambda: look(behind, "print(1)")[0].run)
     look(behind, SLOW)
-    until(behind.engine.running.board.now)
+    until(behind.engine.running.board.running)
     assert text(look(behind, "print(1)")[0].run) == "1\n"
-    until(lambda: not behind.engine.running.board.now(), 8)
+    until(lambda: not behind.engine.running.board.running(), 8)
 
 
 def test_a_session_that_the_site_has_no_more_is_ended(behind: LiveSessions) -> None:
     look(behind, SLOW)
-    until(behind.engine.running.board.now)
+    until(behind.engine.running.board.running)
     other = block("print(1)", session="renamed")
     behind.keep([other])
-    until(lambda: not behind.engine.running.board.now(), 8)
+    until(lambda: not behind.engine.running.board.running(), 8)
     until(lambda: behind.look([other])[0].run)
     assert [name for name, _, _ in behind.all()] == ["docs/page.md renamed"]
 
@@ -139,7 +139,7 @@ def test_a_mistake_of_the_engine_is_shown_and_nothing_waits_for_ever(
 
 def test_closing_ends_what_runs(behind: LiveSessions) -> None:
     look(behind, SLOW)
-    until(behind.engine.running.board.now)
+    until(behind.engine.running.board.running)
     (worker,) = behind.engine.running.workers
     behind.close()
     assert worker._process.poll() is not None

@@ -1,4 +1,4 @@
-"""What is said while work goes on: lines that redraw themselves on a terminal, a plain line now and then in a log."""
+"""Progress: live lines on a terminal, an occasional line in a log."""
 
 from __future__ import annotations
 
@@ -18,21 +18,19 @@ from codeout.run.progress import ProgressBoard, SessionProgress
 Runner = Callable[..., list[Run]]
 
 
-def test_a_log_hears_of_a_long_block_and_of_what_it_printed_last(
+def test_a_log_names_a_long_block_and_its_last_printed_line(
     run: Runner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(progress, "QUIET", 0.5)
+    monkeypatch.setattr(progress, "LOG_INTERVAL", 0.5)
     with caplog.at_level(logging.INFO, logger="mkdocs.plugins.codeout"):
         run("print('first')", "import time\nprint('  0%\\r 50%', flush=True)\ntime.sleep(1.6)")
-    said = [record.getMessage() for record in caplog.records if "block 2 of 2" in record.getMessage()]
-    assert len(said) >= 2
-    assert all(line.startswith("codeout: docs/page.md s: block 2 of 2, ") for line in said)
-    assert said[-1].endswith(" s:  50%")
+    lines = [record.getMessage() for record in caplog.records if "block 2 of 2" in record.getMessage()]
+    assert len(lines) >= 2
+    assert all(line.startswith("codeout: docs/page.md s: block 2 of 2, ") for line in lines)
+    assert lines[-1].endswith(" s:  50%")
 
 
-def test_a_short_run_says_nothing_between_its_beginning_and_its_end(
-    run: Runner, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_short_run_logs_only_its_beginning_and_its_end(run: Runner, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="mkdocs.plugins.codeout"):
         run("print('first')")
     assert [record.getMessage().partition(" in ")[0] for record in caplog.records] == [
@@ -41,21 +39,21 @@ def test_a_short_run_says_nothing_between_its_beginning_and_its_end(
     ]
 
 
-def test_the_words_of_a_status() -> None:
-    status = SessionProgress("s", 2, 7, start=100.0, before=45.0, text="one\ntwo\x1b[2K\rthree\n\n")
-    assert status.words(112.4) == "block 2 of 7, 12 of about 45 s"
-    assert status.words(190.0) == "block 2 of 7, 90 s", "an estimate that is past is no estimate"
-    assert status.last() == "three"
+def test_progress_gives_the_block_the_seconds_and_the_estimate_until_it_has_passed() -> None:
+    progress = SessionProgress("s", 2, 7, start=100.0, expected_seconds=45.0, text="one\ntwo\x1b[2K\rthree\n\n")
+    assert progress.describe(112.4) == "block 2 of 7, 12 of about 45 s"
+    assert progress.describe(190.0) == "block 2 of 7, 90 s"
+    assert progress.last_line() == "three"
 
 
-def test_who_waits_for_the_board_hears_of_each_change() -> None:
+def test_a_board_wakes_whoever_waits_for_a_change() -> None:
     board = ProgressBoard()
-    seen = board.wait(-1, 0)
-    board.put(SessionProgress("a", 1, 1, 0.0))
-    assert board.wait(seen, 5) == seen + 1
+    version = board.wait_for_change(-1, 0)
+    board.update(SessionProgress("a", 1, 1, 0.0))
+    assert board.wait_for_change(version, 5) == version + 1
     board.remove("a")
-    assert board.wait(seen, 5) == seen + 2
-    assert board.now() == ()
+    assert board.wait_for_change(version, 5) == version + 2
+    assert board.running() == ()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is POSIX")

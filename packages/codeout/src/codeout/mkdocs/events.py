@@ -60,11 +60,11 @@ class EventStream:
                 yield f"data: {json.dumps(news)}\n\n".encode()
                 sent, spoke = now, time.monotonic()
             time.sleep(PAUSE)
-            seen = behind.engine.running.board.wait(seen, 1.0)
+            seen = behind.engine.running.board.wait_for_change(seen, 1.0)
 
     def _states(self, behind: LiveSessions) -> Iterator[tuple[str, State]]:
         """Yield the state of each block of the sessions that run, or have run since the server is up."""
-        running = {status.session: status for status in behind.engine.running.board.now()}
+        running = {status.session: status for status in behind.engine.running.board.running()}
         for session, number, seen in behind.all():
             status = running.get(session)
             if seen.run is not None:
@@ -73,7 +73,10 @@ class EventStream:
                 for name, value in list(self._site().named.get(seen.name, {}).items()):
                     yield name, {"key": seen.key, "html": escape(value(seen))}
             elif status and status.block == number:
-                yield seen.name, {"key": seen.key, "words": status.words(time.monotonic()), "text": status.screen()}
+                yield (
+                    seen.name,
+                    {"key": seen.key, "words": status.describe(time.monotonic()), "text": status.rendered_text()},
+                )
             else:
                 words = f"Waits for block {status.block} of {status.blocks}" if status else "Waits for its turn"
                 yield seen.name, {"key": seen.key, "words": words, "text": ""}

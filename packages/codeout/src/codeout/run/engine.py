@@ -26,7 +26,7 @@ from codeout.model.blocks import Block, by_page, session_name, sessions
 from codeout.model.expectations import check, with_absence
 from codeout.model.outputs import Run
 from codeout.run.job import Interrupted, Job
-from codeout.run.progress import shown
+from codeout.run.progress import show_progress
 from codeout.run.runner import SessionRunner
 from codeout.run.scheduler import Scheduler
 
@@ -73,7 +73,7 @@ class Engine:
         self.running = SessionRunner(config, self.store)
         self._fetching: subprocess.Popen[bytes] | None = None
         self._lock = Lock()
-        self._turns = Scheduler(config)
+        self._scheduler = Scheduler(config)
 
     def run(self, blocks: Sequence[Block]) -> list[Run]:
         """Return the run of each block of a page, or of many pages, in order.
@@ -148,7 +148,9 @@ class Engine:
         """Return sessions in the order in which to begin them: the longest decides when the build is done."""
         times = self.store.times()
         known = {name: told.seconds for name, told in times.items()}
-        return sorted(looks, key=lambda look: (self._turns.alone(look.session), -known.get(look.name, float("inf"))))
+        return sorted(
+            looks, key=lambda look: (self._scheduler.is_exclusive(look.session), -known.get(look.name, float("inf")))
+        )
 
     def checked(self, session: Sequence[Block], runs: Sequence[Run]) -> list[Run]:
         """Return the runs of a session as they are to be shown.
@@ -180,7 +182,7 @@ class Engine:
             BlockError: it can't be run, unless errors are to be shown.
         """
         try:
-            with self._turns.take(work.session):
+            with self._scheduler.reserve(work.session):
                 while True:
                     with contextlib.suppress(Interrupted):
                         return self.running.run(work)
@@ -198,7 +200,7 @@ class Engine:
         """Run sessions side by side; whatever interrupts that ends their workers at once."""
         pool = ThreadPoolExecutor(self.config.jobs or os.cpu_count() or 1)
         try:
-            with shown(self.running.board):
+            with show_progress(self.running.board):
                 futures = [pool.submit(self.do, work) for work in works]
                 wait(futures)
         except BaseException:

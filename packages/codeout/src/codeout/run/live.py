@@ -18,7 +18,7 @@ from codeout.model.expectations import check, unexpected, with_absence
 from codeout.model.outputs import Error, Provenance, Run
 from codeout.run.engine import BlockState, CachedSession, Engine
 from codeout.run.job import Job, unchanged
-from codeout.run.progress import log, shown
+from codeout.run.progress import log, show_progress
 
 
 @dataclass(slots=True)
@@ -135,7 +135,7 @@ class LiveSessions:
         with self._lock:
             self._running += 1
             if self._running == 1:
-                self._progress.enter_context(shown(self.engine.running.board))
+                self._progress.enter_context(show_progress(self.engine.running.board))
         try:
             yield
         finally:

@@ -31,7 +31,7 @@ from codeout.model.blocks import Block
 from codeout.model.outputs import Output
 from codeout.model.terminal import collapse_streams
 from codeout.run.checkpoints import PATIENCE, Checkpoints
-from codeout.run.protocol import Answer, event_of, output, sound
+from codeout.run.protocol import BlockResult, event_of, output, sound
 
 NEEDED = ("PATH", "SYSTEMROOT", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")  # to start at all
 GRACE = 2.0  # seconds after the time limit in which the worker writes down where it hung
@@ -64,7 +64,7 @@ class KernelProcess:
         self._copies = Checkpoints(self.folder) if config.checkpoints and sys.platform == "linux" else None
         self._listen(self._process.stdout)
 
-    def run(self, block: Block, tick: Callable[[str], None]) -> Answer:
+    def run(self, block: Block, tick: Callable[[str], None]) -> BlockResult:
         """Run a block.
 
         Args:
@@ -90,7 +90,7 @@ class KernelProcess:
         for event in self._answers(block, limit, tick):
             if "done" in event:
                 modules, values = tuple(event["modules"]), dict(event["values"])
-                return Answer(
+                return BlockResult(
                     tuple(collapse_streams(outputs)), float(event["done"]), modules, values, bool(event["safe"])
                 )
             if "clear" in event:

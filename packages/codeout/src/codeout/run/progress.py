@@ -1,4 +1,4 @@
-"""What is running now, and how a terminal or a log shows it: never silent for long while work goes on."""
+"""Show which sessions are running, as live lines on a terminal or as an occasional line in a log."""
 
 from __future__ import annotations
 
@@ -12,136 +12,148 @@ from threading import Condition, Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from codeout.model.outputs import Stream
-from codeout.model.terminal import terminal
+from codeout.model.terminal import render_terminal
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-QUIET = 10.0  # seconds after which a log says that a session is still at work
-SAID = 4000  # characters of what a block has printed that are kept to be shown
+LOG_INTERVAL = 10.0  # seconds between two lines of a log about the same session
+MAX_TEXT = 4000  # characters at the end of a block's printed text that progress keeps
 
-log = logging.getLogger("mkdocs.plugins.codeout")  # shown by MkDocs; anywhere else an ordinary logger
+log = logging.getLogger("mkdocs.plugins.codeout")  # MkDocs shows it; anywhere else it is an ordinary logger
 
 
 @dataclass(frozen=True, slots=True)
 class SessionProgress:
-    """Where the work on a session is."""
+    """How far a running session has come."""
 
     session: str
-    block: int  # the one that runs now, from 1
+    """The session's name."""
+    block: int
+    """The block that is running, counted from 1."""
     blocks: int
-    start: float  # `time.monotonic()` when the work began
-    before: float | None = None  # seconds that the session took last time
-    text: str = ""  # the end of what the block has printed
+    """The number of blocks in the session."""
+    start: float
+    """`time.monotonic()` when the session began."""
+    expected_seconds: float | None = None
+    """How long the session took last time."""
+    text: str = ""
+    """The end of what the running block has printed."""
 
-    def words(self, now: float) -> str:
-        """Return the numbers of a progress line, at a time of `time.monotonic()`."""
-        seconds = now - self.start
-        about = f" of about {self.before:.0f} s" if self.before and seconds < self.before else " s"
-        return f"block {self.block} of {self.blocks}, {seconds:.0f}{about}"
+    def describe(self, now: float) -> str:
+        """Return the numbers of a progress line at `now`, a time of `time.monotonic()`."""
+        seconds, expected = now - self.start, self.expected_seconds
+        unit = f" of about {expected:.0f} s" if expected and seconds < expected else " s"
+        return f"block {self.block} of {self.blocks}, {seconds:.0f}{unit}"
 
-    def screen(self) -> str:
-        """Return what the block has printed, as a terminal would show it."""
-        return "".join(stream.text for stream in terminal([Stream("stdout", self.text)]))
+    def rendered_text(self) -> str:
+        """Return the printed text as a terminal would show it."""
+        return "".join(stream.text for stream in render_terminal([Stream("stdout", self.text)]))
 
-    def last(self) -> str:
-        """Return the last line that the block has printed."""
-        return next((line for line in reversed(self.screen().splitlines()) if line.strip()), "")
+    def last_line(self) -> str:
+        """Return the last line of the printed text that is not blank."""
+        return next((line for line in reversed(self.rendered_text().splitlines()) if line.strip()), "")
 
 
 class ProgressBoard:
-    """The sessions that are running. Any thread may write to it, and read it."""
+    """The progress of all running sessions. Any thread may read and update it."""
 
     def __init__(self) -> None:
-        """Start empty."""
-        self._now: dict[str, SessionProgress] = {}
+        """Start with no session running."""
+        self._progress: dict[str, SessionProgress] = {}
         self._changed = Condition()
         self._version = 0
 
-    def put(self, status: SessionProgress) -> None:
-        """Say where the work on a session is."""
+    def update(self, progress: SessionProgress) -> None:
+        """Replace the progress of a session, or add the session."""
         with self._changed:
-            self._now[status.session] = status
-            self._tell()
+            self._progress[progress.session] = progress
+            self._notify()
 
     def remove(self, session: str) -> None:
-        """Say that the work on a session has ended."""
+        """Remove a session that has ended."""
         with self._changed:
-            self._now.pop(session, None)
-            self._tell()
+            self._progress.pop(session, None)
+            self._notify()
 
-    def now(self) -> tuple[SessionProgress, ...]:
-        """Return where the work is, the session that began first ahead."""
+    def running(self) -> tuple[SessionProgress, ...]:
+        """Return the progress of each running session, the one that began first ahead."""
         with self._changed:
-            return tuple(self._now.values())
+            return tuple(self._progress.values())
 
-    def wait(self, seen: int, seconds: float) -> int:
-        """Return the number of changes so far, as soon as it is not `seen`; after some seconds in any case."""
+    def wait_for_change(self, version: int, timeout: float) -> int:
+        """Wait until the board's version differs from `version`, at most `timeout` seconds; return its version."""
         with self._changed:
-            self._changed.wait_for(lambda: self._version != seen, seconds)
+            self._changed.wait_for(lambda: self._version != version, timeout)
             return self._version
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._version += 1
         self._changed.notify_all()
 
 
 @contextmanager
-def shown(board: ProgressBoard) -> Iterator[None]:
-    """Show what is running: as lines that redraw themselves on a terminal, as a plain line now and then in a log."""
-    with _on_terminal(board) if sys.stderr.isatty() else _in_log(board):
+def show_progress(board: ProgressBoard) -> Iterator[None]:
+    """Show the running sessions on stderr while the body of the `with` statement runs."""
+    with _live_lines(board) if sys.stderr.isatty() else _log_lines(board):
         yield
 
 
 @contextmanager
-def _in_log(board: ProgressBoard) -> Iterator[None]:
-    over = Event()
+def _log_lines(board: ProgressBoard) -> Iterator[None]:
+    """Log a line for each running session from time to time."""
+    stop = Event()
 
-    def watch() -> None:
-        while not over.wait(QUIET):
-            for status in board.now():
-                said = status.last()
-                log.info("codeout: %s: %s%s", status.session, status.words(time.monotonic()), said and f": {said}")
+    def write_lines() -> None:
+        while not stop.wait(LOG_INTERVAL):
+            for progress in board.running():
+                last_line = progress.last_line()
+                text = f": {last_line}" if last_line else ""
+                log.info("codeout: %s: %s%s", progress.session, progress.describe(time.monotonic()), text)
 
-    thread = Thread(target=watch, daemon=True)
+    thread = Thread(target=write_lines, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        stop.set()
         thread.join()
 
 
 @contextmanager
-def _on_terminal(board: ProgressBoard) -> Iterator[None]:
+def _live_lines(board: ProgressBoard) -> Iterator[None]:
+    """Redraw a line for each running session on the terminal, below what is logged."""
     from rich.console import Console
     from rich.live import Live
 
     live = Live(
-        get_renderable=lambda: _lines(board.now()), console=Console(stderr=True), refresh_per_second=4, transient=True
+        get_renderable=lambda: _table(board.running()),
+        console=Console(stderr=True),
+        refresh_per_second=4,
+        transient=True,
     )
-    before = sys.stderr
-    with live:  # it stands in for `sys.stderr`: what the log says must go through it, to stand above the lines
-        handlers = [handler for handler in _handlers() if handler.stream is before]
+    terminal = sys.stderr
+    with live:  # replaces `sys.stderr`; log messages must go through the replacement to appear above the lines
+        handlers = [handler for handler in _stream_handlers() if handler.stream is terminal]
         for handler in handlers:
             handler.setStream(sys.stderr)
         try:
             yield
         finally:
             for handler in handlers:
-                handler.setStream(before)
+                handler.setStream(terminal)
 
 
-def _handlers() -> Iterator[logging.StreamHandler[Any]]:
-    """Yield what writes the messages of our log to a stream."""
+def _stream_handlers() -> Iterator[logging.StreamHandler[Any]]:
+    """Yield the handlers that write messages of `log` to a stream."""
     logger: logging.Logger | None = log
     while logger:
         yield from (handler for handler in logger.handlers if isinstance(handler, logging.StreamHandler))
         logger = logger.parent if logger.propagate else None
 
 
-def _lines(running: tuple[SessionProgress, ...]) -> Table:
-    """Return a line for each running session: a bar if it is known how long it takes, and what it printed last."""
+def _table(running: tuple[SessionProgress, ...]) -> Table:
+    """Return a row for each session: its name, a bar if its duration is known, the numbers, the last printed line."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
@@ -150,9 +162,10 @@ def _lines(running: tuple[SessionProgress, ...]) -> Table:
     for _ in range(3):
         table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    for status in running:
-        now = time.monotonic()
-        done = min(now - status.start, status.before or 0)
-        bar = ProgressBar(total=status.before or None, completed=done, width=16, pulse=not status.before)
-        table.add_row(Text(status.session), bar, Text(status.words(now)), Text(status.last(), style="dim"))
+    for progress in running:
+        now, expected = time.monotonic(), progress.expected_seconds
+        completed = min(now - progress.start, expected or 0)
+        bar = ProgressBar(total=expected or None, completed=completed, width=16, pulse=not expected)
+        last_line = Text(progress.last_line(), style="dim")
+        table.add_row(Text(progress.session), bar, Text(progress.describe(now)), last_line)
     return table

@@ -22,14 +22,14 @@ EVENTS = {  # the kinds, and what belongs to each
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BlockResult:
     """What a worker says of a block that it has run."""
 
     outputs: tuple[Output, ...]
     seconds: float
     modules: tuple[str, ...]  # files of the author's modules that are loaded by now
     values: Mapping[str, Scalar]  # names that the block bound to a number or a short text
-    safe: bool  # whether the process could be copied now
+    can_checkpoint: bool  # whether the process could be forked now
 
 
 def event_of(raw: bytes) -> dict[str, Any]:

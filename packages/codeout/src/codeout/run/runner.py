@@ -19,7 +19,7 @@ from codeout.model.blocks import Block, Place, block_name, session_name
 from codeout.model.expectations import skipped, unexpected
 from codeout.model.outputs import Error, Provenance, Run
 from codeout.run.job import Interrupted, Job
-from codeout.run.progress import SAID, ProgressBoard, SessionProgress, log
+from codeout.run.progress import MAX_TEXT, ProgressBoard, SessionProgress, log
 from codeout.run.resume import ResumableSession
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class SessionRunner:
                     work.told(place, each)
                 return rest
             kept.add(block, recipe, run)
-            if answer.safe and kept.forks == number - 1:
+            if answer.can_checkpoint and kept.forks == number - 1:
                 kept.forks = number
             if environment.session_inputs([*session[:number]], self.config)[-1] == recipe:
                 self._keep_run(run, recipe, block_name(session, number))  # else: a file was edited meanwhile
@@ -188,9 +188,9 @@ class _Tick:
 
     def __init__(self, board: ProgressBoard, status: SessionProgress) -> None:
         self._board, self._status = board, status
-        board.put(status)
+        board.update(status)
 
     def __call__(self, text: str) -> None:
         if text:
-            self._status = replace(self._status, text=(self._status.text + text)[-SAID:])
-            self._board.put(self._status)
+            self._status = replace(self._status, text=(self._status.text + text)[-MAX_TEXT:])
+            self._board.update(self._status)

@@ -1,4 +1,7 @@
-"""Which sessions may run at once: those that use the GPU take turns on it, those that measure time run alone."""
+"""Decide which sessions may run at the same time.
+
+Sessions that use the GPU run one after another, an exclusive session runs by itself, all others run in parallel.
+"""
 
 from __future__ import annotations
 
@@ -12,40 +15,41 @@ from codeout.model.blocks import Block
 
 
 class Scheduler:
-    """Who runs now."""
+    """Grants sessions the right to run. Any thread may use it."""
 
     def __init__(self, config: Config) -> None:
-        """Take the patterns of the sessions that share something with others, or nothing."""
+        """Read the patterns of exclusive sessions and of sessions that use the GPU from the settings."""
         self._config = config
-        self._free = Condition()
+        self._changed = Condition()
         self._running = self._on_gpu = 0
-        self._alone = False
+        self._exclusive_running = False
 
-    def alone(self, session: Sequence[Block]) -> bool:
-        """Return whether nothing may run beside a session."""
+    def is_exclusive(self, session: Sequence[Block]) -> bool:
+        """Return whether no other session may run at the same time, because this one measures time."""
         return session[0].matches(self._config.exclusive)
 
     @contextmanager
-    def take(self, session: Sequence[Block]) -> Iterator[None]:
-        """Wait until a session may run, and run it."""
-        alone, on_gpu = self.alone(session), self._needs_gpu(session)
+    def reserve(self, session: Sequence[Block]) -> Iterator[None]:
+        """Wait until a session may run, and hold its slot while the body of the `with` statement runs."""
+        exclusive, on_gpu = self.is_exclusive(session), self._needs_gpu(session)
 
-        def may() -> bool:
-            return not self._alone and not (alone and self._running) and not (on_gpu and self._on_gpu)
+        def may_run() -> bool:
+            blocked = (exclusive and self._running) or (on_gpu and self._on_gpu)
+            return not self._exclusive_running and not blocked
 
-        with self._free:
-            self._free.wait_for(may)
+        with self._changed:
+            self._changed.wait_for(may_run)
             self._running += 1
             self._on_gpu += on_gpu
-            self._alone = alone
+            self._exclusive_running = exclusive
         try:
             yield
         finally:
-            with self._free:
+            with self._changed:
                 self._running -= 1
                 self._on_gpu -= on_gpu
-                self._alone = False
-                self._free.notify_all()
+                self._exclusive_running = False
+                self._changed.notify_all()
 
     def _needs_gpu(self, session: Sequence[Block]) -> bool:
         return session[0].matches(self._config.gpu) and environment.device() != "CPU"
