@@ -29,7 +29,10 @@ def shown(tmp_path: Path, options: str = TABS, code: str = CODE, notes: str = NO
         f'{TABS} linenums="1" title="A file"',
         'source="above"',
         'source="below"',
-        'source="material-block"',
+        pytest.param(
+            'source="material-block"',
+            marks=pytest.mark.filterwarnings("ignore:The `material-block` source display option:DeprecationWarning"),
+        ),
         'source="console"',
     ],
 )

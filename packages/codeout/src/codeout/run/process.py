@@ -7,6 +7,7 @@ program needs to start and what the settings name: no token of the build reaches
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import queue
@@ -162,8 +163,8 @@ class KernelProcess:
         if self._copies:
             self._copies.close()
         if self._watcher:
-            self._watcher.kill()
-            self._watcher.wait()
+            with self._watcher:  # closes the pipe
+                self._watcher.kill()
         for _ in range(ROUNDS):
             if not (strays := _strays(self.folder)):
                 break
@@ -257,8 +258,8 @@ class KernelProcess:
         events = self._events
 
         def read() -> None:
-            with contextlib.suppress(OSError, ValueError):
-                for line in source or ():
+            with contextlib.suppress(OSError, ValueError), source or io.BytesIO() as lines:
+                for line in lines:
                     events.put(line)
             events.put(b"")
 
