@@ -13,7 +13,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from codeout.cli.main import main
-from codeout.render.notebook import ELSEWHERE
+from codeout.render.cells import OMITTED_BLOCK
 from site_helpers import ROOT
 
 RUN = """
@@ -52,7 +52,7 @@ def test_every_page_is_a_valid_notebook_with_all_its_blocks(exported: Path) -> N
         made = nbformat.read(exported / f"{path.stem}.ipynb", 4)
         nbformat.validate(made)
         own = [cell for cell in made.cells if cell.cell_type == "code" and "jupyter" not in cell.metadata]
-        elsewhere = [cell for cell in made.cells if cell.source == ELSEWHERE]
+        elsewhere = [cell for cell in made.cells if cell.source == OMITTED_BLOCK]
         assert len(own) + len(elsewhere) == blocks, path
         assert len(elsewhere) == (path.stem == "training_a_classifier"), "the network in the browser"
         assert "data:text/javascript" not in json.dumps(made)

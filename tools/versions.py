@@ -46,7 +46,7 @@ def tried(version: str, folder: Path, against: Path | None) -> int:
         ask = "import importlib.metadata as m; print(m.version('torch'))"
         number = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True).stdout.strip()
         name = "nightly" if version == "nightly" else number  # of nightly builds, the last one is enough
-        command: list[str | Path] = [python, "-m", "codeout", "tried", "-o", str(folder / f"torch-{name}.json")]
+        command: list[str | Path] = [python, "-m", "codeout", "compat", "-o", str(folder / f"torch-{name}.json")]
         command += ["--against", str(against)] if against else []
         return subprocess.run(command, check=False, cwd=ROOT).returncode
 

@@ -17,6 +17,7 @@ T4 = "NVIDIA T4"
 PROVENANCE = Provenance(
     "CPU", "3.11", (("torch", "2.15.0"),), 1.5, "2026-11-23T10:00:00+00:00", (Source("D", "mirror", "a copy"),)
 )
+linux = pytest.mark.skipif(sys.platform != "linux", reason="a process is forked on Linux alone")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals, pipes, and links that anybody may make")
 
 

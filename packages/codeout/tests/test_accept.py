@@ -59,7 +59,7 @@ def test_what_is_sent_becomes_recordings_that_pages_show(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["accept", "sent"]) == 0
-    assert "2 runs are recordings now, in recordings" in capsys.readouterr().out
+    assert "stored 2 recordings in recordings" in capsys.readouterr().out
     build(project)
     assert list(block_tabs(project, 1)) == ["Code", "Out · CPU", "Out · GPU"]
 
@@ -81,7 +81,7 @@ def test_what_ran_on_a_device_that_is_here_needs_no_recording(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["accept", ".codeout"]) == 0
-    assert "0 runs are recordings" in capsys.readouterr().out
+    assert "stored 0 recordings" in capsys.readouterr().out
 
 
 def test_a_new_recording_takes_the_place_of_the_old_one(project: Path, sent: Path) -> None:

@@ -7,12 +7,14 @@ import re
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from codeout.cli.main import main
-from helpers import posix
+from codeout.cli.main import cli, main
+from codeout.compare.runs import TOLERANCE
+from helpers import linux, posix
 from small_sites import CONFIG, PAGE, SNIPPET, build
 
 
@@ -58,7 +60,8 @@ def test_status_is_a_line_a_block(project: Path, capsys: pytest.CaptureFixture[s
     assert "0 of 3 blocks are stale" in lines
 
 
-def test_status_says_how_an_edit_goes_on(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@linux
+def test_status_says_how_a_session_resumes_after_an_edit(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def resumes() -> dict[str, str]:
         capsys.readouterr()
         assert main(["status", "--json"]) == 0
@@ -66,13 +69,13 @@ def test_status_says_how_an_edit_goes_on(project: Path, capsys: pytest.CaptureFi
         return {name: said.partition(":")[0] for name, said in found.items()}
 
     first, second = resumes()
-    assert resumes() == {first: "not known yet; it has not run here", second: "not known yet; it has not run here"}
+    assert resumes() == {first: "unknown", second: "unknown"}
     main(["run"])
-    assert resumes() == {first: "fork", second: "fork"}
+    assert resumes() == {first: "checkpoint", second: "checkpoint"}
     threads = "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
     (project / "snippets" / "first.py").write_text(SNIPPET.replace("x = helper", f"{threads}\nx = helper"))
     main(["run"])
-    assert resumes() == {first: "replay", second: "fork"}
+    assert resumes() == {first: "replay", second: "checkpoint"}
 
 
 def test_numbers_that_no_block_has_are_listed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +101,7 @@ def test_diff_says_what_two_stores_differ_in(project: Path, capsys: pytest.Captu
     assert found["block"] == "docs/first.md first 2"
     assert (found["old"], found["new"]) == ("x is 41\n", "x is 42\n")
     assert main(["diff", "gone", ".codeout"]) == 2
-    assert capsys.readouterr().err == "gone:1: there is no such folder\n"
+    assert capsys.readouterr().err == "gone:1: no such folder\n"
 
 
 @posix
@@ -179,8 +182,8 @@ def test_what_is_wrong_is_a_sentence_and_an_exit_code(
 def test_a_share_needs_its_plan_and_a_plan_its_share(
     project: Path, asked: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["run", *asked]) == 1
-    assert "--plan and --shard belong together" in capsys.readouterr().err
+    assert main(["run", *asked]) == 2
+    assert "--plan and --shard must be used together" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("setting", ["require_recordings: [nobody]", "gpu: [nobody]", "data: {nobody: [mkdocs.yml]}"])
@@ -195,7 +198,67 @@ def test_a_setting_that_names_no_session_is_an_error(
     assert "no session matches 'nobody'; available: " in capsys.readouterr().err
 
 
-def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    assert "codeout run docs/autograd.md" in capsys.readouterr().out
+def test_help_shows_the_commands_by_audience_and_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.index("Commands for authors:\n  run ") < text.index("Commands for maintainers:\n  ready ")
+    assert "codeout run docs/autograd.md" in text
+
+
+@pytest.mark.parametrize("command", sorted(cli.commands))
+def test_the_help_of_a_command_is_complete(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert f"Usage: codeout {command} " in text
+    assert max(map(len, text.splitlines())) <= 80, "a terminal is no wider"
+    assert "..." not in cli.commands[command].get_short_help_str(70), "the list of commands shows a whole sentence"
+    for line in re.findall(r"^ +(codeout .*)$", text, re.MULTILINE):
+        example = re.split(r"  |[|>]", line)[0].split()
+        assert example[1] == command
+        options = [option for parameter in cli.commands[command].params for option in parameter.opts]
+        assert {word for word in example if word.startswith("-")} <= {*options}
+
+
+def test_the_tolerance_in_the_help_of_diff_is_the_one_of_a_comparison(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["diff", "--help"])
+    assert f"[default: {TOLERANCE}]" in capsys.readouterr().out
+
+
+def test_version_is_the_installed_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"codeout {version('codeout')}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"]])
+def test_help_imports_nothing_of_a_build(arguments: list[str]) -> None:
+    check = f"import sys; from codeout.cli.main import main; main({arguments!r}); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    heavy = {"mkdocs", "markdown", "IPython", "msgspec", "yaml", "rich", "psutil", "codeout.run", "codeout.model"}
+    assert {*done.stderr.split()} & heavy == set()
+
+
+@posix
+def test_a_reader_that_stops_early_sees_no_traceback(project: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "codeout", "status"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()  # before the command writes its first line
+        assert process.stderr.read() == ""
+        assert process.wait(20) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rum"], "No such command 'rum'"),
+        (["plan", "--shards", "0"], "0 is not in the range x>=1"),
+        (["plan"], "Missing option '--shards'"),
+        (["export", "--to", "pdf"], "'pdf' is not one of 'ipynb', 'py'"),
+    ],
+)
+def test_misuse_is_explained_and_exits_with_2(
+    arguments: list[str], message: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err

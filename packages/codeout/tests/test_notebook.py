@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from codeout import Error, Figure, Run, Stream, Value
+from codeout import Error, Figure, Run, Source, Stream, Value
 from codeout.markdown.finder import Finder
 from codeout.model.outputs import Output
-from codeout.render.notebook import ELSEWHERE, HIDDEN, Page, checked, notebook, readable, script, without_hidden
+from codeout.render.cells import OMITTED_BLOCK, Page
+from codeout.render.files import exported_files
+from codeout.render.hidden_lines import HIDE_MARKER as HIDE
+from codeout.render.hidden_lines import visible_code
+from codeout.render.notebook import notebook, validated
+from codeout.render.portable_markdown import portable_markdown
+from codeout.render.script import script
 from helpers import PROVENANCE, block
 
 RUN = """
@@ -63,12 +70,12 @@ def page(text: str = TEXT, *outputs: tuple[Output, ...], **more: object) -> Page
 
 
 def cells(made: Page) -> list[nbformat.NotebookNode]:
-    return list(nbformat.reads(checked(notebook(made)), 4).cells)
+    return list(nbformat.reads(validated(notebook(made)), 4).cells)
 
 
 def test_a_notebook_that_is_not_valid_is_found() -> None:
     with pytest.raises(nbformat.ValidationError):
-        checked(notebook(page()).replace('"cell_type": "code"', '"cell_type": "cody"'))
+        validated(notebook(page()).replace('"cell_type": "code"', '"cell_type": "cody"'))
 
 
 def test_prose_and_code_alternate_in_the_order_of_the_page() -> None:
@@ -79,24 +86,24 @@ def test_prose_and_code_alternate_in_the_order_of_the_page() -> None:
     assert found[2].source == "> **A *box***\n>\n> With text, and code:"
     assert found[3].source == "print(x)"
     assert found[4].source == "> More of it.\n\nAfter it, `{x}` is 0042."
-    assert found[5].source.startswith(f"*The outputs were made on {PROVENANCE.device}, Python {PROVENANCE.python}, ")
+    assert found[5].source.startswith(f"*Outputs computed on {PROVENANCE.device}, Python {PROVENANCE.python}, ")
 
 
 def test_links_to_other_pages_lead_to_the_site() -> None:
-    assert "(https://x.org/next/#part)" in cells(page(url="https://x.org/"))[0].source
-    assert readable("[a](sub/b.md) [home](index.md)", "https://x.org/") == (
+    assert "(https://x.org/next/#part)" in cells(page(site_url="https://x.org/"))[0].source
+    assert portable_markdown("[a](sub/b.md) [home](index.md)", "https://x.org/") == (
         "[a](https://x.org/sub/b/) [home](https://x.org/)"
     )
 
 
 def test_boxes_and_tabs_become_quotations_and_titles() -> None:
     text = '??? tip\n    One\n    - two\n\n=== "Linux"\n    !!! warning "Nested"\n        deep\n\nAfter'
-    assert readable(text) == "> **Tip**\n>\n> One\n> - two\n\n**Linux**\n\n> **Nested**\n>\n> deep\n\nAfter"
+    assert portable_markdown(text) == "> **Tip**\n>\n> One\n> - two\n\n**Linux**\n\n> **Nested**\n>\n> deep\n\nAfter"
 
 
 def test_code_in_prose_is_left_as_it_is() -> None:
     text = "```yaml\n!!! note\n{ .x } <a> [b](c.md)\n```"
-    assert readable(text, "https://x.org/") == text
+    assert portable_markdown(text, "https://x.org/") == text
 
 
 def test_outputs_become_those_of_a_notebook() -> None:
@@ -123,6 +130,32 @@ def test_an_expected_exception_does_not_stop_a_notebook() -> None:
     assert cells(page(text))[0].metadata.tags == ["raises-exception"]
 
 
+def test_a_notebook_names_the_packages_only_if_the_settings_name_some() -> None:
+    def last_line(**changes: object) -> str:
+        provenance = replace(PROVENANCE, sources=(), date="2026-11-25T10:00:00+00:00", **changes)  # type: ignore[arg-type]
+        return str(cells(Page("", (), [Run((), provenance)]))[-1].source)
+
+    assert last_line(packages=()) == "*Outputs computed on CPU, Python 3.11, on 2026-11-25.*"
+    assert "Python 3.11, torch 2.15.0, x 1, on" in last_line(packages=(("torch", "2.15.0"), ("x", "1")))
+
+
+def test_a_value_from_placeholder_data_says_so() -> None:
+    source = Source("CIFAR-10", "placeholder", "drawings")
+    made = page("It is {x}.\n\n```python exec='on' source='above'\nx = 42\n```\n")
+    runs = [replace(made.runs[0], provenance=replace(PROVENANCE, sources=(source,)))]
+    assert cells(replace(made, runs=runs))[0].source == "It is 42 (placeholder data)."
+
+
+def test_an_export_lies_where_its_page_does_and_brings_its_modules() -> None:
+    assert [*exported_files(page(modules=HELPER), "ipynb", "docs")] == ["page.ipynb"]
+    assert [*exported_files(page(modules=HELPER), "py", "docs")] == ["page.py", "helper.py"]
+    deep = page(modules=HELPER)
+    blocks = [replace(block, place=replace(block.place, path="docs/a/b.md")) for block in deep.blocks]
+    files = exported_files(replace(deep, blocks=blocks), "py", "docs")
+    assert files == {"a/b.py": script(deep), "a/helper.py": HELPER["helper"]}
+    assert [*exported_files(deep, "py", "other")] == ["page.py", "helper.py"]
+
+
 def test_two_exports_of_the_same_are_the_same() -> None:
     assert notebook(page()) == notebook(page())
 
@@ -135,31 +168,31 @@ def test_a_page_for_a_gpu_asks_for_one() -> None:
 @pytest.mark.parametrize(
     ("codes", "shown"),
     [
-        ([f"x = 1\nassert x  {HIDDEN}"], ["x = 1"]),
-        ([f"import os  {HIDDEN}\nx = 1", "os.getcwd()"], ["import os\nx = 1", "os.getcwd()"]),
-        ([f"a = 1  {HIDDEN}\nb = a  {HIDDEN}", "print(b)"], ["a = 1\nb = a", "print(b)"]),
-        (["x = 1", f"x = 2  {HIDDEN}\ny = 0", "x"], ["x = 1", "y = 0", "x"]),
-        ([f"try:  {HIDDEN}\n    1 / 0  {HIDDEN}\nexcept Exception:  {HIDDEN}\n    pass  {HIDDEN}\nx = 1"], ["x = 1"]),
-        ([f"if True:  {HIDDEN}\n    x = 1"], ["if True:\n    x = 1"]),
+        ([f"x = 1\nassert x  {HIDE}"], ["x = 1"]),
+        ([f"import os  {HIDE}\nx = 1", "os.getcwd()"], ["import os\nx = 1", "os.getcwd()"]),
+        ([f"a = 1  {HIDE}\nb = a  {HIDE}", "print(b)"], ["a = 1\nb = a", "print(b)"]),
+        (["x = 1", f"x = 2  {HIDE}\ny = 0", "x"], ["x = 1", "y = 0", "x"]),
+        ([f"try:  {HIDE}\n    1 / 0  {HIDE}\nexcept Exception:  {HIDE}\n    pass  {HIDE}\nx = 1"], ["x = 1"]),
+        ([f"if True:  {HIDE}\n    x = 1"], ["if True:\n    x = 1"]),
         (["def f(:"], ["def f(:"]),
-        ([f"assert all(p for p in [1])  {HIDDEN}\nq = 2", "[p for p in [3]]"], ["q = 2", "[p for p in [3]]"]),
+        ([f"assert all(p for p in [1])  {HIDE}\nq = 2", "[p for p in [3]]"], ["q = 2", "[p for p in [3]]"]),
     ],
 )  # fmt: skip
 def test_hidden_lines_go_unless_something_shown_needs_them(codes: list[str], shown: list[str]) -> None:
-    assert without_hidden(codes) == shown
+    assert visible_code(codes) == shown
 
 
 def test_of_a_block_that_stands_apart_only_what_is_needed_stays() -> None:
     codes = ["import drawing\nx = 1\ndrawing.show(x)", "print(x)"]
-    assert without_hidden(codes) == codes
-    assert without_hidden(codes, [0]) == ["x = 1", "print(x)"]
+    assert visible_code(codes) == codes
+    assert visible_code(codes, [0]) == ["x = 1", "print(x)"]
 
 
 def test_a_script_has_no_block_whose_code_its_page_does_not_show() -> None:
     text = page().text + "\n```python exec='on' session='s'\nhelper.draw(x)\n```\n"
     written = script(page(text, (), (), (Stream("stdout", "drawn"),)))
     assert "draw(" not in written
-    assert ELSEWHERE in written
+    assert OMITTED_BLOCK in written
     assert "helper.draw(x)" in notebook(page(text))
 
 
@@ -171,7 +204,7 @@ def run_in(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_notebook_runs_with_the_modules_that_it_brings(tmp_path: Path) -> None:
-    (tmp_path / "a.ipynb").write_text(notebook(page(modules=HELPER, prelude=f"import os\nprint(os)  {HIDDEN}\n")))
+    (tmp_path / "a.ipynb").write_text(notebook(page(modules=HELPER, prelude=f"import os\nprint(os)  {HIDE}\n")))
     done = run_in(tmp_path, "-c", RUN, "a.ipynb")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "42" in done.stdout
@@ -182,7 +215,7 @@ def test_a_notebook_runs_with_the_modules_that_it_brings(tmp_path: Path) -> None
 
 def test_a_script_runs_beside_the_modules_that_it_names(tmp_path: Path) -> None:
     text = script(page(modules=HELPER))
-    assert text.startswith("# It needs these files beside it: helper.py\n")
+    assert text.startswith("# This script needs these files in its folder: helper.py\n")
     assert "\n# %% [markdown]\n# # A page\n#\n# First, 42." in text
     (tmp_path / "a.py").write_text(text)
     (tmp_path / "helper.py").write_text(HELPER["helper"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from codeout import Run, Stream
+from codeout import Run, Source, Stream
 from codeout.model.outputs import Scalar
-from codeout.model.prose import NAMED, find, names, typed
+from codeout.model.prose import REFERENCE, PageValue, find_value, hardcoded_numbers, value_names
 from helpers import PROVENANCE, block
 
 
@@ -27,19 +29,29 @@ def run(text: str = "", **values: Scalar) -> Run:
     ],
 )
 def test_a_name_in_braces_is_told_from_other_braces(text: str, found: list[tuple[str, str | None]]) -> None:
-    assert [(match["name"], match["format"]) for match in NAMED.finditer(text)] == found
+    assert [(match["name"], match["format"]) for match in REFERENCE.finditer(text)] == found
 
 
 def test_a_value_is_what_the_nearest_block_above_left() -> None:
     runs = [run(x=1, y=1), run(x=2), run(x=3, z=3)]
-    assert [find("x", runs, above) for above in (1, 2, 3)] == [1, 2, 3]
-    assert find("y", runs, 3) == 1
-    assert find("none", runs, 3) is None
-    assert names(runs) == ["x", "y", "z"]
+    assert [find_value("x", runs, above) for above in (1, 2, 3)] == [PageValue(1), PageValue(2), PageValue(3)]
+    assert find_value("y", runs, 3) == PageValue(1)
+    assert find_value("none", runs, 3) is None
+    assert value_names(runs) == ["x", "y", "z"]
 
 
-def test_text_above_all_blocks_names_what_the_page_comes_to() -> None:
-    assert find("x", [run(x=1), run(x=2)], 0) == 2
+def test_text_before_the_first_block_shows_the_final_value() -> None:
+    assert find_value("x", [run(x=1), run(x=2)], 0) == PageValue(2)
+
+
+def test_a_value_from_placeholder_data_says_so() -> None:
+    real, placeholder = Source("weights", "mirror", "a copy"), Source("CIFAR-10", "placeholder", "drawings")
+    runs = [run(x=0.5), Run((), replace(PROVENANCE, sources=(real, placeholder)), values={"y": 0.9321})]
+    x, y = find_value("x", runs, 2), find_value("y", runs, 2)
+    assert x and y
+    assert (x.placeholders, y.placeholders) == ((), (placeholder,))
+    assert (x.marked(".1%"), y.marked(".1%")) == ("50.0%", "93.2% (placeholder data)")
+    assert y.formatted(".1%") == "93.2%"
 
 
 PAGE = """---
@@ -58,7 +70,9 @@ Loss falls to 1.27, from 12,000 pictures; 53 % are right. [7](page7.md) `7` $7$ 
 def test_a_number_that_no_block_near_it_has_is_listed() -> None:
     blocks = [block("size = 12_000", line=2), block("pass", line=20)]
     runs = [run("loss 1.269\naccuracy 0.531\n12000"), run("7")]
-    assert [(str(t.place), t.number) for t in typed(PAGE, "docs/page.md", blocks, runs)] == [("docs/page.md:6", "8")]
+    assert [(str(t.place), t.number) for t in hardcoded_numbers(PAGE, "docs/page.md", blocks, runs)] == [
+        ("docs/page.md:6", "8")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -73,5 +87,6 @@ def test_a_number_that_no_block_near_it_has_is_listed() -> None:
         ("50000", "50,000 images", False),
     ],
 )
-def test_a_number_may_be_rounded_as_typed(shown: str, printed: str, wrong: bool) -> None:
-    assert bool(list(typed(f"It is {shown}.", "docs/page.md", [block("", line=3)], [run(printed)]))) is wrong
+def test_a_number_may_be_rounded_as_written(shown: str, printed: str, wrong: bool) -> None:
+    found = hardcoded_numbers(f"It is {shown}.", "docs/page.md", [block("", line=3)], [run(printed)])
+    assert bool(list(found)) is wrong

@@ -37,7 +37,7 @@ def edit(project: Path) -> None:
 
 
 def test_a_site_whose_blocks_have_run_is_ready(said) -> None:
-    assert said() == (0, "2 blocks have run as they are now, 0 recordings; ready to publish\n")
+    assert said() == (0, "2 blocks are up to date, 0 recordings; ready to publish\n")
 
 
 def test_a_block_that_has_not_run_is_named_with_its_line(project: Path, said) -> None:

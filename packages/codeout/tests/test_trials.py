@@ -31,7 +31,7 @@ def test_a_trial_says_of_each_page_whether_it_ran_and_what_differs(
     (project / "docs" / "second.md").write_text('# Second\n\n```python exec="on"\n1 / 0\n```\n')
     snippet = project / "snippets" / "first.py"
     snippet.write_text(snippet.read_text().replace('"cpu"', '"other"'))
-    assert main(["tried", "-o", "recordings/tried/x.json", "--against", "published"]) == 1
+    assert main(["compat", "-o", "recordings/tried/x.json", "--against", "published"]) == 1
     (trial,) = load(Config.from_options({"root": project}))
     assert trial.pages[0] == PageResult("docs/first.md", 2, "", ("docs/first.md first 2",))
     assert trial.pages[1].error == "docs/second.md:4: ZeroDivisionError: division by zero"
@@ -40,7 +40,7 @@ def test_a_trial_says_of_each_page_whether_it_ran_and_what_differs(
     assert "docs/first.md: runs; 1 of 2 outputs differ" in said
     assert "docs/second.md: docs/second.md:4: ZeroDivisionError" in said
     (project / "docs" / "second.md").unlink()
-    assert main(["tried", "-o", "y.json"]) == 0, "without anything to compare with, nothing differs"
+    assert main(["compat", "-o", "y.json"]) == 0, "without anything to compare with, nothing differs"
     assert from_json(Path("y.json").read_text()).pages[0].drifted == ()
 
 

@@ -1,171 +1,237 @@
-"""What the author's commands do: a site and what was asked in, an exit code out."""
+"""Commands for authors: run blocks, see what is stale and why, export pages."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import dataclasses
 import json
 import logging
-import shutil
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from codeout.cache import environment
-from codeout.cache.keys import KeyInputs, causes
-from codeout.cache.store import MEMO
-from codeout.cli.maintainers import of_shard, on_gpu
-from codeout.cli.site import SiteConfig
-from codeout.errors import CodeoutError
-from codeout.model import prose
-from codeout.model.blocks import Block, block_name, by_page, session_name, sessions
-from codeout.render.export import page_of
-from codeout.render.notebook import checked, notebook, script
-from codeout.run import watch as watching
-from codeout.run.engine import Engine
-from codeout.run.progress import log
+import click
+
+from codeout.cli.options import FILE, FOLDER, POSITIVE, examples, json_option, pages_argument, pass_site
+
+if TYPE_CHECKING:
+    from codeout.cli.site import SiteConfig
 
 
-def run(site: SiteConfig, asked: argparse.Namespace) -> int:
-    """Run what is stale."""
+@click.command(
+    epilog=examples(
+        {
+            "codeout run": "all pages",
+            "codeout run docs/autograd.md": "one page",
+            "codeout run --gpu": "only what uses a GPU",
+            "codeout run --plan plan.json --shard 2": "the second of several machines",
+        }
+    )
+)
+@pages_argument
+@click.option("--gpu", is_flag=True, help="Only the sessions that match the setting `gpu`.")
+@click.option("--plan", type=FILE, help="Only one shard of this plan (see `codeout plan`).")
+@click.option("--shard", type=POSITIVE, metavar="N", help="The number of that shard, from 1.")
+@pass_site
+def run(site: SiteConfig, pages: tuple[Path, ...], gpu: bool, plan: Path | None, shard: int | None) -> None:
+    """Run stale blocks.
+
+    Several sessions run at the same time. Their outputs are stored in the build cache, where `mkdocs build` finds
+    them. PAGE is a Markdown file; by default, all pages of the site are run.
+    """
+    from codeout.publish.selection import gpu_blocks, shard_blocks
+    from codeout.run.engine import Engine
+
     _log_to_terminal()
-    blocks = site.blocks(asked.pages)
-    if (asked.plan is None) != (asked.shard is None):
-        raise CodeoutError("codeout run: --plan and --shard belong together: the plan, and which share of it")
-    if asked.plan:
-        blocks = of_shard(blocks, asked.plan, asked.shard)
-    if asked.gpu:
-        blocks = on_gpu(site, blocks)
+    blocks = site.blocks(pages)
+    if (plan is None) != (shard is None):
+        raise click.UsageError("--plan and --shard must be used together")
+    if plan and shard:
+        blocks = shard_blocks(blocks, plan, shard)
+    if gpu:
+        blocks = gpu_blocks(blocks, site.config)
     runs = Engine(site.config).run(blocks)
     print(f"{len(runs)} blocks are up to date")
-    return 0
 
 
-def watch(site: SiteConfig, asked: argparse.Namespace) -> int:
-    """Run what an edit makes stale, at each save, and print it."""
+@click.command(
+    epilog=examples(
+        {
+            "codeout watch": "all pages",
+            "codeout watch docs/autograd.md": "one page",
+        }
+    )
+)
+@pages_argument
+@pass_site
+def watch(site: SiteConfig, pages: tuple[Path, ...]) -> None:
+    """Rerun stale blocks at each save, and print their outputs.
+
+    An edit resumes from a checkpoint of the block above it where possible. No browser is needed. Press Ctrl-C to stop.
+    """
+    from codeout.run.engine import Engine
+    from codeout.run.watch import watch as watch_files
+
     _log_to_terminal()
     engine = Engine(dataclasses.replace(site.config, checkpoints=True, errors="show"))
     with contextlib.suppress(KeyboardInterrupt), contextlib.closing(engine):
-        watching.watch(lambda: site.blocks(asked.pages), engine, lambda message: print(message, flush=True))
-    return 0
+        watch_files(lambda: site.blocks(pages), engine, lambda message: print(message, flush=True))
 
 
-def status(site: SiteConfig, asked: argparse.Namespace) -> int:
-    """Say of every block whether it is stale, and how an edit goes on."""
-    engine = Engine(site.config)
-    rows = []
-    for block, recipe, _ in _recipes(site, asked.pages):
-        run, size = engine.stored(block, recipe.key), engine.store.size(recipe.key)
-        row: dict[str, Any] = {"block": str(block), "session": block.session, "state": "hit" if run else "stale"}
-        if run:
-            row |= {"device": run.provenance.device, "seconds": round(run.provenance.seconds, 3), "bytes": size}
-        rows.append(row)
-    resumes = dict(_resumes(site, engine, asked.pages))
-    if asked.json:
-        print(json.dumps({"blocks": rows, "resumes": resumes}, indent=1))
-        return 0
+@click.command(
+    epilog=examples(
+        {
+            "codeout status": "",
+            "codeout status --json | jq '.blocks[] | select(.state == \"stale\") | .block'": "",
+        }
+    )
+)
+@pages_argument
+@json_option
+@pass_site
+def status(site: SiteConfig, pages: tuple[Path, ...], as_json: bool) -> None:
+    """Show whether each block is up to date.
+
+    A block with cached outputs is a "hit"; its run time, its size on disk and its device are shown as well. The list
+    of sessions at the end shows how each of them resumes after an edit: from a checkpoint, or by running again from
+    its first block.
+    """
+    from codeout.run.engine import Engine
+    from codeout.run.status import BlockStatus, block_statuses, resume_modes
+
+    def line(row: BlockStatus) -> str:
+        if row.seconds is None or row.bytes is None:
+            return f"{row.state:5}  {row.block}"
+        return f"{row.state:5}  {row.block}  {row.seconds:8.3f} s  {row.bytes / 1000:8.1f} kB  {row.device}"
+
+    engine, blocks = Engine(site.config), site.blocks(pages)
+    rows = list(block_statuses(engine, blocks))
+    resumes = resume_modes(engine.store.times(), blocks)
+    if as_json:
+        print(json.dumps({"blocks": [dataclasses.asdict(row) for row in rows], "resumes": resumes}, indent=1))
+        return
     for row in rows:
-        ran = (
-            f"{row['seconds']:8.3f} s  {row['bytes'] / 1000:8.1f} kB  {row['device']}" if row["state"] == "hit" else ""
-        )
-        print(f"{row['state']:5}  {row['block']}  {ran}".rstrip())
-    print(f"{sum(row['state'] == 'stale' for row in rows)} of {len(rows)} blocks are stale\n")
-    for name, words in resumes.items():
-        print(f"{name}: {words}")
-    return 0
+        print(line(row))
+    print(f"{sum(row.state == 'stale' for row in rows)} of {len(rows)} blocks are stale\n")
+    for name, mode in resumes.items():
+        print(f"{name}: {mode}")
 
 
-def _resumes(site: SiteConfig, engine: Engine, pages: Sequence[Path]) -> Iterator[tuple[str, str]]:
-    """Yield for each session what an edit of one of its blocks does, while somebody serves or watches."""
-    times = engine.store.times()
-    for session in (session for page in by_page(site.blocks(pages)) for session in sessions(page)):
-        told = times.get(session_name(session))
-        if told is None:
-            words = "not known yet; it has not run here"
-        elif told.forks >= len(session) - 1:
-            words = "fork: an edit goes on from a copy of the process after the block above it"
-        elif sys.platform != "linux":
-            words = "replay: an edit runs the session again, since a process can be copied on Linux alone"
-        else:
-            words = (
-                f"replay: after block {told.forks + 1} the process has threads; a later edit runs again what is above"
-            )
-        yield session_name(session), words
+@click.command(
+    epilog=examples(
+        {
+            "codeout why": "",
+            "codeout why docs/autograd.md": "",
+        }
+    )
+)
+@pages_argument
+@json_option
+@pass_site
+def why(site: SiteConfig, pages: tuple[Path, ...], as_json: bool) -> None:
+    """Show why each block is stale.
+
+    For each stale block, the output names what changed since its last run: its code, the code above it, a file, a
+    package, or the machine. A block that is up to date is listed as "hit".
+    """
+    from codeout.run.engine import Engine
+    from codeout.run.status import block_reasons
+
+    rows = list(block_reasons(Engine(site.config), site.blocks(pages)))
+    if as_json:
+        print(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
+        return
+    for row in rows:
+        print(f"{row.block}: {'; '.join(row.why)}")
 
 
-def why(site: SiteConfig, asked: argparse.Namespace) -> int:
-    """Say of every block why it is stale."""
+@click.command(
+    epilog=examples(
+        {
+            "codeout numbers": "",
+            "codeout numbers docs/training.md": "",
+        }
+    )
+)
+@pages_argument
+@json_option
+@pass_site
+def numbers(site: SiteConfig, pages: tuple[Path, ...], as_json: bool) -> None:
+    """List hard-coded numbers that match no nearby code or output.
+
+    Each number in the text of a page is compared with the code and the outputs of the blocks directly above and below
+    it. Correct the numbers that are listed, or replace them with values of the page, such as {accuracy:.1%}.
+    """
+    from codeout.model.blocks import by_page
+    from codeout.model.prose import hardcoded_numbers
+    from codeout.run.engine import Engine
+
     engine = Engine(site.config)
-    known = engine.store.newest()
-    rows = []
-    for block, recipe, name in _recipes(site, asked.pages):
-        if engine.stored(block, recipe.key) is not None:
-            said = ["hit"]
-        elif name not in known:
-            said = ["has not run yet"]
-        else:
-            said = causes(known[name][1], recipe) or ["a module that it loads changed, or its lines moved"]
-        rows.append({"block": str(block), "why": said})
-    if asked.json:
-        print(json.dumps(rows, indent=1))
-    else:
-        print("\n".join(f"{row['block']}: {'; '.join(row['why'])}" for row in rows))
-    return 0
-
-
-def numbers(site: SiteConfig, asked: argparse.Namespace) -> int:
-    """List numbers typed in prose that no block near them has."""
-    engine = Engine(site.config)
-    found: list[prose.Typed] = []
-    for page in by_page(site.blocks(asked.pages)):
-        path = page[0].place.path
-        found += prose.typed(site.config.path(path).read_text(encoding="utf8"), path, page, engine.run(page))
-    if asked.json:
+    found = [
+        number
+        for blocks in by_page(site.blocks(pages))
+        for path in [blocks[0].place.path]
+        for number in hardcoded_numbers(site.config.path(path).read_text("utf8"), path, blocks, engine.run(blocks))
+    ]
+    if as_json:
         print(json.dumps([dataclasses.asdict(number) for number in found], indent=1))
-    else:
-        print("\n".join(f"{number.place}: {number.number}: {number.line}" for number in found))
-    return 0
+        return
+    for number in found:
+        print(f"{number.place}: {number.number}: {number.line}")
 
 
-def export(site: SiteConfig, asked: argparse.Namespace) -> int:
-    """Write pages as notebooks, or as scripts."""
+@click.command(
+    epilog=examples(
+        {
+            "codeout export": "notebooks of all pages",
+            "codeout export docs/autograd.md --to py -o out": "a script of one page",
+        }
+    )
+)
+@pages_argument
+@click.option("--to", "kind", type=click.Choice(["ipynb", "py"]), default="ipynb", show_default=True, help="Format.")
+@click.option("-o", "--output", type=FOLDER, default=Path("notebooks"), show_default=True, help="Folder to write to.")
+@pass_site
+def export(site: SiteConfig, pages: tuple[Path, ...], kind: str, output: Path) -> None:
+    """Write pages as notebooks with outputs, or as scripts.
+
+    Stale blocks are run first. Scripts are written together with the modules of the site that they import.
+    """
+    from codeout.model.blocks import by_page
+    from codeout.render.export import page_of
+    from codeout.render.files import exported_files
+    from codeout.run.engine import Engine
+
     engine = Engine(site.config)
-    write = {"ipynb": lambda page: checked(notebook(page)), "py": script}[asked.to]
-    for blocks in by_page(site.blocks(asked.pages)):
-        path = Path(blocks[0].place.path)
-        inside = (
-            path.relative_to(site.config.docs_dir) if path.is_relative_to(site.config.docs_dir) else Path(path.name)
-        )
-        target = asked.output / inside.with_suffix(f".{asked.to}")
+    for blocks in by_page(site.blocks(pages)):
         page = page_of(blocks, engine.run(blocks), site.config, site.url)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(write(page), encoding="utf8")
-        print(target)
-        for name, source in page.modules.items() if asked.to == "py" else ():
-            (target.parent / f"{name}.py").write_text(source, encoding="utf8")
-    return 0
+        for path, text in exported_files(page, kind, site.config.docs_dir).items():
+            target = output / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf8")
+            print(target)
 
 
-def clean(site: SiteConfig, asked: argparse.Namespace) -> int:
-    """Remove from the store what no page needs any more."""
-    needed = {recipe.key.code for _, recipe, _ in _recipes(site, [])}
-    store = Engine(site.config).store
-    removed, kept = store.clean(needed)
-    shutil.rmtree(store.root / MEMO / "exports", ignore_errors=True)  # made again by the next build
-    print(f"removed {removed} runs, kept {kept}")
-    return 0
+@click.command()
+@pass_site
+def clean(site: SiteConfig) -> None:
+    """Remove unused results from the cache.
 
+    A result is unused if no block of the site has its code any more. Results from other devices and Python versions
+    are kept.
+    """
+    from codeout.run.engine import Engine
+    from codeout.run.status import remove_unused
 
-def _recipes(site: SiteConfig, pages: Sequence[Path]) -> Iterator[tuple[Block, KeyInputs, str]]:
-    """Yield each block with what it is made from now, and its name in the store."""
-    for session in (session for page in by_page(site.blocks(pages)) for session in sessions(page)):
-        found = environment.session_inputs(session, site.config)
-        for number, (block, recipe) in enumerate(zip(session, found, strict=True), start=1):
-            yield block, recipe, block_name(session, number)
+    removed, remaining = remove_unused(Engine(site.config), site.blocks([]))
+    print(f"removed {removed} runs, kept {remaining}")
 
 
 def _log_to_terminal() -> None:
+    from codeout.run.progress import log
+
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     log.setLevel(logging.INFO)
+
+
+COMMANDS = (run, watch, status, why, numbers, export, clean)

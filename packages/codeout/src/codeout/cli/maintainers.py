@@ -1,135 +1,195 @@
-"""What the maintainer's commands do: compare, accept recordings, say whether a site is ready, share work out."""
+"""Commands for maintainers: decide whether to publish, accept recordings, split work, compare outputs."""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from codeout.cache import environment
-from codeout.cache.store import RunStore
-from codeout.cli.site import SiteConfig
-from codeout.compare.runs import compare, report
-from codeout.errors import PageError
-from codeout.model.blocks import Block, block_name, by_page, session_name, sessions
-from codeout.model.outputs import Run
-from codeout.publish import accept as accepting
-from codeout.publish import compat as trials
-from codeout.publish import drift, readiness, shards
-from codeout.run.engine import Engine
+import click
 
+from codeout.cli.options import FILE, FOLDER, POSITIVE, examples, json_option, pages_argument, pass_site
+from codeout.errors import CodeoutError
 
-def diff(_: None, asked: argparse.Namespace) -> int:
-    """Say what differs between two stores. It needs no site."""
-    old, new = (_newest(folder) for folder in (asked.old, asked.new))
-    differences = compare(old, new, asked.tolerance)
-    if asked.html:
-        asked.html.write_text(drift.page(differences, old, new), encoding="utf8")
-    if asked.json:
-        print(json.dumps([dataclasses.asdict(difference) for difference in differences], indent=1))
-    else:
-        print(report(differences, old, new), end="")
-    return int(any(difference.kind != "added" for difference in differences))
+if TYPE_CHECKING:
+    from codeout.cli.site import SiteConfig
+
+DIFF_FAILED = 2  # exit status of diff(1) when it cannot compare
 
 
-def _newest(folder: Path) -> dict[str, Run]:
-    """Return the newest run of each block in a store, by name.
+@click.command()
+@pass_site
+def ready(site: SiteConfig) -> int:
+    """Check whether the site is ready to publish.
 
-    Raises:
-        PageError: there is no such folder.
+    A site is ready if every block is up to date, no output is based on placeholder data, and no recording is missing
+    or too old. Otherwise, each problem is listed with its page and line.
+
+    Exit status: 0 if the site is ready, 1 if it is not.
     """
-    if not folder.is_dir():
-        raise PageError(f"{folder}:1: there is no such folder")
-    store = RunStore(folder)
-    return {name: run for name, (key, _) in store.newest().items() if (run := store.get(key))}
+    from codeout.publish import readiness
+    from codeout.run.engine import Engine
 
-
-def ready(site: SiteConfig, asked: argparse.Namespace) -> int:
-    """Say what keeps the site from being published."""
     engine = Engine(site.config)
     looks = engine.look(site.blocks([]))
     recorded = readiness.newest(list(engine.recordings.store.entries()))
-    found = readiness.problems(looks, recorded, site.config, datetime.now(UTC))
+    problems = readiness.problems(looks, recorded, site.config, datetime.now(UTC))
     blocks = sum(len(look.session) for look in looks)
-    print("\n".join(found) or f"{blocks} blocks have run as they are now, {len(recorded)} recordings; ready to publish")
-    return int(bool(found))
+    print("\n".join(problems) or f"{blocks} blocks are up to date, {len(recorded)} recordings; ready to publish")
+    return int(bool(problems))
 
 
-def accept(site: SiteConfig, asked: argparse.Namespace) -> int:
-    """Take runs that another machine has made as recordings; all of them, or none."""
-    if not asked.folder.is_dir():
-        raise PageError(f"{asked.folder}:1: there is no such folder")
+@click.command(
+    epilog=examples(
+        {
+            "codeout accept downloaded/.codeout": "",
+        }
+    )
+)
+@click.argument("folder", type=FOLDER)
+@pass_site
+def accept(site: SiteConfig, folder: Path) -> None:
+    """Validate runs from another machine, and store them as recordings.
+
+    FOLDER is the build cache of that machine. Its content is treated as untrusted input: if any file fails validation,
+    nothing is stored. HTML, Markdown and LaTeX outputs are left out.
+    """
+    from codeout.cache.environment import device
+    from codeout.errors import PageError
+    from codeout.publish import accept as accepting
+    from codeout.publish.selection import expected_blocks
+    from codeout.run.engine import Engine
+
+    if not folder.is_dir():
+        raise PageError(f"{folder}:1: no such folder")
     engine = Engine(site.config)
-    known = {
-        recipe.key.code: accepting.Known(block, block_name(look.session, number), recipe, sources)
-        for look in engine.look(on_gpu(site, site.blocks([])))
-        for sources in [environment.sources(look.session, site.config)]
-        for number, (block, recipe) in enumerate(zip(look.session, look.recipes, strict=True), start=1)
-    }
-    check = accepting.Check(known, environment.device(), site.config.packages, engine.whole)
-    accepted, refused = check.accept(asked.folder)
+    expected = expected_blocks(engine, site.blocks([]))
+    accepted, refused = accepting.Check(expected, device(), site.config.packages, engine.whole).accept(folder)
     if refused:
         raise PageError("\n".join(refused))
     accepting.keep(accepted, engine.recordings.store)
     for each in accepted:
         without = f", without its {', '.join(each.without)}" if each.without else ""
         print(f"{each.entry.name}: {each.run.provenance.device}{without}")
-    why = "" if accepted else f": none in {asked.folder} is of another device than {environment.device()}"
-    print(f"{len(accepted)} runs are recordings now, in {site.config.recordings}{why}")
-    return 0
+    reason = "" if accepted else f": {folder} has no run of another device than {device()}"
+    print(f"stored {len(accepted)} recordings in {site.config.recordings}{reason}")
 
 
-def on_gpu(site: SiteConfig, blocks: Sequence[Block]) -> list[Block]:
-    """Return the blocks of the sessions that use a GPU, by the settings; all, if they name none."""
-    patterns = site.config.gpu or ("*",)
-    return [block for block in blocks if block.matches(patterns)]
+@click.command(
+    epilog=examples(
+        {
+            "codeout plan --shards 4 --json > plan.json": "",
+            "codeout plan --shards 3 --gpus 1": "",
+        }
+    )
+)
+@pages_argument
+@click.option("--shards", type=POSITIVE, required=True, metavar="N", help="Number of machines without a GPU.")
+@click.option(
+    "--gpus",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Number of machines with a GPU.",
+)
+@json_option
+@pass_site
+def plan(site: SiteConfig, pages: tuple[Path, ...], shards: int, gpus: int, as_json: bool) -> None:
+    """Split the stale sessions across machines.
+
+    The longest sessions are assigned first, each to the machine with the least work. Run one shard on each machine
+    with `codeout run --plan FILE --shard N`; then copy the caches of all machines into one folder.
+    """
+    from codeout.publish.selection import plan_shards
+    from codeout.run.engine import Engine
+
+    planned = plan_shards(Engine(site.config), site.blocks(pages), shards, gpus)
+    if as_json:
+        print(json.dumps({"shards": [dataclasses.asdict(shard) for shard in planned]}))
+        return
+    for number, shard in enumerate(planned, start=1):
+        print(f"shard {number}, {shard.device}, about {shard.seconds:.0f} s: {', '.join(shard.sessions) or 'nothing'}")
 
 
-def plan(site: SiteConfig, asked: argparse.Namespace) -> int:
-    """Share the stale sessions out."""
-    engine = Engine(site.config)
-    stale = [look for look in engine.look(site.blocks(asked.pages)) if look.runs is None]
-    gpu = {session_name(session) for session in _sessions(on_gpu(site, site.blocks(asked.pages)))}
-    shares = shards.plan([look.name for look in stale], sorted(gpu), engine.store.times(), asked.shards, asked.gpus)
-    if asked.json:
-        print(json.dumps({"shards": [dataclasses.asdict(share) for share in shares]}))
-        return 0
-    for number, share in enumerate(shares, start=1):
-        print(f"shard {number}, {share.device}, about {share.seconds:.0f} s: {', '.join(share.sessions) or 'nothing'}")
-    return 0
+@click.command(
+    epilog=examples(
+        {
+            "codeout diff published .codeout": "",
+            "codeout diff published .codeout --html drift.html": "",
+        }
+    )
+)
+@click.argument("old", type=FOLDER)
+@click.argument("new", type=FOLDER)
+@click.option(
+    "--tolerance", type=click.FloatRange(min=0), metavar="X", help="Relative change to ignore.  [default: 0.0001]"
+)
+@click.option("--html", type=FILE, metavar="FILE", help="Also write a web page that shows both side by side.")
+@json_option
+def diff(old: Path, new: Path, tolerance: float | None, html: Path | None, as_json: bool) -> int:
+    """Compare the outputs of two caches.
 
+    OLD and NEW are build caches or folders of recordings. Times, dates, memory addresses, paths, and changes of
+    numbers within the tolerance are ignored. The report is Markdown.
 
-def of_shard(blocks: Sequence[Block], path: Path, number: int) -> list[Block]:
-    """Return the blocks of one share of a plan.
-
-    Raises:
-        PageError: the plan can't be read, or names a session that no page has.
+    The exit status is that of diff(1): 0 if the outputs agree, 1 if they differ, 2 if they cannot be compared.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf8"))
-    except (OSError, ValueError) as problem:
-        raise PageError(f"{path}:1: can't be read: {problem}") from problem
-    known = {session_name(session): session for session in _sessions(blocks)}
-    names = shards.read(content, number, str(path))
-    if strangers := sorted({*names} - known.keys()):
-        raise PageError(f"{path}:1: names {strangers[0]!r}, which no page has")
-    return [block for name in names for block in known[name]]
+        return _diff(old, new, tolerance, html, as_json)
+    except CodeoutError as problem:
+        click.echo(problem, err=True)
+        return DIFF_FAILED
 
 
-def _sessions(blocks: Sequence[Block]) -> list[tuple[Block, ...]]:
-    return [session for page in by_page(blocks) for session in sessions(page)]
+def _diff(old_folder: Path, new_folder: Path, tolerance: float | None, html: Path | None, as_json: bool) -> int:
+    from codeout.compare.runs import TOLERANCE, compare, report
+    from codeout.publish import drift
+    from codeout.publish.selection import newest_runs
+
+    old, new = newest_runs(old_folder), newest_runs(new_folder)
+    differences = compare(old, new, TOLERANCE if tolerance is None else tolerance)
+    if html:
+        html.write_text(drift.page(differences, old, new), encoding="utf8")
+    if as_json:
+        print(json.dumps([dataclasses.asdict(difference) for difference in differences], indent=1))
+    else:
+        print(report(differences, old, new), end="")
+    return int(any(difference.kind != "added" for difference in differences))
 
 
-def tried(site: SiteConfig, asked: argparse.Namespace) -> int:
-    """Run all pages with what is installed, and write down which ran and what has drifted."""
-    published = _newest(asked.against) if asked.against else {}
+@click.command(
+    epilog=examples(
+        {
+            "codeout compat -o recordings/compat/torch-2.6.0.json --against published": "",
+        }
+    )
+)
+@click.option("-o", "--output", type=FILE, required=True, help="JSON file to write.")
+@click.option("--against", type=FOLDER, help="Build cache to compare the outputs with.")
+@pass_site
+def compat(site: SiteConfig, output: Path, against: Path | None) -> int:
+    """Test all pages with the installed package versions.
+
+    Each page is run by itself, and the result says which pages run and which outputs differ. The site can show a table
+    of such results for several versions.
+
+    Exit status: 0 if all pages run, 1 if one fails.
+    """
+    from codeout.publish import compat as testing
+    from codeout.publish.selection import newest_runs
+    from codeout.run.engine import Engine
+
+    published = newest_runs(against) if against else {}
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    trial = trials.tried(Engine(site.config), site.blocks([]), published, date)
-    asked.output.parent.mkdir(parents=True, exist_ok=True)
-    asked.output.write_text(trials.to_json(trial), encoding="utf8")
-    for page in trial.pages:
+    result = testing.tried(Engine(site.config), site.blocks([]), published, date)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(testing.to_json(result), encoding="utf8")
+    for page in result.pages:
         print(f"{page.page}: {page.error or f'runs; {len(page.drifted)} of {page.blocks} outputs differ'}")
-    return int(any(page.error for page in trial.pages))
+    return int(any(page.error for page in result.pages))
+
+
+COMMANDS = (ready, accept, plan, diff, compat)

@@ -31,7 +31,7 @@ class Values(Treeprocessor):
     def run(self, root: Element) -> None:
         """Go through the text of a page, in the order in which a reader meets it."""
         self._above = 0
-        if self._plan().blocks and prose.NAMED.search(self._plan().text):
+        if self._plan().blocks and prose.REFERENCE.search(self._plan().text):
             self._inside(root)
 
     def _inside(self, element: Element) -> None:
@@ -54,9 +54,9 @@ class Values(Treeprocessor):
         for match in HTML_PLACEHOLDER_RE.finditer(text or ""):
             shown = plan.html[self._above] if self._above < len(plan.html) else None
             self._above += self.md.htmlStash.rawHtmlBlocks[int(match[1])] == shown
-        if not text or isinstance(text, AtomicString) or not prose.NAMED.search(text):
+        if not text or isinstance(text, AtomicString) or not prose.REFERENCE.search(text):
             return None
-        matches = list(prose.NAMED.finditer(text))
+        matches = list(prose.REFERENCE.finditer(text))
         ends = [match.start() for match in matches[1:]] + [len(text)]
         found = []
         for match, end in zip(matches, ends, strict=True):
@@ -71,15 +71,15 @@ class Values(Treeprocessor):
         element = Element("span", {"class": "codeout-named"})
 
         def words(runs: Sequence[Run]) -> str:
-            value = prose.find(name, runs, above)
+            value = prose.find_value(name, runs, above)
             if value is None:
-                known = prose.names(runs)
+                known = prose.value_names(runs)
                 others = (
                     f", but {', '.join(known)}" if known else "; they have made none: one failed, or has yet to run"
                 )
                 raise fault(f"no block of the page makes {name!r}{others}")
             try:
-                return prose.formatted(value, spec)
+                return value.formatted(spec)
             except ValueError as problem:
                 raise fault(str(problem)) from problem
 

@@ -1,6 +1,6 @@
-"""Values and numbers in the running text of a page: `{accuracy:.0%}` names one, and typed ones can be checked.
+"""Values and numbers in the text of a page: `{accuracy:.0%}` shows a value; hard-coded numbers can be checked.
 
-Values in, values out: nothing here opens a file or starts a process.
+Pure functions, no I/O.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codeout.model.blocks import Block, Place
-from codeout.model.outputs import Run, Scalar, as_text
+from codeout.model.outputs import Run, Scalar, Source, as_text
 
 # A name in braces, perhaps with a format; not `{{ macro }}`, not `\frac{a}`, not `![](x){width=3}`.
-NAMED = re.compile(r"(?<![\w}\\{$^)\]])\{(?P<name>[A-Za-z]\w*)(?P<format>:[^{}\s:]*)?\}(?!\})")
+REFERENCE = re.compile(r"(?<![\w}\\{$^)\]])\{(?P<name>[A-Za-z]\w*)(?P<format>:[^{}\s:]*)?\}(?!\})")
 NUMBER = re.compile(r"(?<![\w.])(?<!\w-)\d+(?:,\d{3})*(?:\.\d+)?(?![\w]|\.\d)")
 NOT_PROSE = re.compile(
     r"(?sm)\A---\n.*?\n---\n"  # front matter
@@ -26,74 +26,110 @@ NOT_PROSE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
-    """A number that was typed in prose, and that no block near it has in its code or its output."""
+class PageValue:
+    """A value that the blocks of a page computed, to be shown in its text."""
+
+    value: Scalar
+    """The value itself."""
+
+    placeholders: tuple[Source, ...] = ()
+    """Placeholder data that its run depends on; empty if the value comes from real data."""
+
+    def formatted(self, spec: str) -> str:
+        """Return the value as text, without saying where it comes from.
+
+        Args:
+            spec: Python's format specification (https://docs.python.org/3/library/string.html#formatspec).
+
+        Raises:
+            ValueError: the specification does not suit the value.
+        """
+        return format(self.value, spec)
+
+    def marked(self, spec: str) -> str:
+        """Return the value as text that says so if it comes from placeholder data.
+
+        Raises:
+            ValueError: the specification does not suit the value.
+        """
+        return self.formatted(spec) + (PLACEHOLDER_MARK if self.placeholders else "")
+
+
+PLACEHOLDER_MARK = " (placeholder data)"
+
+
+@dataclass(frozen=True, slots=True)
+class HardcodedNumber:
+    """A number in the text of a page that matches no nearby code or output."""
 
     place: Place
+    """Line of the page."""
+
     number: str
+    """The number as written."""
+
     line: str
+    """The text of that line."""
 
 
-def find(name: str, runs: Sequence[Run], above: int) -> Scalar | None:
+def find_value(name: str, runs: Sequence[Run], blocks_above: int) -> PageValue | None:
     """Return a value by its name: as the nearest block above the text left it, or else as the page leaves it.
 
     Args:
-        name: a name of a session of the page.
+        name: a variable of a session of the page.
         runs: of the blocks of the page, in order.
-        above: how many of the blocks stand above the text.
+        blocks_above: how many of these blocks are above the text.
     """
-    for run in (*reversed(runs[:above]), *reversed(runs[above:])):
+    for run in (*reversed(runs[:blocks_above]), *reversed(runs[blocks_above:])):
         if name in run.values:
-            return run.values[name]
+            return PageValue(run.values[name], tuple(source for source in run.provenance.sources if source.placeholder))
     return None
 
 
-def formatted(value: Scalar, spec: str) -> str:
-    """Return a value as text.
-
-    Args:
-        value: the value.
-        spec: Python's format specification (https://docs.python.org/3/library/string.html#formatspec).
-
-    Raises:
-        ValueError: the format is none for this value.
-    """
-    return format(value, spec)
-
-
-def names(runs: Sequence[Run]) -> list[str]:
-    """Return the names that prose may use."""
+def value_names(runs: Sequence[Run]) -> list[str]:
+    """Return the names of all values that the text of a page may show."""
     return sorted({name for run in runs for name in run.values})
 
 
-def typed(text: str, page: str, blocks: Sequence[Block], runs: Sequence[Run]) -> Iterator[Typed]:
-    """Yield the numbers typed in the prose of a page that neither the block above nor the one below contains.
+def hardcoded_numbers(text: str, page: str, blocks: Sequence[Block], runs: Sequence[Run]) -> Iterator[HardcodedNumber]:
+    """Yield the numbers in the text of a page that neither the block above nor the one below contains.
 
-    A number counts as contained if the code or the output has it, exactly or rounded to as many digits as were typed;
+    A number counts as contained if the code or the output has it, exactly or rounded to as many digits as written;
     a percentage also as a fraction.
+
+    Args:
+        text: the Markdown of the page.
+        page: its path.
+        blocks: its blocks.
+        runs: theirs.
     """
+    if not blocks:
+        return
     bare = NOT_PROSE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
-    for number, line in enumerate(bare.split("\n"), start=1):
-        found = list(NUMBER.finditer(line))
-        if not found or not blocks:
+    for number, (line, original) in enumerate(zip(bare.split("\n"), text.split("\n"), strict=True), start=1):
+        matches = list(NUMBER.finditer(line))
+        if not matches:
             continue
         above = sum(block.place.line < number for block in blocks)
-        near = range(max(above - 1, 0), min(above + 1, len(blocks)))
-        known = [float(n[0].replace(",", "")) for i in near for n in _numbers(blocks[i], runs[i])]
-        for match in found:
-            percent = re.match(r"\s?%", line[match.end() :]) is not None
-            if not any(_same(match[0], value, percent) for value in known):
-                yield Typed(Place(page, number), match[0], text.split("\n")[number - 1].strip())
+        nearby = range(max(above - 1, 0), min(above + 1, len(blocks)))
+        values = [value for i in nearby for value in _block_numbers(blocks[i], runs[i])]
+        for match in matches:
+            is_percentage = re.match(r"\s?%", line[match.end() :]) is not None
+            if not any(_equals(match[0], value, is_percentage=is_percentage) for value in values):
+                yield HardcodedNumber(Place(page, number), match[0], original.strip())
 
 
-def _numbers(block: Block, run: Run) -> Iterator[re.Match[str]]:
+def _block_numbers(block: Block, run: Run) -> Iterator[float]:
+    """Yield all numbers in the code, the output and the values of a block."""
     values = " ".join(str(value) for value in run.values.values())
-    return re.finditer(
-        r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:e-?\d+)?", f"{block.executable_code}\n{as_text(run)}\n{values}"
-    )
+    text = f"{block.executable_code}\n{as_text(run)}\n{values}"
+    for match in re.finditer(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:e-?\d+)?", text):
+        yield float(match[0].replace(",", ""))
 
 
-def _same(shown: str, value: float, percent: bool) -> bool:
-    digits = len(shown.partition(".")[2])
-    wanted = float(shown.replace(",", ""))
-    return any(abs(wanted - each) <= 0.5001 * 10**-digits for each in ((value, 100 * value) if percent else (value,)))
+def _equals(written: str, value: float, *, is_percentage: bool) -> bool:
+    """Return whether a number as written is a value, rounded to as many digits."""
+    digits = len(written.partition(".")[2])
+    number = float(written.replace(",", ""))
+    candidates = (value, 100 * value) if is_percentage else (value,)
+    return any(abs(number - candidate) <= 0.5001 * 10**-digits for candidate in candidates)

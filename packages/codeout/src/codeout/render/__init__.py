@@ -1,0 +1,1 @@
+"""Runs as HTML, notebooks, scripts and Markdown: values in, text out."""

@@ -16,7 +16,7 @@ from codeout.model.blocks import Block
 from codeout.model.outputs import Run
 
 if TYPE_CHECKING:
-    from codeout.render.notebook import Page
+    from codeout.render.cells import Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ class Exports:
         key = digest(edits(), text, told, self.url, self.config.gpu)
         file = self.folder / f"{key[:40]}.{kind}"
         if not file.is_file():
-            from codeout.render.notebook import notebook, script  # here, so that a build with nothing to make is quick
+            from codeout.render.notebook import notebook  # here, so that a build with nothing to make is quick
+            from codeout.render.script import script
 
             page = page_of(blocks, runs, self.config, self.url)
             write_atomically(file, (notebook(page) if kind == "ipynb" else script(page)).encode())
@@ -55,10 +56,11 @@ def page_of(blocks: Sequence[Block], runs: Sequence[Run], config: Config, url: s
         config: the settings of the site.
         url: where the site will be; empty if that is not known.
     """
-    from codeout.render.notebook import Page, without_hidden
+    from codeout.render.cells import Page
+    from codeout.render.hidden_lines import visible_code
 
     prelude = config.path(config.prelude).read_text(encoding="utf8") if config.prelude else ""
-    codes = without_hidden([block.code for block in blocks])
+    codes = visible_code([block.code for block in blocks])
     files = environment.modules("\n".join([prelude, *codes]), config)
     modules = {Path(file.path).stem: config.path(file.path).read_text(encoding="utf8") for file in files}
     gpu = any(block.matches(config.gpu) for block in blocks)
