@@ -407,12 +407,13 @@ def test_a_process_that_left_the_group_does_not_outlive_its_session(run: Runner)
 @posix
 @pytest.mark.parametrize("end", ["os._exit(3)", "print('done')"])
 def test_a_process_whose_parent_is_gone_does_not_outlive_its_session(run: Runner, end: str) -> None:
-    code = f"import os, subprocess\nsubprocess.run(['sh', '-c', 'setsid sleep 77.75 & exit 0'])\n{end}"
+    seconds = f"77.{os.getpid()}"  # no other test run looks for it
+    code = f"import os, subprocess\nsubprocess.run(['sh', '-c', 'setsid sleep {seconds} & exit 0'])\n{end}"
     try:
         run(code)
     except BlockError:
         assert "_exit" in end
-    alive = [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "77.75"]]
+    alive = [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", seconds]]
     assert all(process.status() == psutil.STATUS_ZOMBIE for process in alive)
 
 
