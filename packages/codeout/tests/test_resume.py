@@ -85,7 +85,7 @@ def test_a_copy_that_does_not_answer_is_given_up(engine: Engine, tmp_path: Path,
     above = counted("a", "x = 1")
     engine.run(blocks(above, "print(x)"))
     (kept,) = engine.running.kept.values()
-    for pid in kept.worker._copies.sleeping:
+    for pid in kept.worker._checkpoints.pids:
         os.kill(pid, signal.SIGKILL)
     assert texts(engine.run(blocks(above, "print(x + 1)")))[1] == "2\n"
     assert (tmp_path / "log").read_text() == "a a "
@@ -123,7 +123,7 @@ def test_nothing_is_left_when_the_engine_is_closed(tmp_path: Path, monkeypatch: 
     engine.run(blocks("x = 1", "x = 2", "x = 3"))
     engine.run(blocks("x = 1", "x = 2", "x = 4"))
     (kept,) = engine.running.kept.values()
-    pids = kept.worker._copies.sleeping
+    pids = kept.worker._checkpoints.pids
     assert len(pids) >= 3
     engine.close()
     deadline = time.monotonic() + 10
@@ -146,7 +146,7 @@ def test_what_a_process_has_left_behind_that_went_on_from_a_copy_ends_with_it(tm
 def test_a_process_that_went_on_from_a_copy_and_dies_is_missed_at_once(engine: Engine) -> None:
     engine.run(blocks("x = 1", "x = 2", "x = 3"))
     start = time.monotonic()
-    with pytest.raises(BlockError, match="ended itself with exit code 3"):
+    with pytest.raises(BlockError, match="exited with code 3"):
         engine.run(blocks("x = 1", "x = 4", "import os; os._exit(3)"))
     assert time.monotonic() - start < 15, "the limit is 30 s, and a copy of the process that died is still there"
 

@@ -392,8 +392,8 @@ def test_an_expected_exception_may_be_named_by_its_base(run: Runner) -> None:
     assert run(block("{}['a']", raises="LookupError"))[0].error is not None
 
 
-def test_the_last_words_of_a_process_are_told(run: Runner) -> None:
-    with pytest.raises(BlockError, match=r"exit code 3; it said last:\n(.|\n)*nearly there"):
+def test_the_message_about_a_kernel_that_died_ends_with_its_last_output(run: Runner) -> None:
+    with pytest.raises(BlockError, match=r"exited with code 3; last output:\n(.|\n)*nearly there"):
         run("import os\nprint('nearly there')\nos._exit(3)")
 
 
@@ -418,8 +418,8 @@ def test_a_process_whose_parent_is_gone_does_not_outlive_its_session(run: Runner
 
 
 @posix
-@pytest.mark.parametrize("line", ["garbage", '{"foo": 1}', '{"done": 1}', "[]"])
-def test_a_block_that_answers_for_its_process_is_told_so(run: Runner, line: str) -> None:
+@pytest.mark.parametrize("line", ["garbage", '{"foo": 1}', '{"event": "done", "seconds": 1}', "[]"])
+def test_a_block_that_writes_to_the_pipe_of_its_kernel_is_an_error(run: Runner, line: str) -> None:
     code = f"""
 import os, stat
 for number in range(3, 30):
@@ -429,7 +429,7 @@ for number in range(3, 30):
     except OSError:
         pass
 """
-    with pytest.raises(BlockError, match=r"^docs/page\.md:\d: wrote to where its process answers"):
+    with pytest.raises(BlockError, match=r"^docs/page\.md:\d: the kernel sent an invalid message \(.*\): "):
         run(code)
     assert not workers()
 
@@ -522,14 +522,17 @@ def test_errors_can_be_shown_in_place_with_the_outputs_before_them(run: Runner) 
     ("code", "said"),
     [
         pytest.param(
-            "import os\nprint('last', flush=True)\nos._exit(3)", "ended itself with exit code 3", id="os._exit"
+            "import os\nprint('last', flush=True)\nos._exit(3)", "the kernel exited with code 3", id="os._exit"
         ),
         pytest.param(
-            "import ctypes\nctypes.string_at(0)", "was ended by SIGSEGV", marks=posix, id="segmentation fault"
+            "import ctypes\nctypes.string_at(0)",
+            "the kernel was killed by SIGSEGV",
+            marks=posix,
+            id="segmentation fault",
         ),
         pytest.param(
             "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
-            r"was ended by SIGKILL \(out of memory\?\)",
+            r"the kernel was killed by SIGKILL \(out of memory\?\)",
             marks=posix,
             id="killed",
         ),

@@ -1,10 +1,10 @@
-"""The worker's side of resuming: a copy of the process after each block, made by `fork`, from which an edit goes on.
+"""Fork checkpoints: copies of the process after a block, from which the session resumes when a later block changes.
 
-Forking is only safe while a single thread computes: locks that another thread holds stay locked in the copy. So no
-copy is made of a process with threads, whoever started them, and none anywhere but on Linux.
+A fork is only safe while a single thread runs, because locks that another thread holds stay locked in the copy. So a
+process with several threads has no checkpoints, and neither has any process outside of Linux.
 
-A copy sleeps on a socket to the build. Asked to go on, it forks once more: it stays as it is, for the next edit, and
-its own copy becomes the worker. When the build is gone, so is the socket, and a copy ends.
+A checkpoint waits on a socket to the parent. Asked to resume, it forks once more: it stays as it is for the next edit,
+and its own copy becomes the kernel. The socket closes when the parent ends, and the checkpoint ends with it.
 """
 
 from __future__ import annotations
@@ -17,40 +17,38 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-CONTROL = ".control"  # socket of the scratch folder, on which the build listens
 
-
-def safe() -> bool:
+def can_fork() -> bool:
     """Return whether this process may be forked."""
     return sys.platform == "linux" and len(list(Path("/proc/self/task").iterdir())) == 1
 
 
-def take(control: Path, number: int, leave: Callable[[], None]) -> socket.socket | None:
-    """Leave a copy of this process behind.
+def fork_checkpoint(control: Path, number: int, hang_up: Callable[[], None]) -> socket.socket | None:
+    """Fork a checkpoint of this process.
 
     Args:
-        control: the socket on which the build listens.
+        control: the socket on which the parent waits for checkpoints.
         number: how many blocks have run.
-        leave: lets go, in the copy, of what leads to the build from the process that it is a copy of.
+        hang_up: closes the connection to the parent that the checkpoint has inherited.
 
     Returns:
-        None in the process that goes on as before. In one that goes on from the copy, at some later time: its
-        connection to the build.
+        None in this process, which continues as before. In each process that resumes from the checkpoint, at some
+        later time: its own connection to the parent.
     """
     if _fork():
         return None
-    leave()
-    sleeping = _connect(control, {"checkpoint": number})
-    while sleeping.recv(1):
-        _reap()
+    hang_up()
+    connection = _connect(control, number, resumed=False)
+    while connection.recv(1):
+        _reap_children()
         if not _fork():
-            sleeping.close()
-            return _connect(control, {"resumed": number})
+            connection.close()
+            return _connect(control, number, resumed=True)
     os._exit(0)
 
 
 def _fork() -> int:
-    """Fork, and keep in the copy what Python changes there: it seeds the generator of `random` anew."""
+    """Fork, without Python's new seed for the generator of `random` in the child."""
     state = random.getstate()
     pid = os.fork()
     if not pid:
@@ -58,15 +56,17 @@ def _fork() -> int:
     return pid
 
 
-def _connect(control: Path, hello: dict[str, int]) -> socket.socket:
+def _connect(control: Path, number: int, *, resumed: bool) -> socket.socket:
+    """Connect to the parent and introduce this process."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.connect(str(control))
-    connection.sendall(json.dumps({**hello, "pid": os.getpid()}).encode() + b"\n")
+    hello = {"number": number, "resumed": resumed, "pid": os.getpid()}
+    connection.sendall(json.dumps(hello).encode() + b"\n")
     return connection
 
 
-def _reap() -> None:
-    """Let go of copies that have ended."""
+def _reap_children() -> None:
+    """Collect the exit status of resumed processes that have ended."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

@@ -1,55 +1,178 @@
-"""What a worker says of a block, a line of JSON for each event, as the parent reads it.
+"""The messages between the build and a kernel, one JSON object per line.
 
-A block runs in the process that says it, and can write there, too: what is not an event is told apart.
+A block runs in the process that sends the events, and can write to the same pipe. So each event is checked when it is
+decoded, and everything that is none is an `InvalidEvent`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Literal, TypeAlias
 
-from codeout.model.outputs import Error, Figure, Output, Scalar, Stream, Value
+import msgspec
 
-EVENTS = {  # the kinds, and what belongs to each
-    "done": ("modules", "values", "safe"),
-    "clear": (),
-    "stream": ("text",),
-    "error": ("message", "traceback", "line", "bases"),
-    "display": ("alt",),
-}
+from codeout.model.outputs import Channel, Output, Scalar
+
+MAX_EVENT_SIZE = 50_000_000  # bytes
+MAX_QUOTE = 80  # bytes of an invalid event that a message quotes
+
+FilePath: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^\x00]*$")]
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class RunRequest(msgspec.Struct, frozen=True, tag="run", tag_field="request"):
+    """Run a block."""
+
+    code: str
+    file: str
+    """The file that the code comes from, as tracebacks name it."""
+    line: int
+    """The line of the file on which the code begins, counted from 1."""
+    width: int
+    """The columns of the terminal that the block sees; 0: the default."""
+    workdir: str
+    """The absolute path of the folder in which the block runs; empty: the scratch folder."""
+    timeout: float
+    """Seconds after which the kernel writes down where each of its threads is."""
+
+
+class CheckpointRequest(msgspec.Struct, frozen=True, tag="checkpoint", tag_field="request"):
+    """Fork a checkpoint."""
+
+    number: int
+    """How many blocks have run."""
+
+
+class StreamEvent(msgspec.Struct, frozen=True, tag="stream", tag_field="event"):
+    """The block printed text."""
+
+    name: Channel
+    text: str
+
+
+class DisplayEvent(msgspec.Struct, frozen=True, tag="display", tag_field="event"):
+    """The block displayed an object, or ended in an expression with a value."""
+
+    data: dict[str, str]
+    """MIME type → data; what is not text is base64."""
+    alt: str | None
+    """The alt text, if it is a figure."""
+    id: str | None
+    """The display id, by which a later event replaces this one."""
+    update: bool
+    """Whether it replaces what was displayed with the same id."""
+
+
+class ClearEvent(msgspec.Struct, frozen=True, tag="clear", tag_field="event"):
+    """The block discarded its outputs so far."""
+
+
+class ErrorEvent(msgspec.Struct, frozen=True, tag="error", tag_field="event"):
+    """The block raised an exception."""
+
+    type: str
+    bases: tuple[str, ...]
+    """The names of the classes that it derives from."""
+    message: str
+    traceback: str
+    line: int | None
+    """The innermost line of the block's file, counted from 1."""
+
+
+class NonFinite(msgspec.Struct, frozen=True):
+    """A number that JSON lacks."""
+
+    number: Literal["nan", "inf", "-inf"]
+
+
+class DoneEvent(msgspec.Struct, frozen=True, tag="done", tag_field="event"):
+    """The block ended, with or without an exception."""
+
+    seconds: Seconds
+    modules: tuple[FilePath, ...]
+    """The files of the author's modules that are loaded."""
+    values: dict[str, bool | int | float | str | NonFinite]
+    """The names that the block bound to a number or a short text."""
+    can_checkpoint: bool
+    """Whether the process can be forked now."""
+
+    def scalars(self) -> dict[str, Scalar]:
+        """Return the values as Python has them."""
+        return {
+            name: float(value.number) if isinstance(value, NonFinite) else value for name, value in self.values.items()
+        }
+
+
+class CheckpointEvent(msgspec.Struct, frozen=True, tag="checkpoint", tag_field="event"):
+    """The answer to a `CheckpointRequest`."""
+
+    forked: bool
+    """Whether a checkpoint will connect to the parent."""
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """What a checkpoint, or a process that resumes from one, sends when it connects."""
+
+    number: int
+    """How many blocks had run when the checkpoint was forked."""
+    resumed: bool
+    """Whether it is a process that resumes from the checkpoint."""
+    pid: Annotated[int, msgspec.Meta(gt=1)]
+
+
+Request: TypeAlias = RunRequest | CheckpointRequest
+Event: TypeAlias = StreamEvent | DisplayEvent | ClearEvent | ErrorEvent | DoneEvent | CheckpointEvent
+
+
+class InvalidEvent(Exception):
+    """A line from a kernel that is no event."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockResult:
-    """What a worker says of a block that it has run."""
+    """What a kernel reports of a block that it has run."""
 
     outputs: tuple[Output, ...]
     seconds: float
-    modules: tuple[str, ...]  # files of the author's modules that are loaded by now
-    values: Mapping[str, Scalar]  # names that the block bound to a number or a short text
-    can_checkpoint: bool  # whether the process could be forked now
+    """How long the block took."""
+    modules: tuple[str, ...]
+    """The files of the author's modules that are loaded."""
+    values: Mapping[str, Scalar]
+    """The names that the block bound to a number or a short text."""
+    can_checkpoint: bool
+    """Whether the process could be forked after the block."""
 
 
-def event_of(raw: bytes) -> dict[str, Any]:
-    """Return what a line from a worker says; nothing if it is not the worker's own."""
+_EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_HELLOS = msgspec.json.Decoder(Hello)
+
+
+def encode(request: Request) -> bytes:
+    """Return a request as a line."""
+    return msgspec.json.encode(request) + b"\n"
+
+
+def decode_event(line: bytes) -> Event:
+    """Return the event that a line holds.
+
+    Raises:
+        InvalidEvent: the line is too long, or holds no event.
+    """
+    if len(line) > MAX_EVENT_SIZE:
+        raise InvalidEvent(f"one of its outputs is larger than {MAX_EVENT_SIZE / 1e6:.0f} MB; show less of it")
     try:
-        told = json.loads(raw)
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
+        return _EVENTS.decode(line)
+    except (ValueError, RecursionError) as problem:
+        raise InvalidEvent(
+            f"the kernel sent an invalid message ({problem}): {line[:MAX_QUOTE]!r}; "
+            "does the block write to a file descriptor that it has not opened?"
+        ) from problem
 
 
-def sound(event: Mapping[str, Any]) -> bool:
-    """Return whether an event is of a kind that there is, and whole."""
-    return any(kind in event and {*keys} <= {*event} for kind, keys in EVENTS.items())
-
-
-def output(event: Mapping[str, Any]) -> Output:
-    """Return the output that an event is of."""
-    if "stream" in event:
-        return Stream(event["stream"], event["text"])
-    if "error" in event:
-        return Error(event["error"], event["message"], event["traceback"], event["line"], tuple(event["bases"]))
-    return Value(event["display"]) if event["alt"] is None else Figure(event["display"], event["alt"])
+def decode_hello(line: bytes) -> Hello | None:
+    """Return what a checkpoint sends when it connects, None if it is something else."""
+    try:
+        return _HELLOS.decode(line)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,123 @@
+"""Send the parent what a block does: its events, in order, one JSON object per line.
+
+The events are typed in `codeout.run.protocol`, on the parent's side.
+"""
+
+from __future__ import annotations
+
+import codecs
+import ctypes
+import json
+import os
+import sys
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from codeout.kernel import scratch
+from codeout.kernel.text_buffer import TextBuffer
+
+CHANNELS = {"stdout": scratch.STDOUT, "stderr": scratch.STDERR}  # in the order of their descriptors, 1 and 2
+READ_SIZE = 65_536  # bytes
+
+
+class EventLog:
+    """The events of the block that runs. Any thread may add to it.
+
+    Text of C code and of child processes arrives in two files. It is collected before each event and each text that
+    Python code writes, which keeps the order. A process that a block forks writes to these files, too.
+    """
+
+    def __init__(self, connection: int, folder: Path) -> None:
+        """Send events to a descriptor, with the text that arrives in the files of a folder."""
+        self._connection: int | None = connection
+        self._files = {name: (folder / path).open("rb", buffering=0) for name, path in CHANNELS.items()}
+        self._decoders = {name: codecs.getincrementaldecoder("utf8")("replace") for name in CHANNELS}
+        self._libc = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
+        self._lock = RLock()
+        self._buffer = TextBuffer(lambda name, text: self._write("stream", name=name, text=text))
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._before_fork, after_in_parent=self._lock.release, after_in_child=self._after_fork_in_child
+            )
+
+    def reconnect(self, connection: int, folder: Path) -> None:
+        """Continue in a resumed process, with its own connection and its own files."""
+        self._connection = connection
+        suffix = f"-{os.getpid()}"
+        for file in self._files.values():
+            file.close()
+        redirect(folder, suffix)
+        self._files = {name: (folder / f"{path}{suffix}").open("rb", buffering=0) for name, path in CHANNELS.items()}
+
+    def disconnect(self) -> None:
+        """Close the connection, in a checkpoint: the parent must notice when the kernel itself ends."""
+        if self._connection is not None:
+            os.close(self._connection)
+        self._connection = None
+
+    def begin_block(self) -> None:
+        """Start to count the text of the next block."""
+        self._buffer.clear()
+
+    def send(self, event: str, **fields: Any) -> None:
+        """Send an event, after all text that was written before it."""
+        with self._lock:
+            if self._connection is None:  # a forked process sends no events, and shares the positions in the files
+                return
+            self._collect()
+            self._buffer.finish()
+            self._write(event, **fields)
+
+    def add_text(self, name: str, text: str) -> None:
+        """Add text that Python code wrote to the channel `name`, after what others wrote before it."""
+        with self._lock:
+            if self._connection is None:  # a forked process: its text arrives in the files, like that of any child
+                os.write(1 if name == "stdout" else 2, text.encode("utf8", "replace"))
+                return
+            self._collect()
+            self._buffer.add(name, text)
+
+    def _collect(self) -> None:
+        """Add the text that C code and child processes have written by now."""
+        self._libc.fflush(None)
+        for name, file in self._files.items():
+            while raw := file.read(READ_SIZE):
+                self._buffer.add(name, self._decoders[name].decode(raw))
+
+    def _before_fork(self) -> None:
+        self._lock.acquire()
+        self._buffer.flush()
+
+    def _after_fork_in_child(self) -> None:
+        self._connection = None
+        self._lock.release()
+
+    def _write(self, event: str, **fields: Any) -> None:
+        line = memoryview(encode_event(event, fields) + b"\n")
+        while line and self._connection is not None:
+            line = line[os.write(self._connection, line) :]
+
+
+def redirect(folder: Path, suffix: str = "") -> None:
+    """Let the descriptors of stdout and stderr lead to files of a folder."""
+    for descriptor, path in enumerate(CHANNELS.values(), start=1):
+        file = os.open(folder / f"{path}{suffix}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(file, descriptor)
+        os.close(file)
+
+
+def encode_event(event: str, fields: dict[str, Any]) -> bytes:
+    """Return an event as JSON. Lone surrogates, which JSON in UTF-8 can't hold, become their escapes."""
+    return json.dumps({"event": event, **fields}, ensure_ascii=False).encode("utf8", _ESCAPES)
+
+
+def _escape_surrogates(problem: UnicodeError) -> tuple[str, int]:
+    if not isinstance(problem, UnicodeEncodeError):
+        raise problem
+    surrogates = problem.object[problem.start : problem.end]
+    return "".join(f"\\\\u{ord(surrogate):04x}" for surrogate in surrogates), problem.end
+
+
+_ESCAPES = "codeout.surrogates"
+codecs.register_error(_ESCAPES, _escape_surrogates)

@@ -1,0 +1,63 @@
+"""The namespace that the blocks of a session share."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from codeout.kernel.exceptions import describe_exception
+from codeout.kernel.execution import execute, remember_source
+
+if TYPE_CHECKING:
+    from codeout.kernel.display import Display
+    from codeout.kernel.events import EventLog
+
+Scalar = bool | int | float | str
+
+MAX_TEXT_VALUE = 200  # characters of a text that the prose of a page may quote
+MAX_BITS = 64  # of such an integer
+
+
+class Namespace:
+    """The module `__main__` of the blocks."""
+
+    def __init__(self, display: Display, log: EventLog) -> None:
+        """Replace `__main__` with an empty module."""
+        self._display, self._log = display, log
+        self._module = ModuleType("__main__")
+        sys.modules["__main__"] = self._module
+        self._values: dict[str, Scalar] = {}
+
+    def run(self, code: str, file: str, line: int) -> None:
+        """Run a block; send its outputs and, if it raises one, its exception to the log.
+
+        Args:
+            code: the block's code.
+            file: the file that the code comes from, as tracebacks name it.
+            line: the line of that file on which the code begins, counted from 1.
+        """
+        padded = "\n" * (line - 1) + code
+        remember_source(file, padded, line)
+        try:
+            try:
+                value = execute(padded, file, vars(self._module))
+                if value is not None:
+                    self._display.show_value(value)
+            finally:
+                self._display.show_figures()
+        except BaseException as exception:  # the outermost frame of the author's code: whatever it raises is reported
+            self._log.send("error", **describe_exception(exception, file))
+
+    def changed_values(self) -> dict[str, Scalar]:
+        """Return the public names that are bound to another number or short text than at the last call."""
+        before, names = self._values, vars(self._module)
+        self._values = {name: names[name] for name in names if not name.startswith("_") and _is_scalar(names[name])}
+        return {name: value for name, value in self._values.items() if name not in before or before[name] is not value}
+
+
+def _is_scalar(value: object) -> bool:
+    """Return whether a value is a number or a text that prose may quote."""
+    if type(value) is str:
+        return len(value) <= MAX_TEXT_VALUE
+    return isinstance(value, bool | float) or (type(value) is int and value.bit_length() <= MAX_BITS)

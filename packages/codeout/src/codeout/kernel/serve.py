@@ -1,0 +1,136 @@
+"""Serve the parent's requests: run blocks and fork checkpoints, until the parent hangs up."""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from codeout.kernel import checkpoints, scratch
+from codeout.kernel.author_imports import import_from, loaded_files
+from codeout.kernel.capture import capture_output
+from codeout.kernel.display import Display
+from codeout.kernel.events import EventLog
+from codeout.kernel.namespace import Namespace, Scalar
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # Linux, prctl(2)
+
+
+def serve(parent_pid: int, folders: Sequence[str]) -> None:
+    """Run a kernel in the current folder; this ends the process and never returns.
+
+    Args:
+        parent_pid: the process whose end also ends this one.
+        folders: absolute paths of the folders that blocks may import from.
+    """
+    _end_with_parent(parent_pid)
+    import_from(folders)
+    folder = Path.cwd()
+    requests, log = capture_output(folder)
+    with (folder / scratch.STACKS).open("w") as stacks:
+        Kernel(folder, folders, requests, log, stacks).run()
+    os._exit(0)  # threads that blocks have left running must not keep the process alive
+
+
+def _end_with_parent(parent_pid: int) -> None:
+    """Let Linux end this process when its parent is gone, and give it the orphans among its descendants.
+
+    The parent can then find whatever a block has started.
+    """
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+        if os.getppid() != parent_pid:  # the parent ended before the first call
+            os._exit(1)
+
+
+class Kernel:
+    """The loop that answers requests, in this process and in those that resume from a checkpoint."""
+
+    def __init__(
+        self, folder: Path, folders: Sequence[str], requests: IO[bytes], log: EventLog, stacks: IO[str]
+    ) -> None:
+        """Create an empty namespace for the blocks.
+
+        Args:
+            folder: the scratch folder.
+            folders: the folders that blocks may import from.
+            requests: the parent's requests, one JSON object per line.
+            log: the way back to the parent.
+            stacks: the file for the tracebacks of a block that exceeds its time limit.
+        """
+        self._folder, self._folders, self._requests, self._log, self._stacks = folder, folders, requests, log, stacks
+        self._pid = os.getpid()
+        self._display = Display(log)
+        self._namespace = Namespace(self._display, log)
+
+    def run(self) -> None:
+        """Answer requests until the parent hangs up."""
+        while line := self._requests.readline():
+            request = json.loads(line)
+            self._log.begin_block()
+            if request["request"] == "checkpoint":
+                self._checkpoint(request["number"])
+            else:
+                self._run_block(request)
+
+    def _run_block(self, request: Mapping[str, Any]) -> None:
+        """Run the block of a request and send what it changed."""
+        faulthandler.dump_traceback_later(request["timeout"], file=self._stacks)
+        seconds = self._time_block(request)
+        if os.getpid() != self._pid:  # a process that the block has forked, and that has reached the end of the block
+            os._exit(0)  # at once: the thread that `faulthandler` would wait for exists only in its parent
+        faulthandler.cancel_dump_traceback_later()
+        self._log.send(
+            "done",
+            seconds=seconds,
+            modules=loaded_files(self._folders),
+            values={name: _to_json(value) for name, value in self._namespace.changed_values().items()},
+            can_checkpoint=checkpoints.can_fork(),
+        )
+
+    def _time_block(self, request: Mapping[str, Any]) -> float:
+        """Run the block in the folder that its request names; return how long it took, in seconds."""
+        if workdir := request["workdir"]:
+            os.chdir(workdir)
+        os.environ["COLUMNS"] = str(request["width"] or 80)
+        loading = self._display.loading_seconds
+        start = time.perf_counter()
+        self._namespace.run(request["code"], request["file"], request["line"])
+        seconds = time.perf_counter() - start - (self._display.loading_seconds - loading)
+        if workdir:
+            os.chdir(self._folder)
+        return max(seconds, 0.0)
+
+    def _checkpoint(self, number: int) -> None:
+        """Fork a checkpoint if that is safe. The fork returns from here when the parent resumes from it."""
+        can_fork = checkpoints.can_fork()
+        if can_fork:
+            self._display.load()  # once, rather than in each process that resumes
+        self._log.send("checkpoint", forked=can_fork)
+        control = self._folder / scratch.CONTROL
+        connection = checkpoints.fork_checkpoint(control, number, self._hang_up) if can_fork else None
+        if connection is not None:
+            self._pid = os.getpid()
+            self._requests = connection.makefile("rb")
+            self._log.reconnect(os.dup(connection.fileno()), self._folder)
+
+    def _hang_up(self) -> None:
+        """Close the connection to the parent, so that it notices when the process that uses it ends."""
+        self._log.disconnect()
+        self._requests.close()
+
+
+def _to_json(value: Scalar) -> Scalar | dict[str, str]:
+    """Return a value as JSON can hold it: NaN and the infinities become objects."""
+    is_json = not isinstance(value, float) or math.isfinite(value)
+    return value if is_json else {"number": str(float(value))}

@@ -1,0 +1,75 @@
+"""Start a kernel process: its scratch folder, its environment, and what cleans up if the build is killed.
+
+The environment holds only what a program needs to start and what the settings name, so no token of the build reaches a
+block.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from codeout.cache.keys import KEYED
+from codeout.config import Config
+
+STARTUP_VARIABLES = ("PATH", "SYSTEMROOT", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")  # what programs need to start
+CLEAN_UP = 'read _; kill -KILL "-$1"; rm -rf "$2"'  # waits until the build closes its end of the pipe, or is gone
+
+
+def create_scratch_folder(config: Config) -> Path:
+    """Create a temporary folder with the links that the settings name."""
+    folder = Path(tempfile.mkdtemp(prefix="codeout-"))
+    for link in config.links:
+        _link(config.path(link), folder / link)
+    return folder
+
+
+def start_kernel(config: Config, folder: Path) -> subprocess.Popen[bytes]:
+    """Start a kernel in its scratch folder, as the leader of a new process group."""
+    folders = [str(config.path(path)) for path in config.paths]
+    return subprocess.Popen(
+        [sys.executable, "-m", "codeout.kernel", str(os.getpid()), *folders],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=folder,
+        env=_environment(config, folder),
+        start_new_session=True,
+    )
+
+
+def start_watcher(group: int, folder: Path) -> subprocess.Popen[bytes] | None:
+    """Start a process that, once the build is gone, kills a process group and removes a folder; None on Windows."""
+    if sys.platform == "win32":
+        return None
+    command = ["/bin/sh", "-c", CLEAN_UP, "sh", str(group), str(folder)]
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing, start_new_session=True)
+
+
+def _environment(config: Config, folder: Path) -> dict[str, str]:
+    names = (*STARTUP_VARIABLES, *KEYED, *config.variables)
+    return {
+        **{name: os.environ[name] for name in names if name in os.environ},
+        "HOME": str(folder),
+        "USERPROFILE": str(folder),
+        "TMPDIR": str(folder),
+        "TEMP": str(folder),
+        "MPLBACKEND": "module://codeout.kernel.matplotlib_backend",
+        "PYTHONUTF8": "1",
+        "PYTHONHASHSEED": "0",
+        "CODEOUT_ROOT": str(config.root.resolve()),
+    }
+
+
+def _link(target: Path, link: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if sys.platform == "win32":  # a junction needs no privilege there, a symbolic link does
+        import _winapi
+
+        _winapi.CreateJunction(str(target), str(link))
+    else:
+        link.symlink_to(target, target_is_directory=True)

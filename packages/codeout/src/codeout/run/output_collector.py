@@ -1,0 +1,44 @@
+"""Collect the outputs of a block from the events of its kernel."""
+
+from __future__ import annotations
+
+from codeout.model.outputs import Error, Figure, Output, Stream, Value
+from codeout.model.terminal import collapse_streams
+from codeout.run.protocol import ClearEvent, DisplayEvent, ErrorEvent, Event, StreamEvent
+
+
+class OutputCollector:
+    """The outputs of a block so far."""
+
+    def __init__(self) -> None:
+        """Start without outputs."""
+        self._outputs: list[Output] = []
+        self._displays: dict[str, int] = {}  # display id → index of the output
+
+    def add(self, event: Event) -> None:
+        """Apply an event: add an output, replace one, or discard all."""
+        match event:
+            case StreamEvent(name, text):
+                self._outputs.append(Stream(name, text))
+            case ErrorEvent(kind, bases, message, traceback, line):
+                self._outputs.append(Error(kind, message, traceback, line, bases))
+            case DisplayEvent():
+                self._display(event)
+            case ClearEvent():
+                self._outputs.clear()
+                self._displays.clear()
+
+    def collapsed(self) -> tuple[Output, ...]:
+        """Return the outputs, their text as a terminal would finally show it."""
+        return tuple(collapse_streams(self._outputs))
+
+    def _display(self, event: DisplayEvent) -> None:
+        """Add a displayed object, or replace the one with its id; if that is gone, an update is displayed anew."""
+        output = Value(event.data) if event.alt is None else Figure(event.data, event.alt)
+        index = self._displays.get(event.id) if event.update and event.id is not None else None
+        if index is not None:
+            self._outputs[index] = output
+            return
+        if event.id is not None:
+            self._displays[event.id] = len(self._outputs)
+        self._outputs.append(output)

@@ -1,0 +1,78 @@
+"""Find and kill the processes that blocks have started, wherever they have moved."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+MAX_ROUNDS = 20  # of looking for processes that start others when they end
+
+
+def descendants(pids: Iterable[int]) -> tuple[psutil.Process, ...]:
+    """Return the processes that these have started, those included that have left the process group."""
+    found: list[psutil.Process] = []
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += psutil.Process(pid).children(recursive=True)
+    return tuple(found)
+
+
+def kill_all(processes: Iterable[psutil.Process]) -> None:
+    """Kill processes; those that are gone don't matter."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def kill_group(leader: subprocess.Popen[bytes]) -> None:
+    """Kill a process and all of its process group."""
+    if sys.platform == "win32":
+        leader.kill()
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader.pid, signal.SIGKILL)
+    leader.wait()
+
+
+def kill_strays(folder: Path) -> None:
+    """Kill the processes whose environment names a scratch folder as their temporary folder."""
+    for _ in range(MAX_ROUNDS):
+        strays = _strays(folder)
+        if not strays:
+            return
+        for process in strays:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process exists and is no zombie."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def describe_exit(code: int) -> str:
+    """Return how a process ended, by its exit code as `subprocess` gives it."""
+    if code >= 0:
+        return f"exited with code {code}"
+    name = signal.Signals(-code).name
+    return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+
+
+def _strays(folder: Path) -> list[psutil.Process]:
+    found = []
+    for pid in psutil.pids():  # `process_iter` is not for several threads at once
+        with contextlib.suppress(psutil.Error, OSError):
+            process = psutil.Process(pid)
+            if process.environ().get("TMPDIR") == str(folder):
+                found.append(process)
+    return found
