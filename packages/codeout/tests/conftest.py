@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from codeout import Block, Config, Engine, Run
+from codeout.run import process
 from helpers import block
 from small_sites import CONFIG, PAGE, SNIPPET, build, write_site
+
+COVERAGE = "COVERAGE_PROCESS_CONFIG"  # how coverage tells a Python process to measure itself
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _measured_kernels() -> Iterator[None]:
+    """Let kernels measure themselves if the tests are measured: their environment has no such variable otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        if COVERAGE in os.environ:
+            patch.setattr(process, "NEEDED", (*process.NEEDED, COVERAGE))
+        yield
 
 
 @pytest.fixture
