@@ -9,9 +9,10 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bs4 import BeautifulSoup, Tag
-from markdown import Markdown
+from markdown import Extension, Markdown
 from markdown_exec import formatter, validator
 
 from codeout.markdown.extension import CodeoutExtension
@@ -61,17 +62,20 @@ def page(*blocks: tuple[str, str]) -> str:
     return "# Title\n\n" + "\n".join(FENCE.format(options=options, code=code) for options, code in blocks)
 
 
-def convert(text: str, root: Path, **options: object) -> str:
+def convert(text: str, root: Path, **options: Any) -> str:
     """Convert a page as markdown-exec is set up without its MkDocs plugin."""
     fences = [{"name": name, "class": name, "validator": validator, "format": formatter} for name in ("python", "bash")]
-    extensions = [
+    extensions: list[str | Extension] = [
         "pymdownx.superfences",
         "pymdownx.highlight",
         "pymdownx.tabbed",
         "toc",
         CodeoutExtension(root=root, **options),
     ]
-    settings = {"pymdownx.superfences": {"custom_fences": fences}, "pymdownx.tabbed": {"alternate_style": True}}
+    settings: dict[str, dict[str, object]] = {
+        "pymdownx.superfences": {"custom_fences": fences},
+        "pymdownx.tabbed": {"alternate_style": True},
+    }
     return Markdown(extensions=extensions, extension_configs=settings).convert(text)
 
 
@@ -101,6 +105,13 @@ def build(
 def page_html(project: Path, page: str = "first") -> str:
     """Return the HTML of a page of a built site."""
     return (project / "site" / page / "index.html").read_text(encoding="utf8")
+
+
+def select_tag(parent: Tag, selector: str) -> Tag:
+    """Return the first element that a CSS selector selects; there must be one."""
+    tag = parent.select_one(selector)
+    assert tag is not None, f"{selector} selects nothing"
+    return tag
 
 
 def block_tabs(project: Path, number: int = 0) -> dict[str, Tag]:

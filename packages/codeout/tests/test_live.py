@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -265,9 +266,13 @@ def test_pages_go_on_being_told_after_a_setting_has_changed(server: Server, tmp_
 
 def test_the_same_mistake_again_is_told_again(server: Server, tmp_path: Path) -> None:
     page = tmp_path / "docs" / "first.md"
+
+    def is_reported(times: int) -> bool:
+        return server.log.read_text().count("a block has no option 'tiemout'") == times
+
     for count in (1, 2):
         page.write_text(PAGE.replace('session="s"', 'session="s" tiemout="1"'))
-        until(lambda count=count: server.log.read_text().count("a block has no option 'tiemout'") == count)
+        until(partial(is_reported, count))
         page.write_text(PAGE + "\n" * count)
         until(lambda: "stuck" not in server.log.read_text().rpartition("Building documentation")[2])
         until(lambda: server.page().count("data-codeout") > 1)

@@ -9,7 +9,8 @@ import pytest
 
 from codeout import Config, Engine, PageError
 from codeout.cache import environment as env
-from codeout.render.notebook import Page, script
+from codeout.render.cells import Page
+from codeout.render.script import script
 from helpers import block
 from small_sites import TABS, convert, page, plain
 

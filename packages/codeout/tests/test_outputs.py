@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from codeout import Error, Figure, Run, Stream, Value
+from codeout import Error, Figure, Output, Run, Stream, Value
 from codeout.model.outputs import from_json, to_json
 from codeout.model.terminal import MAX_PADDING, collapse_streams, render_terminal
 from helpers import PROVENANCE
@@ -63,7 +63,7 @@ def test_both_channels_share_a_screen_and_can_be_told_apart() -> None:
 
 def test_text_before_and_after_a_figure_stays_apart() -> None:
     figure = Figure({"image/svg+xml": "<svg/>"}, "words")
-    outputs = [Stream("stdout", "a"), Stream("stdout", "b"), figure, Stream("stdout", "c")]
+    outputs: list[Output] = [Stream("stdout", "a"), Stream("stdout", "b"), figure, Stream("stdout", "c")]
     assert list(collapse_streams(outputs)) == [Stream("stdout", "ab"), figure, Stream("stdout", "c")]
 
 
