@@ -307,7 +307,7 @@ def test_what_a_recording_printed_is_text_whatever_the_options_say(project: Path
     shown_there = block_tabs(project, 1)["Out · GPU"]
     assert shown_there.find("script") is None
     assert "<script>" in shown_there.get_text()
-    assert "a recording, made on another machine" in shown_there.get_text()
+    assert "a recording made on another machine" in shown_there.get_text()
 
 
 def test_html_among_the_recordings_is_not_shown_however_it_came_there(project: Path, sent: Path) -> None:

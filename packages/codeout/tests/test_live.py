@@ -244,7 +244,7 @@ def test_an_error_shows_in_its_place_with_the_last_good_output_and_an_edit_mends
     html = state(server, "docs/first.md s 2")
     assert "ZeroDivisionError: division by zero" in html
     assert re.search(r"ERROR +- +docs/first\.md:\d+: ZeroDivisionError", server.log.read_text()), "the log says so, too"
-    last = html.partition("The last good output, of ")[2]
+    last = html.partition("Last successful output, from ")[2]
     assert "step 14</code>" in last
     (tmp_path / "docs" / "first.md").write_text(PAGE.replace("0.2", "0"))
     until(lambda: "codeout-error" not in (html := state(server, "docs/first.md s 2")) and "step 14" in html)

@@ -11,7 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from codeout import Run, Source, Stream
-from codeout.render.overview import Row, facts, sentence, table
+from codeout.render.overview import Row, facts, placeholder_notice, sentence, table
 from helpers import PROVENANCE, block
 from small_sites import CONFIG, build
 
@@ -43,20 +43,27 @@ def test_the_table_has_every_block_with_its_facts_and_a_bar() -> None:
     assert [cut["style"] for cut in soup.select(".codeout-bar span")][:2] == ["flex-grow: 3.0000", "flex-grow: 1.0000"]
 
 
+def test_a_page_with_results_from_placeholder_data_says_so() -> None:
+    cifar, weights = Source("CIFAR-10", "placeholder", "drawings"), Source("weights", "mirror", "a copy")
+    runs = [run(1, sources=(cifar, weights)), run(1, sources=(cifar,)), run(1, sources=(weights,))]
+    assert placeholder_notice(runs) == ("Some results on this page come from placeholder data: CIFAR-10: drawings.")
+    assert placeholder_notice(runs[2:]) == ""
+
+
 def test_the_facts_name_data_and_what_stands_in() -> None:
     sources = (Source("cifar", "mirror", "a copy"), Source("weights", "placeholder", "random"))
     said = BeautifulSoup(facts([Row("P", "", block("a"), run(1, sources=sources), 0)]), "html.parser").get_text(" ")
     assert "Data cifar: a copy" in said
-    assert "Not the real thing weights: random" in said
+    assert "Placeholder data weights: random" in said
 
 
 def test_the_facts_name_what_did_not_run_on_a_gpu() -> None:
     here, there = block("a", session="train"), run(1, device="NVIDIA T4")
     rows = [Row("P", "", here, run(1), 0), Row("Q", "", block("b", session="other"), run(1), 0)]
-    words = "Not run P, on a GPU: this machine has none, and nobody has recorded this code"
+    words = "Not run P, on a GPU: this machine has none, and no recording of this code exists"
     assert words in BeautifulSoup(facts(rows, ["tr*"]), "html.parser").get_text(" ")
     assert "Not run" not in facts(rows)
-    assert "Not run" not in facts([*rows, Row("P", "", here, there, 0, recorded=True)], ["tr*"])
+    assert "Not run" not in facts([*rows, Row("P", "", here, there, 0, is_recording=True)], ["tr*"])
 
 
 def test_what_is_taken_away_lies_beside_its_page(tmp_path: Path) -> None:

@@ -9,15 +9,17 @@ from xml.etree import ElementTree
 import pytest
 
 from codeout import Error, Figure, Output, Run, Source, Stream, Value
+from codeout.model.prose import PageValue
 from codeout.render.html import Renderer
 from codeout.render.svg import inline_svg
+from codeout.render.values import render_value
 from helpers import PROVENANCE
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{}</svg>'
 
 
 def html(*outputs: Output) -> str:
-    return Renderer(markdown=lambda text: f"<md>{text}</md>").run(Run(outputs, PROVENANCE), "out-1")
+    return Renderer(markdown=lambda text: f"<md>{text}</md>").render_run(Run(outputs, PROVENANCE), "out-1")
 
 
 @pytest.mark.parametrize(
@@ -64,10 +66,10 @@ def test_the_run_line_tells_device_version_seconds_and_when_opened_the_rest() ->
 
 def test_a_stand_in_is_told_above_the_output() -> None:
     run = Run((Stream("stdout", "a"),), replace(PROVENANCE, sources=(Source("D", "placeholder", "drawn"),)))
-    shown = Renderer(markdown=str).run(run, "out-1")
-    assert shown.index("not the real thing here") < shown.index("<code>a</code>")
-    assert "D: placeholder</summary>" in shown
-    assert "not the real thing" not in html(Stream("stdout", "a"))
+    shown = Renderer(markdown=str).render_run(run, "out-1")
+    assert shown.index("D is placeholder data:") < shown.index("<code>a</code>")
+    assert "D: placeholder data</summary>" in shown
+    assert "placeholder data" not in html(Stream("stdout", "a"))
 
 
 def test_pictures_of_a_page_share_no_id() -> None:
@@ -102,6 +104,21 @@ def test_a_long_text_is_folded_and_a_short_one_is_not() -> None:
 
 
 def test_the_run_line_names_the_code() -> None:
-    assert "<dt>Code</dt><dd>0123456789ab</dd>" in Renderer(str).run(
+    assert "<dt>Code</dt><dd>0123456789ab</dd>" in Renderer(str).render_run(
         Run((Stream("stdout", "x"),), replace(PROVENANCE, code="0123456789ab")), "n"
     )
+
+
+def test_a_value_in_prose_is_text_and_not_markup() -> None:
+    assert render_value(PageValue("<b>x</b>"), "") == '<span class="codeout-named">&lt;b&gt;x&lt;/b&gt;</span>'
+    assert render_value(PageValue(0.9321), ".1%") == '<span class="codeout-named">93.2%</span>'
+
+
+def test_a_value_from_placeholder_data_is_marked_in_text_and_in_its_title() -> None:
+    value = PageValue(0.9321, (Source("CIFAR-10", "placeholder", '12 "drawings"'),))
+    element = ElementTree.fromstring(render_value(value, ".1%"))
+    assert "".join(element.itertext()) == "93.2% (placeholder data)", "without a stylesheet, and for a screen reader"
+    assert element.attrib == {
+        "class": "codeout-named codeout-placeholder-value",
+        "title": 'Computed from placeholder data: CIFAR-10: 12 "drawings"',
+    }

@@ -505,7 +505,7 @@ def test_an_expected_exception_is_an_output_and_its_absence_an_error(run: Runner
     (result, after) = run(block("x = 1\nint('a')", raises="ValueError"), "print(x)")
     assert result.error is not None and result.error.type == "ValueError"
     assert text(after) == "1\n"
-    with pytest.raises(BlockError, match="raised nothing, but the page expects ValueError"):
+    with pytest.raises(BlockError, match="no exception was raised; the page expects ValueError"):
         run(block("int('1')", raises="ValueError"))
     with pytest.raises(BlockError, match=r"KeyError: 'a' \(the page expects ValueError\)"):
         run(block("{}['a']", raises="ValueError"))

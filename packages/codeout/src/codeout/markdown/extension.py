@@ -184,7 +184,7 @@ def _each_device(block: Block, seen: BlockState, name: str, own: str, arguments:
 def _recorded(block: Block, run: Run, name: str, arguments: dict[str, Any]) -> str:
     """Return the HTML of a recording. What it printed is text, whatever the options say: it comes from elsewhere."""
     renderer = Renderer(markdown=MarkdownConverter(arguments["md"], update_toc=False).convert)
-    return renderer.run(run, name, str(block.origin), recorded=True)
+    return renderer.render_run(run, name, str(block.origin), is_recording=True)
 
 
 def _one(arguments: dict[str, Any]) -> str:
@@ -230,13 +230,13 @@ def _shown(block: Block, seen: BlockState, name: str, arguments: dict[str, Any])
     if run is None and seen.last and not seen.last.outputs:
         return ""  # it produced nothing last time, and most likely will again: plain code meanwhile
     if run is None:
-        return renderer.waiting(seen.last, name, str(block.origin))
+        return renderer.render_queued(seen.last, name, str(block.origin))
     if _plain(run) and (arguments["html"] or arguments["result"]):
         text = "".join(_text(output) for output in run.outputs)
         if arguments["html"]:
             return text
         return _highlighted(text, arguments["result"], arguments["md"]) if text else ""
-    return renderer.run(run, name, str(block.origin), seen.last)
+    return renderer.render_run(run, name, str(block.origin), seen.last)
 
 
 def _console(run: Run, arguments: dict[str, Any]) -> str:

@@ -78,7 +78,7 @@ class EventStream:
                     {"key": seen.key, "words": status.describe(time.monotonic()), "text": status.rendered_text()},
                 )
             else:
-                words = f"Waits for block {status.block} of {status.blocks}" if status else "Waits for its turn"
+                words = f"Queued; block {status.block} of {status.blocks} is running" if status else "Queued"
                 yield seen.name, {"key": seen.key, "words": words, "text": ""}
 
     def _html(self, seen: BlockState, show: Show) -> str:

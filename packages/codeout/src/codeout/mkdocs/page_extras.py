@@ -42,10 +42,10 @@ class PageExtras:
         if ran:
             links = "".join(f" · {link}" for link in (*self._downloads(page, ran), *self._elsewhere(page)))
             output = re.sub(r'(?<=<p class="codeout-sentence">)[^<]*', lambda match: match[0] + links, output, count=1)
-        if overview.HERE in output:
+        if overview.MARKER in output:
             rows = list(self._rows(page))
             facts = overview.facts(rows, self.site.engine.config.gpu)
-            output = output.replace(overview.HERE, facts + overview.table(rows))
+            output = output.replace(overview.MARKER, facts + overview.table(rows))
         if TRIALS in output:
             from codeout.publish import compat as trials  # here, so that a build with no such page is quick
 

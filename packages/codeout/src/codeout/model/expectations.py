@@ -1,4 +1,4 @@
-"""What a page expects of a block, and what is said when the block does otherwise."""
+"""Whether a block did what its page expects, and the error message or output if it did not."""
 
 from __future__ import annotations
 
@@ -9,35 +9,49 @@ from codeout.model.blocks import Block
 from codeout.model.outputs import Error, Run
 
 
-def unexpected(block: Block, run: Run) -> bool:
-    """Return whether a block raised what its page does not expect."""
+def has_unexpected_error(block: Block, run: Run) -> bool:
+    """Return whether a block raised an exception that its page does not expect."""
     return run.error is not None and not run.error.is_a(block.raises)
 
 
-def skipped(run: Run, failed: Block) -> Run:
-    """Return what stands for the run of a block below one that failed."""
-    words = f"Did not run: the block at {failed} failed."
-    return replace(run, outputs=(Error("Skipped", words, words, None),))
+def is_missing_error(block: Block, run: Run) -> bool:
+    """Return whether a block did not raise although its page expects an exception."""
+    return run.error is None and bool(block.raises)
 
 
-def with_absence(block: Block, run: Run) -> Run:
-    """Return a run that shows that an expected exception did not come, if it did not."""
-    if run.error is not None or not block.raises:
-        return run
-    words = f"{block}: raised nothing, but the page expects {block.raises}"
-    return replace(run, outputs=(*run.outputs, Error("BlockError", words, words, None)))
-
-
-def check(block: Block, run: Run) -> None:
-    """Raise if a block raised what its page does not expect, or did not raise what it does.
+def check_expectation(block: Block, run: Run) -> None:
+    """Check that a block raised the exception that its page expects, and no other.
 
     Raises:
-        BlockError: with the page and line, the snippet and line, and the traceback.
+        BlockError: it did not; the message has the line of the page, that of the snippet, and the traceback.
     """
+    if is_missing_error(block, run):
+        raise BlockError(_missing_error_message(block))
     error = run.error
-    if error is None and block.raises:
-        raise BlockError(f"{block}: raised nothing, but the page expects {block.raises}")
-    if error is not None and not error.is_a(block.raises):
+    if error is not None and has_unexpected_error(block, run):
         expected = f" (the page expects {block.raises})" if block.raises else ""
-        where = block.line(error.line)
-        raise BlockError(f"{where}: {error.type}: {error.message}{expected}\n{error.traceback}".rstrip())
+        location = block.line(error.line)
+        raise BlockError(f"{location}: {error.type}: {error.message}{expected}\n{error.traceback}".rstrip())
+
+
+def with_missing_error(block: Block, run: Run) -> Run:
+    """Return a run that shows an error if an expected exception was not raised; else the run itself."""
+    if not is_missing_error(block, run):
+        return run
+    message = _missing_error_message(block)
+    return replace(run, outputs=(*run.outputs, Error("BlockError", message, message, None)))
+
+
+def skipped_run(run: Run, failed: Block) -> Run:
+    """Return the run of a block that was skipped because one above it failed.
+
+    Args:
+        run: provides the provenance.
+        failed: the block above.
+    """
+    message = f"Did not run: the block at {failed} failed."
+    return replace(run, outputs=(Error("Skipped", message, message, None),))
+
+
+def _missing_error_message(block: Block) -> str:
+    return f"{block}: no exception was raised; the page expects {block.raises}"

@@ -18,7 +18,7 @@ from codeout.cache.store import IMAGES, MEMO, TIMES, Entry, RunStore
 from codeout.compare.svg import Refused
 from codeout.compare.untrusted import safe
 from codeout.model.blocks import Block
-from codeout.model.expectations import unexpected
+from codeout.model.expectations import has_unexpected_error
 from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Source, Stream, Value, to_json
 
 LARGEST = 4_000_000  # bytes of a file
@@ -133,7 +133,7 @@ class Check:
             raise Refused("is not whole, or refers to a picture that is not the one it names")
         if len(run.outputs) > OUTPUTS:
             raise Refused(f"has more than {OUTPUTS:,} outputs")
-        if unexpected(block.block, run) or (block.block.raises and run.error is None):
+        if has_unexpected_error(block.block, run) or (block.block.raises and run.error is None):
             raise Refused("ended otherwise than its page expects")
         try:
             json.dumps(to_json(run), ensure_ascii=False).encode()

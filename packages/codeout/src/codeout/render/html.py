@@ -1,4 +1,4 @@
-"""Outputs to HTML. Text can't become HTML of the page: only what came as a MIME type that says so is let through."""
+"""Convert runs to HTML. Text never becomes markup of the page: only a MIME type that says so is let through."""
 
 from __future__ import annotations
 
@@ -13,141 +13,158 @@ from codeout.render.svg import inline_svg
 
 RICH = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "image/gif", "text/markdown", "text/latex")
 
-FOLD = 40  # lines of text above which some are folded away
-SHOWN = 30  # lines that are shown then
+MAX_LINES = 40
+"""Lines of text above which a part of them is folded away."""
 
-Markdown = Callable[[str], str]  # Markdown text → HTML
+UNFOLDED_LINES = 30
+"""Lines that remain visible then."""
+
+MarkdownConverter = Callable[[str], str]
+"""Markdown text → HTML."""
 
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """Makes the HTML of an Out tab."""
+    """Converts runs to the HTML of an Out tab."""
 
-    markdown: Markdown
+    markdown: MarkdownConverter
+    """Converts Markdown and LaTeX outputs of the site's own runs."""
 
-    def run(self, run: Run, name: str, origin: str = "", last: Run | None = None, *, recorded: bool = False) -> str:
-        """Return the HTML of a run; empty if it produced nothing.
+    def render_run(
+        self, run: Run, block_id: str, origin: str = "", last: Run | None = None, *, is_recording: bool = False
+    ) -> str:
+        """Return the HTML of a run; empty if it has no output.
 
         Args:
             run: the run.
-            name: unique in the page; ids in pictures begin with it.
-            origin: `path:line` of the code, for whoever looks at the page's source.
-            last: the last good run, if this one is not.
-            recorded: whether it is a recording, and not from the site's own store.
+            block_id: unique in the page; ids inside of pictures begin with it.
+            origin: `path:line` of the code, for whoever reads the source of the page.
+            last: the last successful run, if this one failed.
+            is_recording: whether the run comes from another machine, not from this site's build cache.
         """
         if not run.outputs:
             return ""
-        parts = [*self._outputs(run, name), _told(run.provenance, recorded=recorded)]
+        parts = [*self._outputs(run, block_id), _run_line(run.provenance, is_recording=is_recording)]
         if last and last.outputs:
-            summary = f"<summary>The last good output, of {_date(last.provenance)}</summary>"
-            parts.append(
-                f'<details class="codeout-before">{summary}{"".join(self._outputs(last, name + "-before"))}</details>'
-            )
-        return _division("codeout", origin, parts)
+            summary = f"<summary>Last successful output, from {_date_text(last.provenance)}</summary>"
+            outputs = "".join(self._outputs(last, f"{block_id}-before"))
+            parts.append(f'<details class="codeout-before">{summary}{outputs}</details>')
+        return _container("codeout", origin, parts)
 
-    def waiting(self, last: Run | None, name: str, origin: str = "") -> str:
-        """Return the HTML of a block that has not run yet: room for its progress, above the last good output."""
-        parts = [
-            '<p class="codeout-progress" role="status">Waits for its turn</p><pre class="codeout-said" hidden></pre>'
-        ]
+    def render_queued(self, last: Run | None, block_id: str, origin: str = "") -> str:
+        """Return the HTML of a block that has not run yet: its progress, above its last successful output."""
+        parts = ['<p class="codeout-progress" role="status">Queued</p><pre class="codeout-said" hidden></pre>']
         if last and last.outputs:
-            parts.append(f'<div class="codeout-stale">{"".join(self._outputs(last, name))}</div>')
-        return _division("codeout codeout-waiting", origin, parts)
+            parts.append(f'<div class="codeout-stale">{"".join(self._outputs(last, block_id))}</div>')
+        return _container("codeout codeout-waiting", origin, parts)
 
-    def _outputs(self, run: Run, name: str) -> Iterator[str]:
-        yield from (self._warning(source) for source in run.provenance.sources if source.placeholder)
-        for number, (is_text, outputs) in enumerate(groupby(run.outputs, lambda output: isinstance(output, Stream))):
-            if is_text:
-                yield _streams((output for output in outputs if isinstance(output, Stream)), f"{name}-{number}")
+    def _outputs(self, run: Run, block_id: str) -> Iterator[str]:
+        yield from (_placeholder_warning(source) for source in run.provenance.sources if source.placeholder)
+        groups = groupby(run.outputs, lambda output: isinstance(output, Stream))
+        for number, (is_stream, outputs) in enumerate(groups):
+            if is_stream:
+                yield _streams((output for output in outputs if isinstance(output, Stream)), f"{block_id}-{number}")
             else:
-                yield from (self._output(output, f"{name}-{number}-{i}") for i, output in enumerate(outputs))
+                yield from (self._output(output, f"{block_id}-{number}-{i}") for i, output in enumerate(outputs))
 
-    def _output(self, output: Output, name: str) -> str:
+    def _output(self, output: Output, output_id: str) -> str:
         match output:
             case Figure(data, alt):
-                return f'<figure class="codeout-figure">{self._bundle(data, name, alt)}</figure>'
+                return f'<figure class="codeout-figure">{self._bundle(data, output_id, alt)}</figure>'
             case Value(data):
-                return f'<div class="codeout-value">{self._bundle(data, name, "")}</div>'
+                return f'<div class="codeout-value">{self._bundle(data, output_id, "")}</div>'
             case Error(_, _, traceback, _):
-                return _box(escape(traceback.rstrip()), name, "codeout-error")
+                return _text_box(escape(traceback.rstrip()), output_id, "codeout-error")
             case Stream():
-                return _streams([output], name)
+                return _streams([output], output_id)
 
-    def _bundle(self, data: Mapping[str, str], name: str, alt: str) -> str:
+    def _bundle(self, data: Mapping[str, str], output_id: str, alt: str) -> str:
+        """Return the HTML of the richest type in a MIME bundle."""
         mime = next((mime for mime in RICH if mime in data), "text/plain")
-        part = data.get(mime, "")
+        content = data.get(mime, "")
         match mime:
             case "text/html":
-                return part
+                return content
             case "image/svg+xml":
-                return inline_svg(part, name, alt)
+                return inline_svg(content, output_id, alt)
             case "image/png" | "image/jpeg" | "image/gif":
-                words = escape(alt or data.get("text/plain", ""))
-                return f'<img src="data:{mime};base64,{part.strip()}" alt="{words}">'
+                alt_text = escape(alt or data.get("text/plain", ""))
+                return f'<img src="data:{mime};base64,{content.strip()}" alt="{alt_text}">'
             case "text/markdown":
-                return self.markdown(part)
+                return self.markdown(content)
             case "text/latex":
-                return self.markdown(_display(part))
-        return _box(escape(part), name)
-
-    @staticmethod
-    def _warning(source: Source) -> str:
-        words = f"<strong>{escape(source.name)} is not the real thing here:</strong> {escape(source.note)}"
-        return f'<p class="codeout-placeholder">{words}</p>'
+                return self.markdown(_display_math(content))
+        return _text_box(escape(content), output_id)
 
 
-def _division(kind: str, origin: str, parts: Iterable[str]) -> str:
-    return f'<div class="{kind}" data-origin="{escape(origin)}">{"".join(parts)}</div>'
+def _placeholder_warning(source: Source) -> str:
+    text = f"<strong>{escape(source.name)} is placeholder data:</strong> {escape(source.note)}"
+    return f'<p class="codeout-placeholder">{text}</p>'
 
 
-def _streams(streams: Iterable[Stream], name: str) -> str:
-    """Return text; most of a long one is folded away."""
+def _container(css_class: str, origin: str, parts: Iterable[str]) -> str:
+    return f'<div class="{css_class}" data-origin="{escape(origin)}">{"".join(parts)}</div>'
+
+
+def _streams(streams: Iterable[Stream], output_id: str) -> str:
+    """Return the HTML of text; most of a long one is folded away."""
     lines = [(stream.name, line) for stream in streams for line in stream.text.splitlines(keepends=True)]
-    if len(lines) <= FOLD:
-        return _text_box(lines, name)
-    rest = f"<summary>Show all {len(lines)} lines</summary>{_text_box(lines[SHOWN:], f'{name}-rest')}"
-    return f'{_text_box(lines[:SHOWN], name)}<details class="codeout-rest">{rest}</details>'
+    if len(lines) <= MAX_LINES:
+        return _stream_box(lines, output_id)
+    folded = f"<summary>Show all {len(lines)} lines</summary>{_stream_box(lines[UNFOLDED_LINES:], f'{output_id}-rest')}"
+    return f'{_stream_box(lines[:UNFOLDED_LINES], output_id)}<details class="codeout-rest">{folded}</details>'
 
 
-def _text_box(lines: Sequence[tuple[str, str]], name: str) -> str:
+def _stream_box(lines: Sequence[tuple[str, str]], output_id: str) -> str:
+    """Return the HTML of lines; those of stderr are marked, and lines without brackets may wrap."""
     parts = []
     for channel, group in groupby(lines, lambda line: line[0]):
         text = escape("".join(line for _, line in group))
         parts.append(text if channel == "stdout" else f'<span class="codeout-stderr">{text}</span>')
-    kind = "codeout-stream" if any("[" in line for _, line in lines) else "codeout-stream codeout-words"
-    return _box("".join(parts).rstrip(), name, kind)
+    has_brackets = any("[" in line for _, line in lines)
+    css_class = "codeout-stream" if has_brackets else "codeout-stream codeout-words"
+    return _text_box("".join(parts).rstrip(), output_id, css_class)
 
 
-def _box(html: str, name: str, kind: str = "") -> str:
-    """Return text in a box; with a name, so that what copies it does not take it for another one."""
-    return f'<div class="{f"highlight {kind}".strip()}"><pre id="{name}-text"><code>{html}</code></pre></div>'
+def _text_box(html: str, output_id: str, css_class: str = "") -> str:
+    """Return text in a box whose id keeps a copy button from taking it for another box."""
+    classes = f"highlight {css_class}".strip()
+    return f'<div class="{classes}"><pre id="{output_id}-text"><code>{html}</code></pre></div>'
 
 
-def _told(provenance: Provenance, *, recorded: bool) -> str:
-    """Return the run line: where, with what and how long a block ran; opened, more of that."""
+def _run_line(provenance: Provenance, *, is_recording: bool) -> str:
+    """Return the line under an output: device, version and time; more facts when opened."""
     brief = [provenance.device, *(f"{name} {version}" for name, version in provenance.packages[:1])]
     brief.append(time_text(provenance.seconds))
-    brief += [f"{source.name}: {_brief(source)}" for source in provenance.sources]
-    facts = [("Ran", _date(provenance)), ("Python", provenance.python)]
+    brief += [f"{source.name}: {_brief_note(source)}" for source in provenance.sources]
+    facts = [("Ran", _date_text(provenance)), ("Python", provenance.python)]
     facts += [(name, version) for name, version in provenance.packages]
-    facts += [(source.name, source.note) for source in provenance.sources]
+    facts += [(source.name, _full_note(source)) for source in provenance.sources]
     facts += [("Code", provenance.code)] if provenance.code else []
-    facts += [("From", "a recording, made on another machine" if recorded else "the store of this site's own builds")]
+    facts += [("From", "a recording made on another machine" if is_recording else "this site's build cache")]
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(fact)}</dd>" for name, fact in facts)
     summary = f"<summary>{escape(' · '.join(brief))}</summary>"
     return f'<details class="codeout-run" data-search-exclude>{summary}<dl>{rows}</dl></details>'
 
 
-def _date(provenance: Provenance) -> str:
+def _date_text(provenance: Provenance) -> str:
     return provenance.date.replace("T", " ").replace("+00:00", " UTC")
 
 
-def _brief(source: Source) -> str:
-    return source.kind if source.placeholder else re.split("[:;,] ", source.note)[0]
+def _brief_note(source: Source) -> str:
+    return "placeholder data" if source.placeholder else re.split("[:;,] ", source.note)[0]
+
+
+def _full_note(source: Source) -> str:
+    return f"placeholder data; {source.note}" if source.placeholder else source.note
 
 
 def time_text(seconds: float) -> str:
-    """Return a time as a person says it."""
+    """Return a duration as people write it.
+
+    >>> time_text(0.003), time_text(1.25), time_text(75)
+    ('3 ms', '1.2 s', '1 min 15 s')
+    """
     if seconds < 0.0995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
@@ -155,6 +172,6 @@ def time_text(seconds: float) -> str:
     return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
-def _display(latex: str) -> str:
+def _display_math(latex: str) -> str:
     bare = latex.strip().removeprefix(r"$\displaystyle").strip("$").strip()
     return f"$$\n{bare}\n$$"

@@ -1,12 +1,12 @@
-"""How the outputs of a page, and of a whole site, were made: in a sentence, and as a table with a picture.
+"""Describe how the outputs of a page and of a whole site were computed: a sentence, a list of facts, a table.
 
-Values in, HTML out.
+Runs in; text or HTML out.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
@@ -14,121 +14,151 @@ from itertools import groupby
 from pathlib import PurePath
 
 from codeout.model.blocks import Block
-from codeout.model.outputs import Run
+from codeout.model.outputs import Provenance, Run
 from codeout.render.html import time_text
 
-HERE = '<div class="codeout-overview"></div>'  # what a page writes where the table belongs
+MARKER = '<div class="codeout-overview"></div>'
+"""What an author writes into a page where facts and table are to appear."""
+
+HEADINGS = ("Block", "Seconds", "Output", "Device", "Ran")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A block of the site, and its run."""
+    """A block of the site with one of its runs."""
 
-    page: str  # its title
-    url: str  # where the block is, relative to the page with the table
+    page: str
+    """Title of its page."""
+
+    url: str
+    """URL of the block, relative to the page with the table."""
+
     block: Block
+    """The block."""
+
     run: Run
-    size: int  # characters of its output
-    recorded: bool = False  # on another device, and shown beside the run of this build
+    """The run."""
+
+    size: int
+    """Number of characters of its output."""
+
+    is_recording: bool = False
+    """Whether it comes from another device, and is shown next to the run of this build."""
 
 
-def sentence(runs: Sequence[Run], beside: Sequence[Run] = ()) -> str:
-    """Return in a sentence how the blocks of a page ran; empty if it has none.
+def sentence(runs: Sequence[Run], recordings: Sequence[Run] = ()) -> str:
+    """Return how the blocks of a page ran, in a sentence of plain text; empty if the page has none.
 
     Args:
-        runs: of its blocks.
-        beside: recordings on other devices that are shown with them.
+        runs: the runs of its blocks.
+        recordings: the runs from other devices that the page shows as well.
     """
     if not runs:
         return ""
-    told = [run.provenance for run in runs]
-    seconds = time_text(sum(each.seconds for each in told))
-    packages = _each(f"{name} {version}" for each in told for name, version in each.packages[:1])
-    days = sorted({each.date.partition("T")[0] for each in told})
-    when = _day(days[-1]) if len(days) == 1 else f"{_day(days[0])} to {_day(days[-1])}"
-    blocks = "1 block" if len(runs) == 1 else f"{len(runs)} blocks"
-    also = "".join(f"; {n} of them also on {device}" for device, n in Counter(_devices(beside)).items())
-    return (
-        ", ".join(part for part in (f"{blocks} ran in {seconds} on {_each(_devices(runs))}", packages, when) if part)
-        + also
-    )
+    provenances = [run.provenance for run in runs]
+    count = "1 block" if len(runs) == 1 else f"{len(runs)} blocks"
+    seconds = time_text(sum(each.seconds for each in provenances))
+    packages = _enumerate(f"{name} {version}" for each in provenances for name, version in each.packages[:1])
+    facts = [f"{count} ran in {seconds} on {_enumerate(_devices(runs))}", packages, _period(provenances)]
+    also = [f"; {n} of them also on {device}" for device, n in Counter(_devices(recordings)).items()]
+    return ", ".join(filter(None, facts)) + "".join(also)
+
+
+def placeholder_notice(runs: Sequence[Run]) -> str:
+    """Return which placeholder data the outputs of a page come from, in plain text; empty if they come from none.
+
+    Args:
+        runs: the runs of its blocks.
+    """
+    sources = [source for run in runs for source in run.provenance.sources if source.placeholder]
+    notes = dict.fromkeys(f"{source.name}: {source.note}" for source in sources)
+    return f"Some results on this page come from placeholder data: {'; '.join(notes)}." if notes else ""
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return every block of a site with its time, device, age and size; above it the same as a picture."""
-    parts = [_picture(rows), "<table><thead><tr>"]
-    heads = ("Block", "Seconds", "Output", "Device", "Ran")
-    parts += [f"<th>{head}</th>" for head in heads] + ["</tr></thead>"]
+    """Return a table of all blocks with time, size, device and age, below a bar chart of their times."""
+    headings = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
+    parts = [_bar_chart(rows), f"<table><thead><tr>{headings}</tr></thead>"]
     for page, group in groupby(rows, lambda row: row.page):
-        own = list(group)
-        parts.append(f'<tbody><tr><th colspan="{len(heads)}" scope="rowgroup">{escape(page)}</th></tr>')
-        parts += [_row(row) for row in own] + ["</tbody>"]
+        title = f'<tr><th colspan="{len(HEADINGS)}" scope="rowgroup">{escape(page)}</th></tr>'
+        parts.append(f"<tbody>{title}{''.join(map(_table_row, group))}</tbody>")
     return f'<div class="codeout-overview">{"".join(parts)}</table></div>'
 
 
-def _row(row: Row) -> str:
-    told = row.run.provenance
-    when = f'<time datetime="{escape(told.date)}">{_day(told.date)}</time>'
-    cells = (f"{told.seconds:.3f}", f"{row.size / 1000:.1f} kB", escape(told.device), when)
+def _table_row(row: Row) -> str:
+    provenance = row.run.provenance
+    when = f'<time datetime="{escape(provenance.date)}">{_day(provenance.date)}</time>'
+    cells = (f"{provenance.seconds:.3f}", f"{row.size / 1000:.1f} kB", escape(provenance.device), when)
     origin = row.block.origin
-    words = f"{PurePath(origin.path).name}:{origin.line}"
-    link = f'<a href="{escape(row.url)}" title="{escape(str(origin))}">{escape(words)}</a>'
+    text = escape(f"{PurePath(origin.path).name}:{origin.line}")
+    link = f'<a href="{escape(row.url)}" title="{escape(str(origin))}">{text}</a>'
     return f"<tr><td>{link}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def _picture(rows: Sequence[Row]) -> str:
-    """Return a bar for each page, as long as its blocks took, cut into them."""
-    here = [row for row in rows if not row.recorded]
-    pages = {page: list(group) for page, group in groupby(here, lambda row: row.page)}
-    totals = {page: sum(row.run.provenance.seconds for row in own) for page, own in pages.items()}
-    most = max(totals.values(), default=0) or 1.0
+def _bar_chart(rows: Sequence[Row]) -> str:
+    """Return a bar for each page, as long as its blocks took, divided into blocks."""
+    rows_here = [row for row in rows if not row.is_recording]
+    pages = {page: list(group) for page, group in groupby(rows_here, lambda row: row.page)}
+    totals = {page: sum(row.run.provenance.seconds for row in group) for page, group in pages.items()}
+    longest = max(totals.values(), default=0) or 1.0
     bars = []
-    for page, own in pages.items():
-        cuts = "".join(
-            f'<span style="flex-grow: {row.run.provenance.seconds:.4f}" title="{escape(str(row.block.origin))}: '
-            f'{time_text(row.run.provenance.seconds)}"></span>'
-            for row in own
-        )
-        share = f"{100 * totals[page] / most:.2f}%"
-        words = f"{escape(page)}, {time_text(totals[page])}"
-        bars.append(f'<dt>{words}</dt><dd><div class="codeout-bar" style="width: {share}">{cuts}</div></dd>')
+    for page, group in pages.items():
+        segments = "".join(map(_bar_segment, group))
+        label = f"{escape(page)}, {time_text(totals[page])}"
+        bar = f'<div class="codeout-bar" style="width: {100 * totals[page] / longest:.2f}%">{segments}</div>'
+        bars.append(f"<dt>{label}</dt><dd>{bar}</dd>")
     return f'<dl class="codeout-bars">{"".join(bars)}</dl>'
 
 
+def _bar_segment(row: Row) -> str:
+    seconds = row.run.provenance.seconds
+    title = f"{escape(str(row.block.origin))}: {time_text(seconds)}"
+    return f'<span style="flex-grow: {seconds:.4f}" title="{title}"></span>'
+
+
 def facts(rows: Sequence[Row], gpu: Sequence[str] = ()) -> str:
-    """Return the machines, the versions and the data of a site's runs, what stands in for others, and what did not run.
+    """Return the devices, versions and data behind a site's outputs, and which GPU sessions have not run on one.
 
     Args:
         rows: the blocks of the site.
-        gpu: patterns of sessions that use a GPU, where there is one.
+        gpu: the setting `gpu`.
     """
-    told = [row.run.provenance for row in rows]
-    found: dict[str, dict[str, None]] = {}
-    for each in told:
-        found.setdefault("Device", {})[each.device] = None
-        found.setdefault("Python", {})[each.python] = None
-        for name, version in each.packages:
-            found.setdefault(name, {})[version] = None
-        for source in each.sources:
-            kind = "Not the real thing" if source.placeholder else "Data"
-            found.setdefault(kind, {})[f"{source.name}: {source.note}"] = None
-    for page in _without_gpu(rows, gpu):
-        found.setdefault("Not run", {})[
-            f"{page}, on a GPU: this machine has none, and nobody has recorded this code"
-        ] = None
-    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape('; '.join(values))}</dd>" for name, values in found.items())
+    values: dict[str, dict[str, None]] = {}  # a dict in place of a set keeps the order
+    for row in rows:
+        provenance = row.run.provenance
+        values.setdefault("Device", {})[provenance.device] = None
+        values.setdefault("Python", {})[provenance.python] = None
+        for name, version in provenance.packages:
+            values.setdefault(name, {})[version] = None
+        for source in provenance.sources:
+            kind = "Placeholder data" if source.placeholder else "Data"
+            values.setdefault(kind, {})[f"{source.name}: {source.note}"] = None
+    for page in _pages_without_gpu(rows, gpu):
+        reason = f"{page}, on a GPU: this machine has none, and no recording of this code exists"
+        values.setdefault("Not run", {})[reason] = None
+    return _definition_list(values)
+
+
+def _definition_list(values: Mapping[str, Iterable[str]]) -> str:
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape('; '.join(texts))}</dd>" for name, texts in values.items())
     return f'<dl class="codeout-facts">{items}</dl>'
 
 
-def _without_gpu(rows: Sequence[Row], gpu: Sequence[str]) -> list[str]:
-    """Return the titles of pages with sessions that use a GPU, and that have not run on one."""
-    wanted = [row for row in rows if row.block.matches(gpu)]
-    ran = {(row.page, row.block.session) for row in wanted if row.run.provenance.device != "CPU"}
-    return list(dict.fromkeys(row.page for row in wanted if (row.page, row.block.session) not in ran))
+def _pages_without_gpu(rows: Sequence[Row], gpu: Sequence[str]) -> list[str]:
+    """Return the titles of the pages with sessions that use a GPU but have not run on one."""
+    gpu_rows = [row for row in rows if row.block.matches(gpu)]
+    ran = {(row.page, row.block.session) for row in gpu_rows if row.run.provenance.device != "CPU"}
+    return list(dict.fromkeys(row.page for row in gpu_rows if (row.page, row.block.session) not in ran))
 
 
 def _devices(runs: Sequence[Run]) -> list[str]:
     return [run.provenance.device for run in runs]
+
+
+def _period(provenances: Sequence[Provenance]) -> str:
+    """Return the day, or the first and the last day, on which blocks ran."""
+    days = sorted({each.date.partition("T")[0] for each in provenances})
+    return _day(days[0]) if len(days) == 1 else f"{_day(days[0])} to {_day(days[-1])}"
 
 
 def _day(date: str) -> str:
@@ -136,5 +166,5 @@ def _day(date: str) -> str:
     return f"{when.day} {when:%b %Y}"
 
 
-def _each(words: Iterable[str]) -> str:
-    return " and ".join(dict.fromkeys(words))
+def _enumerate(items: Iterable[str]) -> str:
+    return " and ".join(dict.fromkeys(items))

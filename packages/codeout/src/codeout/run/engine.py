@@ -23,7 +23,7 @@ from codeout.cache.store import RunStore
 from codeout.config import Config
 from codeout.errors import BlockError, CodeoutError, PageError
 from codeout.model.blocks import Block, by_page, session_name, sessions
-from codeout.model.expectations import check, with_absence
+from codeout.model.expectations import check_expectation, with_missing_error
 from codeout.model.outputs import Run
 from codeout.run.job import Interrupted, Job
 from codeout.run.progress import show_progress
@@ -159,9 +159,9 @@ class Engine:
             BlockError: a block raised what its page does not expect, or did not raise what it does.
         """
         if self.config.errors == "show":
-            return [with_absence(block, run) for block, run in zip(session, runs, strict=True)]
+            return [with_missing_error(block, run) for block, run in zip(session, runs, strict=True)]
         for block, run in zip(session, runs, strict=True):
-            check(block, run)
+            check_expectation(block, run)
         return list(runs)
 
     def stored(self, block: Block, key: Key) -> Run | None:

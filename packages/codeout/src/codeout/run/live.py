@@ -14,7 +14,7 @@ from threading import Lock
 from codeout.cache.keys import Key, KeyInputs
 from codeout.errors import BlockError
 from codeout.model.blocks import Block, block_name, by_page, session_name, sessions
-from codeout.model.expectations import check, unexpected, with_absence
+from codeout.model.expectations import check_expectation, has_unexpected_error, with_missing_error
 from codeout.model.outputs import Error, Provenance, Run
 from codeout.run.engine import BlockState, CachedSession, Engine
 from codeout.run.job import Job, unchanged
@@ -151,14 +151,14 @@ class LiveSessions:
         with self._lock:
             if number < len(session.blocks):
                 session.runs[number] = run
-                if not unexpected(session.blocks[number], run):
+                if not has_unexpected_error(session.blocks[number], run):
                     self._last().add(block_name(session.blocks, number + 1), session.recipes[number], run)
 
     @staticmethod
     def _tell(block: Block, run: Run) -> None:
         """Say in the log what a block did that its page does not expect: who writes may not look at that page."""
         try:
-            check(block, run)
+            check_expectation(block, run)
         except BlockError as problem:
             if run.error is None or run.error.type != "Skipped":
                 log.error("%s", problem)
@@ -171,10 +171,10 @@ class LiveSessions:
 
     def _one(self, session: Sequence[Block], recipes: Sequence[KeyInputs], number: int, run: Run | None) -> BlockState:
         block, recipe, name = session[number], recipes[number], block_name(session, number + 1)
-        good = run is not None and not unexpected(block, run)
+        good = run is not None and not has_unexpected_error(block, run)
         last = None if good else self._last().find(name, recipe)
         beside = self.engine.beside(block, recipe.key, run) if run and good else ()
-        return BlockState(name, str(recipe.key), run and with_absence(block, run), last, beside)
+        return BlockState(name, str(recipe.key), run and with_missing_error(block, run), last, beside)
 
     def _last(self) -> _LastGoodRuns:
         if self._good is None:

@@ -16,7 +16,7 @@ from codeout.cache.store import RunStore, Time
 from codeout.config import Config
 from codeout.errors import BlockError
 from codeout.model.blocks import Block, Place, block_name, session_name
-from codeout.model.expectations import skipped, unexpected
+from codeout.model.expectations import has_unexpected_error, skipped_run
 from codeout.model.outputs import Error, Provenance, Run
 from codeout.run.job import Interrupted, Job
 from codeout.run.progress import MAX_TEXT, ProgressBoard, SessionProgress, log
@@ -126,8 +126,8 @@ class SessionRunner:
             modules = environment.digests(answer.modules, self.config)
             provenance = self._provenance(session, recipe, answer.seconds)
             run = Run(answer.outputs, provenance, str(block.origin), modules, answer.values, block.measured)
-            if unexpected(block, run):
-                rest = [run, *[skipped(run, block)] * (len(session) - number)]
+            if has_unexpected_error(block, run):
+                rest = [run, *[skipped_run(run, block)] * (len(session) - number)]
                 for place, each in enumerate(rest, start=number - 1):
                     work.told(place, each)
                 return rest
