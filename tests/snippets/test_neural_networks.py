@@ -18,8 +18,10 @@ class TestNeuralNetworks(PageTests, DiagramTests):
         "N7": ("steps_back", r"<MseLoss.*\n<Addmm.*\n<AccumulateGrad.*\n<ReluBackward0.*"),
         "N8": (
             "backprop",
-            r"conv1\.bias\.grad before backward\nNone\n"
-            rf"conv1\.bias\.grad after backward\ntensor\(\[\s*({NUMBER},?\s*){{6}}\]\)",
+            (
+                r"conv1\.bias\.grad before backward\nNone\n"
+                rf"conv1\.bias\.grad after backward\ntensor\(\[\s*({NUMBER},?\s*){{6}}\]\)"
+            ),
         ),
         "N9": ("update", None),
         "N10": ("optim", None),

@@ -47,9 +47,8 @@ def test_markdown_and_latex_that_came_as_such_are_converted() -> None:
 
 
 def test_stdout_and_stderr_share_a_box_in_order_and_can_be_told_apart() -> None:
-    found = re.search(
-        r"<code>(.*?)</code>", html(Stream("stdout", "a\n"), Stream("stderr", "b\n"), Stream("stdout", "c\n")), re.S
-    )
+    box = html(Stream("stdout", "a\n"), Stream("stderr", "b\n"), Stream("stdout", "c\n"))
+    found = re.search(r"<code>(.*?)</code>", box, re.DOTALL)
     assert found is not None
     assert found[1] == 'a\n<span class="codeout-stderr">b\n</span>c'
 

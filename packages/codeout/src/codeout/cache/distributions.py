@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-Versions = dict[str, str]
 from codeout.cache.files import write_atomically
+
+Versions = dict[str, str]
 
 
 @dataclass(slots=True)

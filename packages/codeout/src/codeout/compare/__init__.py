@@ -1,0 +1,1 @@
+"""Whether two runs are alike, and whether a run from elsewhere may be shown."""
