@@ -39,7 +39,7 @@ def states(capsys: pytest.CaptureFixture[str], *pages: str) -> list[str]:
     return [row["state"] for row in json.loads(capsys.readouterr().out)["blocks"]]
 
 
-def test_what_is_stale_is_said_and_run(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stale_blocks_are_listed_and_run(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert states(capsys) == ["stale"] * 3
     assert main(["run", "docs/first.md"]) == 0
     assert states(capsys) == ["hit", "hit", "stale"]
@@ -66,7 +66,7 @@ def test_status_says_how_a_session_resumes_after_an_edit(project: Path, capsys: 
         capsys.readouterr()
         assert main(["status", "--json"]) == 0
         found: dict[str, str] = json.loads(capsys.readouterr().out)["resumes"]
-        return {name: said.partition(":")[0] for name, said in found.items()}
+        return {name: mode.partition(":")[0] for name, mode in found.items()}
 
     first, second = resumes()
     assert resumes() == {first: "unknown", second: "unknown"}
@@ -78,7 +78,7 @@ def test_status_says_how_a_session_resumes_after_an_edit(project: Path, capsys: 
     assert resumes() == {first: "replay", second: "checkpoint"}
 
 
-def test_numbers_that_no_block_has_are_listed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_hard_coded_numbers_are_listed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = project / "docs" / "first.md"
     page.write_text(page.read_text() + "\nIt is 41, not 43.\n")
     assert main(["numbers"]) == 0
@@ -86,7 +86,7 @@ def test_numbers_that_no_block_has_are_listed(project: Path, capsys: pytest.Capt
     assert capsys.readouterr().out == f"docs/first.md:{lines}: 43: It is 41, not 43.\n"
 
 
-def test_diff_says_what_two_stores_differ_in(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_reports_what_two_caches_differ_in(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["run"])
     (project / ".codeout").rename(project / "before")
     main(["run"])
@@ -105,29 +105,30 @@ def test_diff_says_what_two_stores_differ_in(project: Path, capsys: pytest.Captu
 
 
 @posix
-def test_watch_runs_at_a_save_what_it_made_stale(project: Path) -> None:
+def test_watch_reruns_at_a_save_what_it_made_stale(project: Path) -> None:
     command = [sys.executable, "-u", "-m", "codeout", "watch", "docs/first.md"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout
+        stdout = process.stdout
 
-        def heard(last: str) -> str:
-            said = ""
-            while last not in said:
-                said += process.stdout.readline()
-            return said
+        def output_until(end: str) -> str:
+            text = ""
+            while end not in text:
+                text += stdout.readline()
+            return text
 
-        assert "x is 41" in heard("are up to date")
+        assert "x is 41" in output_until("are up to date")
         (project / "snippets" / "first.py").write_text(SNIPPET.replace('"x is"', '"x was"'))
-        assert "docs/first.md:10" in (said := heard("are up to date"))
-        assert "x was 41" in said
-        assert "docs/first.md:6" not in said, "the block above has not run again"
+        assert "docs/first.md:10" in (text := output_until("are up to date"))
+        assert "x was 41" in text
+        assert "docs/first.md:6" not in text, "the block above has not run again"
         (project / "snippets" / "first.py").write_text(SNIPPET.replace("x)", "x / 0)"))
-        assert "ZeroDivisionError" in heard("are up to date")
+        assert "ZeroDivisionError" in output_until("are up to date")
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
 
 
-def test_why_names_the_cause(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_why_names_what_changed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def why() -> list[str]:
         capsys.readouterr()
         assert main(["why"]) == 0
@@ -143,14 +144,14 @@ def test_why_names_the_cause(project: Path, capsys: pytest.CaptureFixture[str]) 
     assert why() == ["hit", "its own code changed", "hit"]
 
 
-def test_what_the_command_line_ran_a_build_does_not_run_again(project: Path) -> None:
+def test_a_build_does_not_rerun_what_the_command_line_ran(project: Path) -> None:
     assert main(["run"]) == 0
     done = build(project, "--strict")
     assert done.returncode == 0, done.stderr
     assert "running" not in done.stderr
 
 
-def test_clean_keeps_what_pages_need(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clean_keeps_the_results_that_pages_need(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["run"])
     (project / "docs" / "second.md").write_text("# Second\n")
     old = project / ".codeout" / "memo" / "exports" / "old.ipynb"
@@ -163,31 +164,31 @@ def test_clean_keeps_what_pages_need(project: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["run", "docs/gone.md"], "docs/gone.md:1: is not there, but docs/bad.md, docs/first.md"),
         (["-f", "gone.yml", "run"], "gone.yml:1: can't be read"),
         (["run", "docs/bad.md"], "docs/bad.md:2: ZeroDivisionError"),
     ],
 )
-def test_what_is_wrong_is_a_sentence_and_an_exit_code(
-    project: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+def test_an_error_is_a_message_and_an_exit_status(
+    project: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     (project / "docs" / "bad.md").write_text('```python exec="on"\n1 / 0\n```\n')
     assert main(arguments) == 1
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("asked", [["--shard", "2"], ["--plan", "plan.json"]])
-def test_a_share_needs_its_plan_and_a_plan_its_share(
-    project: Path, asked: list[str], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("options", [["--shard", "2"], ["--plan", "plan.json"]])
+def test_a_shard_needs_its_plan_and_a_plan_its_shard(
+    project: Path, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["run", *asked]) == 2
+    assert main(["run", *options]) == 2
     assert "--plan and --shard must be used together" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("setting", ["require_recordings: [nobody]", "gpu: [nobody]", "data: {nobody: [mkdocs.yml]}"])
-def test_a_setting_that_names_no_session_is_an_error(
+def test_a_pattern_that_matches_no_session_is_an_error(
     project: Path, setting: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = project / "mkdocs.yml"

@@ -1,4 +1,4 @@
-"""A page as a notebook and as a script: valid, readable, and they run."""
+"""A page as a notebook and as a script: both are readable, and they run."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def cells(made: Page) -> list[nbformat.NotebookNode]:
     return list(nbformat.reads(validated(notebook(made)), 4).cells)
 
 
-def test_a_notebook_that_is_not_valid_is_found() -> None:
+def test_an_invalid_notebook_is_refused() -> None:
     with pytest.raises(nbformat.ValidationError):
         validated(notebook(page()).replace('"cell_type": "code"', '"cell_type": "cody"'))
 
@@ -96,7 +96,7 @@ def test_links_to_other_pages_lead_to_the_site() -> None:
     )
 
 
-def test_boxes_and_tabs_become_quotations_and_titles() -> None:
+def test_admonitions_and_tabs_become_quotations_and_titles() -> None:
     text = '??? tip\n    One\n    - two\n\n=== "Linux"\n    !!! warning "Nested"\n        deep\n\nAfter'
     assert portable_markdown(text) == "> **Tip**\n>\n> One\n> - two\n\n**Linux**\n\n> **Nested**\n>\n> deep\n\nAfter"
 
@@ -166,7 +166,7 @@ def test_a_page_for_a_gpu_asks_for_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("codes", "shown"),
+    ("codes", "visible"),
     [
         ([f"x = 1\nassert x  {HIDE}"], ["x = 1"]),
         ([f"import os  {HIDE}\nx = 1", "os.getcwd()"], ["import os\nx = 1", "os.getcwd()"]),
@@ -178,11 +178,11 @@ def test_a_page_for_a_gpu_asks_for_one() -> None:
         ([f"assert all(p for p in [1])  {HIDE}\nq = 2", "[p for p in [3]]"], ["q = 2", "[p for p in [3]]"]),
     ],
 )  # fmt: skip
-def test_hidden_lines_go_unless_something_shown_needs_them(codes: list[str], shown: list[str]) -> None:
-    assert visible_code(codes) == shown
+def test_hidden_lines_are_removed_unless_visible_code_needs_them(codes: list[str], visible: list[str]) -> None:
+    assert visible_code(codes) == visible
 
 
-def test_of_a_block_that_stands_apart_only_what_is_needed_stays() -> None:
+def test_of_a_hidden_block_only_what_is_needed_stays() -> None:
     codes = ["import drawing\nx = 1\ndrawing.show(x)", "print(x)"]
     assert visible_code(codes) == codes
     assert visible_code(codes, [0]) == ["x = 1", "print(x)"]
@@ -213,7 +213,7 @@ def test_a_notebook_runs_with_the_modules_that_it_brings(tmp_path: Path) -> None
     assert all(cell.metadata.jupyter.source_hidden for cell in folded)
 
 
-def test_a_script_runs_beside_the_modules_that_it_names(tmp_path: Path) -> None:
+def test_a_script_runs_next_to_the_modules_that_it_names(tmp_path: Path) -> None:
     text = script(page(modules=HELPER))
     assert text.startswith("# This script needs these files in its folder: helper.py\n")
     assert "\n# %% [markdown]\n# # A page\n#\n# First, 42." in text
@@ -225,7 +225,7 @@ def test_a_script_runs_beside_the_modules_that_it_names(tmp_path: Path) -> None:
     assert "helper" not in alone
 
 
-def test_blocks_of_a_page_are_found_where_they_stand() -> None:
+def test_the_finder_gives_the_lines_of_the_blocks_of_a_page() -> None:
     made = page()
     assert [b.place.line for b in made.blocks] == [8, 18]
     assert block("x").code == "x"

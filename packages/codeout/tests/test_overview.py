@@ -1,4 +1,4 @@
-"""How outputs were made: a sentence on each page, a table on one, and what can be taken away."""
+"""How outputs were computed: a sentence on each page, a table on one, and the downloads."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from helpers import PROVENANCE, block
 from small_sites import CONFIG, build
 
 
-def run(seconds: float, **told: object) -> Run:
-    return Run((Stream("stdout", "x"),), replace(PROVENANCE, seconds=seconds, **told))  # type: ignore[arg-type]
+def run(seconds: float, **provenance: object) -> Run:
+    return Run((Stream("stdout", "x"),), replace(PROVENANCE, seconds=seconds, **provenance))  # type: ignore[arg-type]
 
 
 def test_a_sentence_says_how_many_blocks_ran_how_long_on_what_and_when() -> None:
-    told = {"device": "CPU", "packages": (("torch", "2.15.0"), ("x", "1")), "date": "2026-11-23T10:00:00+00:00"}
-    assert sentence([run(1.5, **told), run(0.4, **told)]) == "2 blocks ran in 1.9 s on CPU, torch 2.15.0, 23 Nov 2026"
-    assert sentence([run(0.01, **{**told, "packages": ()})]) == "1 block ran in 10 ms on CPU, 23 Nov 2026"
-    later = {**told, "device": "NVIDIA T4", "date": "2026-12-01T10:00:00+00:00"}
-    assert sentence([run(1, **told), run(1, **later)]) == (
+    provenance = {"device": "CPU", "packages": (("torch", "2.15.0"), ("x", "1")), "date": "2026-11-23T10:00:00+00:00"}
+    assert (
+        sentence([run(1.5, **provenance), run(0.4, **provenance)])
+        == "2 blocks ran in 1.9 s on CPU, torch 2.15.0, 23 Nov 2026"
+    )
+    assert sentence([run(0.01, **{**provenance, "packages": ()})]) == "1 block ran in 10 ms on CPU, 23 Nov 2026"
+    later = {**provenance, "device": "NVIDIA T4", "date": "2026-12-01T10:00:00+00:00"}
+    assert sentence([run(1, **provenance), run(1, **later)]) == (
         "2 blocks ran in 2.0 s on CPU and NVIDIA T4, torch 2.15.0, 23 Nov 2026 to 1 Dec 2026"
     )
     assert sentence([]) == ""
@@ -50,23 +53,23 @@ def test_a_page_with_results_from_placeholder_data_says_so() -> None:
     assert placeholder_notice(runs[2:]) == ""
 
 
-def test_the_facts_name_data_and_what_stands_in() -> None:
+def test_the_facts_name_data_and_placeholder_data() -> None:
     sources = (Source("cifar", "mirror", "a copy"), Source("weights", "placeholder", "random"))
-    said = BeautifulSoup(facts([Row("P", "", block("a"), run(1, sources=sources), 0)]), "html.parser").get_text(" ")
-    assert "Data cifar: a copy" in said
-    assert "Placeholder data weights: random" in said
+    text = BeautifulSoup(facts([Row("P", "", block("a"), run(1, sources=sources), 0)]), "html.parser").get_text(" ")
+    assert "Data cifar: a copy" in text
+    assert "Placeholder data weights: random" in text
 
 
 def test_the_facts_name_what_did_not_run_on_a_gpu() -> None:
     here, there = block("a", session="train"), run(1, device="NVIDIA T4")
     rows = [Row("P", "", here, run(1), 0), Row("Q", "", block("b", session="other"), run(1), 0)]
-    words = "Not run P, on a GPU: this machine has none, and no recording of this code exists"
-    assert words in BeautifulSoup(facts(rows, ["tr*"]), "html.parser").get_text(" ")
+    reason = "Not run P, on a GPU: this machine has none, and no recording of this code exists"
+    assert reason in BeautifulSoup(facts(rows, ["tr*"]), "html.parser").get_text(" ")
     assert "Not run" not in facts(rows)
     assert "Not run" not in facts([*rows, Row("P", "", here, there, 0, is_recording=True)], ["tr*"])
 
 
-def test_what_is_taken_away_lies_beside_its_page(tmp_path: Path) -> None:
+def test_downloads_are_next_to_their_page(tmp_path: Path) -> None:
     page = '# First\n\n```python exec="on" session="s" source="above"\nprint(6 * 7)\n```\n'
     (tmp_path / "docs" / "sub").mkdir(parents=True)
     (tmp_path / "docs" / "sub" / "first.md").write_text(page)

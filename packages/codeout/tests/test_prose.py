@@ -1,4 +1,4 @@
-"""Values in running text, and numbers that were typed there."""
+"""Values in the text of a page, and hard-coded numbers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(text: str = "", **values: Scalar) -> Run:
         ("{.class} {#id} {: .x} {a, b} {}", []),
     ],
 )
-def test_a_name_in_braces_is_told_from_other_braces(text: str, found: list[tuple[str, str | None]]) -> None:
+def test_a_name_in_braces_is_distinguished_from_other_braces(text: str, found: list[tuple[str, str | None]]) -> None:
     assert [(match["name"], match["format"]) for match in REFERENCE.finditer(text)] == found
 
 
@@ -67,7 +67,7 @@ Loss falls to 1.27, from 12,000 pictures; 53 % are right. [7](page7.md) `7` $7$ 
 """
 
 
-def test_a_number_that_no_block_near_it_has_is_listed() -> None:
+def test_a_number_that_matches_no_nearby_block_is_listed() -> None:
     blocks = [block("size = 12_000", line=2), block("pass", line=20)]
     runs = [run("loss 1.269\naccuracy 0.531\n12000"), run("7")]
     assert [(str(t.place), t.number) for t in hardcoded_numbers(PAGE, "docs/page.md", blocks, runs)] == [

@@ -57,13 +57,13 @@ def test_a_block_without_output_has_no_html() -> None:
     assert html() == ""
 
 
-def test_the_run_line_tells_device_version_seconds_and_when_opened_the_rest() -> None:
+def test_the_run_line_shows_device_version_and_time_and_the_rest_when_opened() -> None:
     shown = html(Stream("stdout", "a"))
     assert "<summary>CPU · torch 2.15.0 · 1.5 s · D: a copy</summary>" in shown
     assert "2026-11-23 10:00:00 UTC" in shown
 
 
-def test_a_stand_in_is_told_above_the_output() -> None:
+def test_placeholder_data_is_announced_above_the_output() -> None:
     run = Run((Stream("stdout", "a"),), replace(PROVENANCE, sources=(Source("D", "placeholder", "drawn"),)))
     shown = Renderer(markdown=str).render_run(run, "out-1")
     assert shown.index("D is placeholder data:") < shown.index("<code>a</code>")
@@ -71,13 +71,13 @@ def test_a_stand_in_is_told_above_the_output() -> None:
     assert "placeholder data" not in html(Stream("stdout", "a"))
 
 
-def test_pictures_of_a_page_share_no_id() -> None:
+def test_figures_of_a_page_share_no_id() -> None:
     picture = SVG.format('<defs><clipPath id="p"/></defs><g clip-path="url(#p)"><use xlink:href="#p"/></g>')
-    one = inline_svg(picture, "out-1", "words")
+    one = inline_svg(picture, "out-1", "alt text")
     assert 'id="out-1-p"' in one and "url(#out-1-p)" in one and 'href="#out-1-p"' in one
 
 
-def test_black_is_the_ink_of_the_page_and_words_stand_for_the_picture() -> None:
+def test_black_is_the_text_color_of_the_page_and_a_figure_has_alt_text() -> None:
     shown = inline_svg(
         SVG.format('<path style="stroke: #000000; fill: #0000001f"/><metadata>x</metadata>'), "n", "a curve"
     )
@@ -86,7 +86,7 @@ def test_black_is_the_ink_of_the_page_and_words_stand_for_the_picture() -> None:
     assert ElementTree.fromstring(shown).attrib["aria-label"] == "a curve"
 
 
-def test_a_style_for_everything_does_not_reach_the_page() -> None:
+def test_a_style_for_all_elements_does_not_apply_to_the_page() -> None:
     shown = inline_svg(SVG.format("<defs><style>*{stroke-linejoin: round}</style></defs>"), "n", "")
     assert "<style" not in shown
     assert 'style="stroke-linejoin: round"' in shown
