@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -239,10 +240,11 @@ def test_help_imports_nothing_of_a_build(arguments: list[str]) -> None:
 
 
 @posix
-def test_a_reader_that_stops_early_sees_no_traceback(project: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "codeout", "status"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_stops_early_sees_no_traceback(project: Path, unbuffered: str) -> None:
+    command = [sys.executable, "-m", "codeout", "status"]
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
         assert process.stdout and process.stderr
         process.stdout.close()  # before the command writes its first line
         assert process.stderr.read() == ""

@@ -61,8 +61,9 @@ def cli(context: click.Context, config_file: Path) -> None:
     context.obj = config_file
 
 
-for command in (command for commands in SECTIONS.values() for command in commands):
-    cli.add_command(command)
+for _section in SECTIONS.values():
+    for _command in _section:
+        cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
