@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
-from codeout import Block, Output, Provenance, RunStore, Source, Stream, Value
+from codeout import Block, Output, Provenance, Run, RunStore, Source, Stream, Value
 from codeout.model.blocks import Place
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -24,6 +26,17 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals, pipe
 def block(code: str, session: str = "s", line: int = 1, **options: object) -> Block:
     """Return a block as a page would have it."""
     return Block(Place("docs/page.md", line), session, code, Place("docs/page.md", line + 1), **options)  # type: ignore[arg-type]
+
+
+def printed_text(run: Run) -> str:
+    """Return all text that a block printed."""
+    return "".join(output.text for output in run.outputs if isinstance(output, Stream))
+
+
+def kernels(parent: int | None = None) -> list[psutil.Process]:
+    """Return the kernels of a process, of this one by default."""
+    command = ["-m", "codeout.kernel", str(parent or os.getpid())]
+    return [p for p in psutil.process_iter(["cmdline"]) if (p.info["cmdline"] or [])[1:4] == command]
 
 
 def record(

@@ -1,4 +1,4 @@
-"""Going on from a copy of a session's process: what is shown equals a run from the first block, always."""
+"""Resuming from a checkpoint: what is shown always equals a run from the first block."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from codeout.run.live import LiveSessions
 from codeout.run.process import KernelProcess
 from helpers import block
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="copies are made by fork, on Linux alone")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="checkpoints need fork, and Linux")
 
+Counted = Callable[[str, str], str]
 COUNT = "with open({log!r}, 'a') as f: f.write('{name} ')\n"
 
 
@@ -40,12 +41,12 @@ def texts(runs: list[Run]) -> list[str]:
 
 
 @pytest.fixture
-def counted(tmp_path: Path) -> Callable[[str, str], str]:
-    """Return what makes code leave a mark each time that it runs."""
+def counted(tmp_path: Path) -> Counted:
+    """Return a function that makes code add a name to a log each time it runs."""
     return lambda name, code: COUNT.format(log=str(tmp_path / "log"), name=name) + code
 
 
-def test_an_edit_goes_on_from_the_block_above_it(engine: Engine, tmp_path: Path, counted: Callable[..., str]) -> None:
+def test_an_edit_resumes_from_the_block_above_it(engine: Engine, tmp_path: Path, counted: Counted) -> None:
     above = [counted("a", "x = [1]"), counted("b", "x.append(2)")]
     assert texts(engine.run(blocks(*above, "x.append(3); print(x)"))) == ["", "", "[1, 2, 3]\n"]
     assert texts(engine.run(blocks(*above, "x.append(4); print(x)"))) == ["", "", "[1, 2, 4]\n"]
@@ -63,7 +64,43 @@ def test_files_are_what_they_were(engine: Engine) -> None:
     assert texts(engine.run(blocks(first, look)))[1] == "one ['made.txt']\n"
 
 
-def test_an_error_can_be_mended_without_running_what_is_above(tmp_path: Path, counted: Callable[..., str]) -> None:
+def test_hidden_files_in_a_block_s_own_folder_are_what_they_were(engine: Engine) -> None:
+    first = "from pathlib import Path\nPath('d').mkdir(); f = Path('d/.hidden'); _ = f.write_text('one')"
+    engine.run(blocks(first, "f.write_text('two');"))
+    assert texts(engine.run(blocks(first, "print(f.read_text())")))[1] == "one\n"
+
+
+def test_files_that_cannot_be_copied_cost_only_the_checkpoint(engine: Engine, tmp_path: Path, counted: Counted) -> None:
+    above = counted("a", "import os\nos.mkfifo('pipe')")
+    engine.run(blocks(above, "print(1)"))
+    assert texts(engine.run(blocks(above, "print(2)")))[1] == "2\n"
+    assert (tmp_path / "log").read_text() == "a a "
+
+
+@pytest.mark.parametrize(
+    ("greeting", "log"),
+    [
+        pytest.param(b"hello\n", "b ", id="a foreign one"),
+        pytest.param(b'{"number": 1, "resumed": false, "pid": 77}\n', "b ", id="one of another checkpoint"),
+        pytest.param(b"x", "b b ", id="none in time costs a checkpoint"),
+    ],
+)
+def test_a_block_that_connects_to_the_socket_of_its_checkpoints_stops_nothing(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, counted: Counted, greeting: bytes, log: str
+) -> None:
+    monkeypatch.setattr("codeout.run.checkpoints.MAX_WAIT", 1.5)
+    connect = f"import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect('.control')\ns.send({greeting!r});"
+    engine.run(blocks("x = 1", counted("b", connect), "print(x)"))
+    assert texts(engine.run(blocks("x = 1", counted("b", connect), "print(x + 1)")))[2] == "2\n"
+    assert (tmp_path / "log").read_text() == log
+
+
+def test_ipython_is_loaded_before_a_checkpoint_so_that_edits_need_not_wait_for_it(engine: Engine) -> None:
+    code = "import sys\nprint('IPython.core.interactiveshell' in sys.modules)"
+    assert texts(engine.run(blocks("x = 1", code)))[1] == "True\n"
+
+
+def test_an_error_can_be_fixed_without_running_the_blocks_above(tmp_path: Path, counted: Counted) -> None:
     engine = Engine(Config.from_options({"root": tmp_path, "checkpoints": True, "errors": "show"}))
     above = counted("a", "x = 1")
     assert engine.run(blocks(above, "print(x / 0)"))[1].error is not None
@@ -72,8 +109,8 @@ def test_an_error_can_be_mended_without_running_what_is_above(tmp_path: Path, co
     engine.close()
 
 
-def test_a_process_with_threads_is_not_copied_but_run_again(
-    engine: Engine, tmp_path: Path, counted: Callable[..., str]
+def test_a_process_with_threads_has_no_checkpoint_and_runs_again(
+    engine: Engine, tmp_path: Path, counted: Counted
 ) -> None:
     above = counted("a", "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()")
     engine.run(blocks(above, "print(1)"))
@@ -81,17 +118,17 @@ def test_a_process_with_threads_is_not_copied_but_run_again(
     assert (tmp_path / "log").read_text() == "a a "
 
 
-def test_a_copy_that_does_not_answer_is_given_up(engine: Engine, tmp_path: Path, counted: Callable[..., str]) -> None:
+def test_a_checkpoint_that_does_not_answer_is_given_up(engine: Engine, tmp_path: Path, counted: Counted) -> None:
     above = counted("a", "x = 1")
     engine.run(blocks(above, "print(x)"))
     (kept,) = engine.running.kept.values()
-    for pid in kept.worker._checkpoints.pids:
+    for pid in checkpoint_pids(kept.worker):
         os.kill(pid, signal.SIGKILL)
     assert texts(engine.run(blocks(above, "print(x + 1)")))[1] == "2\n"
     assert (tmp_path / "log").read_text() == "a a "
 
 
-def test_what_went_on_from_a_copy_ends_at_the_next_edit(engine: Engine) -> None:
+def test_a_resumed_process_ends_at_the_next_edit(engine: Engine) -> None:
     engine.run(blocks("x = 1", "print(x)"))
     for number in range(2, 6):
         engine.run(blocks("x = 1", f"print({number})"))
@@ -99,7 +136,12 @@ def test_what_went_on_from_a_copy_ends_at_the_next_edit(engine: Engine) -> None:
     deadline = time.monotonic() + 5
     while len(group(kept.worker)) > 3 and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert len(group(kept.worker)) == 3, "two copies that sleep, and the one that went on last"
+    assert len(group(kept.worker)) == 3, "two checkpoints, and the process that resumed last"
+
+
+def checkpoint_pids(worker: KernelProcess) -> frozenset[int]:
+    assert worker._checkpoints is not None
+    return worker._checkpoints.pids
 
 
 def group(worker: KernelProcess) -> list[int]:
@@ -123,7 +165,7 @@ def test_nothing_is_left_when_the_engine_is_closed(tmp_path: Path, monkeypatch: 
     engine.run(blocks("x = 1", "x = 2", "x = 3"))
     engine.run(blocks("x = 1", "x = 2", "x = 4"))
     (kept,) = engine.running.kept.values()
-    pids = kept.worker._checkpoints.pids
+    pids = checkpoint_pids(kept.worker)
     assert len(pids) >= 3
     engine.close()
     deadline = time.monotonic() + 10
@@ -133,7 +175,7 @@ def test_nothing_is_left_when_the_engine_is_closed(tmp_path: Path, monkeypatch: 
     assert not list((tmp_path / "tmp").iterdir())
 
 
-def test_what_a_process_has_left_behind_that_went_on_from_a_copy_ends_with_it(tmp_path: Path) -> None:
+def test_what_a_resumed_process_has_left_behind_ends_with_it(tmp_path: Path) -> None:
     engine = Engine(Config.from_options({"root": tmp_path, "checkpoints": True, "timeout": 60}))
     engine.run([block("a = 1"), block("print(1)", line=11)])
     left = "import subprocess\nsubprocess.run(['sh', '-c', 'setsid sleep 78.25 & exit 0'])"
@@ -143,12 +185,12 @@ def test_what_a_process_has_left_behind_that_went_on_from_a_copy_ends_with_it(tm
     assert all(process.status() == psutil.STATUS_ZOMBIE for process in alive)
 
 
-def test_a_process_that_went_on_from_a_copy_and_dies_is_missed_at_once(engine: Engine) -> None:
+def test_the_death_of_a_resumed_process_is_noticed_at_once(engine: Engine) -> None:
     engine.run(blocks("x = 1", "x = 2", "x = 3"))
     start = time.monotonic()
     with pytest.raises(BlockError, match="exited with code 3"):
         engine.run(blocks("x = 1", "x = 4", "import os; os._exit(3)"))
-    assert time.monotonic() - start < 15, "the limit is 30 s, and a copy of the process that died is still there"
+    assert time.monotonic() - start < 15, "the limit is 30 s, and a checkpoint of the process is still there"
 
 
 def running(pid: int) -> bool:

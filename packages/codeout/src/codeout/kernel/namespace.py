@@ -60,4 +60,5 @@ def _is_scalar(value: object) -> bool:
     """Return whether a value is a number or a text that prose may quote."""
     if type(value) is str:
         return len(value) <= MAX_TEXT_VALUE
-    return isinstance(value, bool | float) or (type(value) is int and value.bit_length() <= MAX_BITS)
+    # `isinstance` would ask the value for its `__class__`, which loads a lazy module
+    return issubclass(type(value), bool | float) or (type(value) is int and value.bit_length() <= MAX_BITS)

@@ -1,0 +1,248 @@
+"""Blocks that raise, hang, die or leave processes behind: one message, and nothing is left."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from codeout import BlockError, Error, Run, Stream
+from codeout.model.blocks import Place
+from helpers import block, kernels, posix, printed_text
+
+Runner = Callable[..., list[Run]]
+
+
+WRITE_TO_PIPES = """
+import os, stat
+for number in range(3, 30):
+    try:
+        if stat.S_ISFIFO(os.fstat(number).st_mode):
+            os.write(number, {line})
+    except OSError:
+        pass
+"""
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if true():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_an_exception_in_a_representation_is_an_error(run: Runner) -> None:
+    with pytest.raises(BlockError, match=r"^docs/page\.md:3: ZeroDivisionError"):
+        run("class A:\n    def _repr_html_(self): return 1 / 0\nA()")
+    with pytest.raises(BlockError, match="frac"):
+        run("import matplotlib.pyplot as plt\n_ = plt.title(r'$\\frac{$')")
+
+
+def test_an_exception_whose_message_raises_is_reported(run: Runner) -> None:
+    with pytest.raises(BlockError, match=r"E: \(its __str__ raised ZeroDivisionError\)"):
+        run("class E(Exception):\n    def __str__(self): return str(1 / 0)\nraise E")
+
+
+def test_exit_is_reported_as_system_exit(run: Runner) -> None:
+    with pytest.raises(BlockError, match="SystemExit: 3"):
+        run("exit(3)")
+
+
+def test_an_expected_exception_may_be_named_by_its_base_class(run: Runner) -> None:
+    assert run(block("{}['a']", raises="LookupError"))[0].error is not None
+
+
+def test_the_message_about_a_kernel_that_died_ends_with_its_last_output(run: Runner) -> None:
+    with pytest.raises(BlockError, match=r"exited with code 3; last output:\n(.|\n)*nearly there"):
+        run("import os\nprint('nearly there')\nos._exit(3)")
+
+
+@posix
+def test_a_process_that_left_the_process_group_ends_with_its_session(run: Runner) -> None:
+    code = "import subprocess\nprint(subprocess.Popen(['sleep', '100'], start_new_session=True).pid)"
+    pid = int(printed_text(run(code)[0]))
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+@posix
+@pytest.mark.parametrize("end", ["os._exit(3)", "print('done')"])
+def test_an_orphaned_process_ends_with_its_session(run: Runner, end: str) -> None:
+    seconds = f"77.{os.getpid()}"  # no other test run looks for it
+    code = f"import os, subprocess\nsubprocess.run(['sh', '-c', 'setsid sleep {seconds} & exit 0'])\n{end}"
+    try:
+        run(code)
+    except BlockError:
+        assert "_exit" in end
+    alive = [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", seconds]]
+    assert all(process.status() == psutil.STATUS_ZOMBIE for process in alive)
+
+
+@posix
+@pytest.mark.parametrize("line", ["garbage", '{"foo": 1}', '{"event": "done", "seconds": 1}', "[]"])
+def test_a_block_that_writes_to_the_pipe_of_its_kernel_is_an_error(run: Runner, line: str) -> None:
+    code = WRITE_TO_PIPES.format(line=f"{line}\n".encode())
+    with pytest.raises(BlockError, match=r"^docs/page\.md:\d: the kernel sent an invalid message \(.*\): "):
+        run(code)
+    assert not kernels()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("from IPython.display import HTML\nHTML('x' * 51_000_000)", id="a value"),
+        pytest.param(
+            WRITE_TO_PIPES.format(line="b'x' * 51_000_000") + "import time; time.sleep(60)",
+            marks=posix,
+            id="a line on its pipe that does not end",
+        ),
+    ],
+)
+def test_an_output_that_is_too_large_is_an_error(run: Runner, code: str) -> None:
+    with pytest.raises(
+        BlockError, match=r"^docs/page\.md:\d: one of its outputs is larger than 50 MB; show less of it$"
+    ):
+        run(code)
+    assert not kernels()
+
+
+@posix
+def test_a_block_that_closes_the_pipe_of_its_kernel_and_goes_on_is_an_error(
+    run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codeout.run.process.EXIT_TIME", 0.5)
+    with pytest.raises(BlockError, match="the kernel closed its connection to the build"):
+        run("import os, time\nos.closerange(3, 100)\ntime.sleep(60)")
+    assert not kernels()
+
+
+@posix
+@pytest.mark.parametrize("way", ["SIGINT", "SIGTERM", "SIGKILL"])
+def test_a_build_that_is_interrupted_ends_soon_and_leaves_nothing(tmp_path: Path, way: str) -> None:
+    (tmp_path / "tmp").mkdir()
+    build = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from codeout import Config, Engine
+from helpers import block
+code = "import subprocess; print(1); subprocess.run(['sleep', '77.25'])"
+Engine(Config.from_options({{"root": {str(tmp_path)!r}}})).run([block(code)])
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    process = subprocess.Popen([sys.executable, "-c", build], env=environment, stderr=subprocess.DEVNULL)
+
+    def sleepers() -> list[psutil.Process]:
+        return [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "77.25"]]
+
+    assert until(lambda: bool(sleepers()))
+    process.send_signal(signal.Signals[way])
+    process.wait(10)
+    assert until(lambda: not sleepers() and not kernels(process.pid) and not list((tmp_path / "tmp").iterdir()))
+
+
+def test_an_exception_names_page_and_line_and_shows_only_the_author_s_frames(run: Runner) -> None:
+    with pytest.raises(BlockError) as caught:
+        run("def f():\n    return 1 / 0\n\nf()")
+    message = str(caught.value)
+    assert message.startswith("docs/page.md:3: ZeroDivisionError: division by zero\nTraceback")
+    assert "codeout" not in message
+    assert "    return 1 / 0" in message
+
+
+def test_an_exception_in_a_snippet_also_names_the_snippet_s_line(run: Runner) -> None:
+    with pytest.raises(BlockError, match=r"^docs/page\.md:1 \(snippets/s\.py:41\): NameError: "):
+        run(dataclasses.replace(block("x = 1\nundefined"), origin=Place("snippets/s.py", 40)))
+
+
+def test_a_syntax_error_names_its_line(run: Runner) -> None:
+    with pytest.raises(BlockError, match=r"^docs/page\.md:3: SyntaxError: "):
+        run("x = 1\ny = = 2")
+
+
+def test_every_failing_session_is_reported(run: Runner) -> None:
+    with pytest.raises(BlockError) as caught:
+        run(block("1 / 0", session="a"), block("undefined", session="b", line=9))
+    assert "ZeroDivisionError" in str(caught.value)
+    assert "NameError" in str(caught.value)
+
+
+def test_a_failure_is_not_cached(run: Runner, tmp_path: Path) -> None:
+    code = f"import pathlib\nassert pathlib.Path({str(tmp_path / 'flag')!r}).exists()\nprint('fine')"
+    with pytest.raises(BlockError, match="AssertionError"):
+        run(code)
+    (tmp_path / "flag").touch()
+    assert printed_text(run(code)[0]) == "fine\n"
+
+
+def test_an_expected_exception_is_an_output_and_its_absence_an_error(run: Runner) -> None:
+    (result, after) = run(block("x = 1\nint('a')", raises="ValueError"), "print(x)")
+    assert result.error is not None and result.error.type == "ValueError"
+    assert printed_text(after) == "1\n"
+    with pytest.raises(BlockError, match="no exception was raised; the page expects ValueError"):
+        run(block("int('1')", raises="ValueError"))
+    with pytest.raises(BlockError, match=r"KeyError: 'a' \(the page expects ValueError\)"):
+        run(block("{}['a']", raises="ValueError"))
+
+
+def test_errors_can_be_shown_in_place_with_the_outputs_before_them(run: Runner) -> None:
+    first, second, third = run("print(1)", "print(2)\n1 / 0", "print(3)", errors="show")
+    assert printed_text(first) == "1\n"
+    assert [type(output) for output in second.outputs] == [Stream, Error]
+    assert third.error is not None and "did not run" in third.error.message.lower()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        pytest.param(
+            "import os\nprint('last', flush=True)\nos._exit(3)", "the kernel exited with code 3", id="os._exit"
+        ),
+        pytest.param(
+            "import ctypes\nctypes.string_at(0)",
+            "the kernel was killed by SIGSEGV",
+            marks=posix,
+            id="segmentation fault",
+        ),
+        pytest.param(
+            "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
+            r"the kernel was killed by SIGKILL \(out of memory\?\)",
+            marks=posix,
+            id="killed",
+        ),
+        pytest.param("import sys\nsys.exit('enough')", "SystemExit: enough", id="sys.exit"),
+        pytest.param("input('name? ')", "EOFError", id="input"),
+        pytest.param(
+            "import time\nwhile True: time.sleep(0.1)",
+            r'took longer than 1 s(.|\n)*"docs/page\.md", line 3',
+            id="hang",
+        ),
+        pytest.param("while True: print('spam')", "took longer than 1 s", id="endless output"),
+    ],
+)
+def test_a_block_that_hangs_or_dies_is_one_message_and_leaves_nothing(run: Runner, code: str, said: str) -> None:
+    with pytest.raises(BlockError, match=r"^docs/page\.md:[123]: ") as caught:
+        run(code, timeout=1)
+    assert caught.match(said)
+    assert not kernels()
+
+
+def test_child_processes_and_threads_end_with_their_session(run: Runner) -> None:
+    code = """
+import subprocess, threading, time
+p = subprocess.Popen(["sleep", "100"])
+threading.Thread(target=time.sleep, args=(100,)).start()
+print(p.pid)
+"""
+    started = time.monotonic()
+    pid = int(printed_text(run(code)[0]))
+    assert time.monotonic() - started < 20
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
