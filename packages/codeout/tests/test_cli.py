@@ -79,6 +79,43 @@ def test_status_says_how_a_session_resumes_after_an_edit(project: Path, capsys: 
     assert resumes() == {first: "replay", second: "checkpoint"}
 
 
+def test_run_with_gpu_runs_only_the_sessions_of_that_setting(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = project / "mkdocs.yml"
+    file.write_text(file.read_text().replace("{paths: [snippets]}", "{paths: [snippets], gpu: [first]}"))
+    assert main(["run", "--gpu"]) == 0
+    assert states(capsys) == ["hit", "hit", "stale"]
+
+
+def test_json_is_for_scripts(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def output(*arguments: str) -> object:
+        capsys.readouterr()
+        assert main([*arguments, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    (project / "docs" / "second.md").write_text('It is 43.\n\n```python exec="on"\n42\n```\n')
+    assert output("why", "docs/second.md") == [{"block": "docs/second.md:3", "why": ["has not run yet"]}]
+    assert output("numbers", "docs/second.md") == [
+        {"place": {"path": "docs/second.md", "line": 1}, "number": "43", "line": "It is 43."}
+    ]
+
+
+def test_pages_are_exported_with_their_modules(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "docs/first.md", "--to", "py", "-o", "out"]) == 0
+    assert capsys.readouterr().out == f"{Path('out/first.py')}\n{Path('out/helper.py')}\n"
+    assert (project / "out" / "helper.py").read_text() == "VALUE = 41\n"
+    assert 'print("x is", x)' in (project / "out" / "first.py").read_text()
+    assert main(["export", "docs/second.md"]) == 0
+    assert "two" in (project / "notebooks" / "second.ipynb").read_text()
+
+
+def test_ctrl_c_ends_a_command_as_a_shell_expects(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("codeout.run.status.block_reasons", interrupted)
+    assert main(["why"]) == 130
+
+
 def test_hard_coded_numbers_are_listed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = project / "docs" / "first.md"
     page.write_text(page.read_text() + "\nIt is 41, not 43.\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,12 @@ def test_settings_are_typed_and_keep_the_path_of_their_file() -> None:
     assert (config.paths, config.data, config.timeout) == (("a", "b"), {"s": ("d.csv",)}, 2)
     assert config.source == "site.yml"
     assert Config.from_options({}).source == "mkdocs.yml"
+
+
+def test_paths_are_relative_to_the_root(tmp_path: Path) -> None:
+    assert Config.from_options({"root": str(tmp_path)}).path("a/../b") == (tmp_path / "b").resolve()
+    urls = {"Lab": "https://lab/{page}?v={VERSION_2}"}
+    assert Config.from_options({"open_in": urls}).open_in == urls
 
 
 @pytest.mark.parametrize("setting", ["data", "gpu", "exclusive", "require_recordings"])

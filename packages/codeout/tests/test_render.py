@@ -10,7 +10,7 @@ import pytest
 
 from codeout import Error, Figure, Output, Run, Source, Stream, Value
 from codeout.model.prose import PageValue
-from codeout.render.html import Renderer
+from codeout.render.html import Renderer, time_text
 from codeout.render.svg import inline_svg
 from codeout.render.values import render_value
 from helpers import PROVENANCE
@@ -69,6 +69,36 @@ def test_placeholder_data_is_announced_above_the_output() -> None:
     assert shown.index("D is placeholder data:") < shown.index("<code>a</code>")
     assert "D: placeholder data</summary>" in shown
     assert "placeholder data" not in html(Stream("stdout", "a"))
+
+
+def test_the_last_successful_output_is_below_a_failed_one() -> None:
+    last = Run((Stream("stdout", "good"),), PROVENANCE)
+    failed = Run((Error("E", "m", "Traceback", 1),), PROVENANCE)
+    head, _, rest = Renderer(str).render_run(failed, "n", last=last).partition("<summary>Last successful output, from ")
+    assert "Traceback" in head
+    assert rest.startswith("2026-11-23 10:00:00 UTC</summary>")
+    assert "<code>good</code>" in rest
+    assert "successful" not in Renderer(str).render_run(failed, "n", last=Run((), PROVENANCE))
+
+
+def test_a_queued_block_shows_its_last_output() -> None:
+    queued = Renderer(str).render_queued(Run((Stream("stdout", "good"),), PROVENANCE), "n", "a.py:1")
+    assert 'role="status">Queued</p>' in queued
+    assert '<div class="codeout-stale">' in queued and "<code>good</code>" in queued
+    assert 'data-origin="a.py:1"' in queued
+    assert "codeout-stale" not in Renderer(str).render_queued(None, "n")
+
+
+def test_an_image_has_alt_text() -> None:
+    assert '<img src="data:image/png;base64,AAAA" alt="a &amp; b">' in html(Figure({"image/png": "AAAA\n"}, "a & b"))
+    assert 'alt="&lt;Image&gt;"' in html(Value({"image/png": "AAAA", "text/plain": "<Image>"}))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0031, "3 ms"), (0.0994, "99 ms"), (0.0996, "0.1 s"), (59.94, "59.9 s"), (75, "1 min 15 s")]
+)
+def test_a_duration_is_written_as_people_do(seconds: float, text: str) -> None:
+    assert time_text(seconds) == text
 
 
 def test_figures_of_a_page_share_no_id() -> None:
