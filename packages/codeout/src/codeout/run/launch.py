@@ -35,7 +35,7 @@ def start_kernel(config: Config, folder: Path) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=folder,
-        env=_environment(config, folder),
+        env=kernel_environment(config, folder),
         start_new_session=True,
     )
 
@@ -49,7 +49,8 @@ def start_watcher(group: int, folder: Path) -> subprocess.Popen[bytes] | None:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing, start_new_session=True)
 
 
-def _environment(config: Config, folder: Path) -> dict[str, str]:
+def kernel_environment(config: Config, folder: Path) -> dict[str, str]:
+    """Return the environment variables of a kernel."""
     names = (*STARTUP_VARIABLES, *KEYED, *config.variables)
     return {
         **{name: os.environ[name] for name in names if name in os.environ},
