@@ -18,7 +18,7 @@ import offline
 import propose
 import published
 import versions
-from codeout.publish.compat import from_json
+from codeout.publish.compat import read_result
 from site_helpers import ROOT
 
 TOOLS = ROOT / "tools"
@@ -164,15 +164,15 @@ def test_an_environment_has_all_that_the_site_needs_and_the_wanted_torch(version
 
 
 def test_the_oldest_version_runs_all_pages_and_the_one_before_it_does_not() -> None:
-    trials = [from_json(path.read_text()) for path in (ROOT / "recordings" / "tried").glob("torch-[0-9]*.json")]
-    numbers = {tuple(map(int, dict(trial.packages)["torch"].split("."))): trial for trial in trials}
+    results = [read_result(path) for path in (ROOT / "recordings" / "compat").glob("torch-[0-9]*.json")]
+    numbers = {tuple(map(int, dict(result.packages)["torch"].split("."))): result for result in results}
     oldest = tuple(map(int, versions.OLDEST.split(".")))
     assert oldest in numbers
-    older = [trial for number, trial in numbers.items() if number < oldest]
+    older = [result for number, result in numbers.items() if number < oldest]
     assert older
-    assert all(any(page.error for page in trial.pages) for trial in older)
-    others = [trial for number, trial in numbers.items() if number >= oldest]
-    assert not [page.error for trial in others for page in trial.pages if page.error]
+    assert all(any(page.error for page in result.pages) for result in older)
+    others = [result for number, result in numbers.items() if number >= oldest]
+    assert not [page.error for result in others for page in result.pages if page.error]
 
 
 def test_an_issue_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ TABS = 'source="tabbed-left" tabs="Code|Out"'
 FILES = {
     "mkdocs.yml": CONFIG,
     "d.json": '{"name": "photos", "kind": "original", "note": "all"}',
-    "docs/index.md": '# Home\n\n<div class="codeout-overview"></div>\n\n<div class="codeout-trials"></div>\n',
+    "docs/index.md": '# Home\n\n<div class="codeout-overview"></div>\n\n<div class="codeout-compat"></div>\n',
     "docs/train.md": f'# Train\n\n```python exec="on" session="train" {TABS}\n--8<-- "train.py:train"\n```\n',
     "docs/other.md": f'# Other\n\n```python exec="on" session="other" {TABS}\nprint("loss: 2.251")\n```\n',
     "snippets/train.py": (
@@ -295,13 +295,13 @@ def test_a_poisoned_artifact_is_refused_and_nothing_is_proposed(hub: Hub, poison
     assert not (hub.artifacts / "accepted").exists()
 
 
-def test_versions_are_tried_told_and_an_issue_is_opened_where_a_page_fails(hub: Hub) -> None:
+def test_versions_are_run_and_shown_and_an_issue_is_opened_where_a_page_fails(hub: Hub) -> None:
     site = published(hub)
-    tried = (  # in place of an environment with another PyTorch, which takes minutes: this one
-        'case "$1" in tools/versions.py) codeout compat -o trials/torch-$2.json --against published;;'
+    shim = (  # in place of an environment with another PyTorch, which takes minutes: this one
+        'case "$1" in tools/versions.py) codeout compat -o results/torch-$2.json --against published;;'
         f' *) exec {sys.executable} "$@";; esac'
     )
-    hub.shims = {"python": tried}
+    hub.shims = {"python": shim}
     hub.environment = {"SITE_URL": site.as_uri()}
     edit(hub, docs__other_md=BROKEN)
     with pytest.raises(Failed, match=r"docs/other\.md:4: ZeroDivisionError"):
@@ -310,12 +310,12 @@ def test_versions_are_tried_told_and_an_issue_is_opened_where_a_page_fails(hub: 
     said = hub.played()
     assert "gh issue create --title Pages fail with markdown-exec" in said
     assert "docs/other.md:4: ZeroDivisionError" in said
-    assert "gh pr create --base main --head tried" in said
+    assert "gh pr create --base main --head compat" in said
     edit(hub, docs__other_md=FILES["docs/other.md"])
     work = hub.folder / "work"
-    subprocess.run(["git", "pull", "--quiet", "--no-rebase", "origin", "tried"], cwd=work, check=True)
+    subprocess.run(["git", "pull", "--quiet", "--no-rebase", "origin", "compat"], cwd=work, check=True)
     subprocess.run(["git", "push", "--quiet", "origin", "HEAD:main"], cwd=work, check=True)
-    table = BeautifulSoup((published(hub) / "index.html").read_text(), "html.parser").select_one(".codeout-trials")
+    table = BeautifulSoup((published(hub) / "index.html").read_text(), "html.parser").select_one(".codeout-compat")
     assert "fails" in table.get_text()
 
 

@@ -1,10 +1,10 @@
 """What a workflow has to say to the maintainers: a pull request with what it found, or an issue. By git and gh.
 
     python tools/propose.py change recordings --branch recordings --title "Recordings of a GPU"
-    python tools/propose.py issue trials
+    python tools/propose.py issue results
 
 `change` commits a folder to a branch, pushes it, and opens a pull request unless one is open; without a change it does
-nothing. `issue` opens an issue about the pages that did not run in a trial, unless one of the same title is open.
+nothing. `issue` opens an issue about the pages that failed with some versions, unless one of the same title is open.
 GH_TOKEN must be set to a token that may do this.
 """
 
@@ -52,18 +52,18 @@ def change(folder: str, branch: str, title: str) -> bool:
 
 
 def failures(folder: Path) -> dict[str, list[str]]:
-    """Return the pages that did not run in the trials of a folder: by versions, what each said."""
+    """Return the pages that did not run, from the results in a folder: by versions, what each said."""
     found: dict[str, list[str]] = {}
     for file in sorted(folder.glob("*.json")):
-        trial = json.loads(file.read_text(encoding="utf8"))
-        versions = ", ".join(f"{name} {version}" for name, version in trial["packages"])
-        if errors := [page["error"] for page in trial["pages"] if page["error"]]:
+        result = json.loads(file.read_text(encoding="utf8"))
+        versions = ", ".join(f"{name} {version}" for name, version in result["packages"])
+        if errors := [page["error"] for page in result["pages"] if page["error"]]:
             found[versions] = errors
     return found
 
 
 def issue(folder: Path) -> None:
-    """Open an issue for each set of versions with which a page did not run in the trials of a folder."""
+    """Open an issue for each set of versions with which a page did not run, from the results in a folder."""
     for versions, errors in failures(folder).items():
         title = f"Pages fail with {versions}"
         if title in done("gh", "issue", "list", "--state", "open", "--limit", "200", "--json", "title"):

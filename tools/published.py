@@ -16,7 +16,7 @@ import zlib
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
-from codeout.publish.accept import PICTURE, RUN
+from codeout.publish.accept import PICTURE_PATH, RUN_PATH
 
 NAME = "runs.zip"  # `tools/offline.py` puts it beside the pages
 MOST = 200_000_000  # bytes, packed and unpacked
@@ -59,7 +59,7 @@ def unpacked(content: bytes, folder: Path) -> int:
             if sum(entry.file_size for entry in entries) > MOST:
                 raise Unusable(f"{NAME}:1: unpacks to more than {MOST:,} bytes")
             for entry in entries:
-                if not (RUN.fullmatch(entry.filename) or PICTURE.fullmatch(entry.filename)):
+                if not (RUN_PATH.fullmatch(entry.filename) or PICTURE_PATH.fullmatch(entry.filename)):
                     raise Unusable(f"{NAME}:1: has {entry.filename[:80]!r}, which is no file of a store")
                 path = folder / entry.filename
                 path.parent.mkdir(parents=True, exist_ok=True)

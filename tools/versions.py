@@ -4,7 +4,7 @@
     python tools/versions.py newest nightly              the newest release, and last night's build
     python tools/versions.py oldest --against .codeout   the oldest that is supported; what differs from these runs
 
-Each takes some minutes and, while it runs, six gigabytes. What came of it is written to `recordings/tried/`, and the
+Each takes some minutes and, while it runs, six gigabytes. What came of it is written to `recordings/compat/`, and the
 page *How these outputs were made* shows it. Exit code 1: a page did not run.
 """
 
@@ -19,7 +19,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-OLDEST = "2.6.0"  # with the one before it, pages fail: recordings/tried/ has what they say
+OLDEST = "2.6.0"  # with the one before it, pages fail: recordings/compat/ has what they say
 NIGHTLY = ["--pre", "--extra-index-url", "https://download.pytorch.org/whl/nightly/cpu"]
 
 
@@ -33,7 +33,7 @@ def requirements(version: str) -> list[str]:
     return [*(NIGHTLY if version == "nightly" else []), wanted, "torchvision", *plain]
 
 
-def tried(version: str, folder: Path, against: Path | None) -> int:
+def run_version(version: str, folder: Path, against: Path | None) -> int:
     """Make an environment, run all pages in it, and return the exit code.
 
     Raises:
@@ -56,11 +56,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("versions", nargs="+", help="numbers, or `oldest`, `newest`, `nightly`")
     parser.add_argument(
-        "--to", type=Path, default=Path("recordings/tried"), help="a folder (default: recordings/tried)"
+        "--to", type=Path, default=Path("recordings/compat"), help="a folder (default: recordings/compat)"
     )
     parser.add_argument("--against", type=Path, help="a store of runs to compare with")
     given = parser.parse_args()
-    codes = [tried(version, given.to, given.against) for version in given.versions]
+    codes = [run_version(version, given.to, given.against) for version in given.versions]
     sys.exit(max(codes))
 
 

@@ -27,7 +27,11 @@ def test_what_the_page_prints_is_read() -> None:
 
 def test_the_block_prints_what_is_read(site: Path) -> None:
     store = RunStore(ROOT / ".codeout")
-    runs = [store.get(key) for name, (key, _) in store.newest().items() if "training_on_gpu.md training_on_gpu" in name]
+    runs = [
+        store.get(entry.key)
+        for name, entry in store.newest_entries().items()
+        if "training_on_gpu.md training_on_gpu" in name
+    ]
     texts = ["".join(o.text for o in run.outputs if isinstance(o, Stream)) for run in runs if run]
     (found,) = [each for text in texts if (each := steps.series(text))]
     assert list(found["cpu"]) == ["1", "2", "4", "8", "16"]

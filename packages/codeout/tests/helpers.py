@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+from msgspec.structs import replace
 
 from codeout import Block, Output, Provenance, Run, RunStore, Source, Stream, Value
 from codeout.model.blocks import Place
@@ -60,13 +61,16 @@ def record(
     for entry in list(store.entries()):
         run = store.get(entry.key)
         assert run is not None
-        recorded = replace(run.provenance, device=device, **provenance)  # type: ignore[arg-type]
-        packages = tuple({**dict(entry.recipe.environment.packages), **(older or {})}.items())
-        environment = replace(entry.recipe.environment, device=device, python=recorded.python, packages=packages)
-        recipe = replace(entry.recipe, environment=environment)
+        packages = {**dict(entry.inputs.environment.packages), **(older or {})}
+        named = tuple((name, packages[name]) for name, _ in run.provenance.packages)
+        recorded = replace(run.provenance, **{"device": device, "packages": named, **provenance})
+        environment = dataclasses.replace(
+            entry.inputs.environment, device=device, python=recorded.python, packages=tuple(packages.items())
+        )
+        inputs = dataclasses.replace(entry.inputs, environment=environment)
         outputs = tuple(change_text(output, text) for output in run.outputs)
-        target.put(recipe.key, replace(run, outputs=outputs, provenance=recorded), recipe, entry.name)
-        files.append(target._path(recipe.key))
+        target.put(inputs.key, replace(run, outputs=outputs, provenance=recorded), inputs, entry.name)
+        files.append(target.path_of(inputs.key))
     return files
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from codeout import Error, Figure, Provenance, Run, Stream, Value
-from codeout.compare.images import difference
+from codeout.compare.pictures import difference
 from codeout.compare.runs import compare, differ, report
 from codeout.model.outputs import Output
 from helpers import PROVENANCE
@@ -20,8 +20,8 @@ def run(*outputs: Output | str, provenance: Provenance = PROVENANCE) -> Run:
     return Run(tuple(Stream("stdout", o) if isinstance(o, str) else o for o in outputs), provenance)
 
 
-def words(old: Run, new: Run) -> list[str]:
-    return [each.words for each in compare({"block": old}, {"block": new})]
+def describe(old: Run, new: Run) -> list[str]:
+    return [each.description for each in compare({"block": old}, {"block": new})]
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,8 @@ def words(old: Run, new: Run) -> list[str]:
     ],
 )
 def test_noise_is_equal(old: str, new: str) -> None:
-    assert words(run(old), run(new)) == []
-    assert words(run(new), run(old)) == []
+    assert describe(run(old), run(new)) == []
+    assert describe(run(new), run(old)) == []
 
 
 @pytest.mark.parametrize(
@@ -57,20 +57,20 @@ def test_noise_is_equal(old: str, new: str) -> None:
     ],
 )
 def test_what_moved_is_found_and_how_far(old: str, new: str, said: str) -> None:
-    assert words(run(old), run(new)) == [said]
-    assert len(words(run(new), run(old))) == 1
+    assert describe(run(old), run(new)) == [said]
+    assert len(describe(run(new), run(old))) == 1
 
 
 def test_where_a_text_was_cut_says_nothing_but_its_channel_does() -> None:
-    assert words(run("one ", "two"), run("one two")) == []
-    assert words(run("one"), run(Stream("stderr", "one"))) == ["stdout → stderr"]
+    assert describe(run("one ", "two"), run("one two")) == []
+    assert describe(run("one"), run(Stream("stderr", "one"))) == ["stdout → stderr"]
 
 
 def test_other_kinds_of_output_differ() -> None:
-    assert words(run("one"), run(Value({"text/plain": "one"}))) == ["stream → value"]
-    assert words(run("one"), run()) == ["stream → nothing"]
-    assert words(run(Error("A", "m", "t1", 1)), run(Error("A", "m", "t2", 9))) == [], "lines move"
-    assert words(run(Error("A", "m", "", 1)), run(Error("B", "m", "", 1))) == ["A → B"]
+    assert describe(run("one"), run(Value({"text/plain": "one"}))) == ["stream → value"]
+    assert describe(run("one"), run()) == ["stream → nothing"]
+    assert describe(run(Error("A", "m", "t1", 1)), run(Error("A", "m", "t2", 9))) == [], "lines move"
+    assert describe(run(Error("A", "m", "", 1)), run(Error("B", "m", "", 1))) == ["A → B"]
 
 
 def test_the_tolerance_can_be_chosen() -> None:
@@ -120,9 +120,9 @@ def test_pictures_inside_a_picture_are_compared_by_their_pixels() -> None:
 
 def test_a_figure_that_looks_different_is_found() -> None:
     old, new = (run(Figure({"image/svg+xml": picture}, "loss")) for picture in (svg(), svg(z=80)))
-    assert words(old, new) == ["the picture looks 50 % different"]
+    assert describe(old, new) == ["the picture looks 50 % different"]
     renamed = run(Figure({"image/svg+xml": svg()}, "accuracy"))
-    assert words(old, renamed) == ["words of the picture: 'loss' → 'accuracy'"]
+    assert describe(old, renamed) == ["alt text: 'loss' → 'accuracy'"]
 
 
 def test_the_report_shows_old_beside_new_and_what_the_machines_were() -> None:
@@ -159,7 +159,7 @@ def test_a_long_output_is_cut_in_a_report() -> None:
     old, new = {"a": run("x")}, {"a": run("y\n" * 9000)}
     said = report(compare(old, new), old, new)
     assert len(said) < 6000
-    assert "characters more" in said
+    assert "more characters" in said
 
 
 def test_what_is_measured_is_left_out_of_a_comparison_and_not_beside_another_device() -> None:
@@ -171,11 +171,11 @@ def test_what_is_measured_is_left_out_of_a_comparison_and_not_beside_another_dev
 
 def test_a_long_text_of_spaces_is_compared_soon() -> None:
     old, new = run(" " * 200_000 + "1"), run(" " * 200_000 + "2")
-    assert words(old, new) == ["1 of 1 numbers moved, the farthest 1 → 2"]
+    assert describe(old, new) == ["1 of 1 numbers moved, the farthest 1 → 2"]
 
 
 def test_a_number_beside_what_stands_for_one_is_a_difference() -> None:
-    assert words(run("x 1"), run("x #")) == ["other words"]
+    assert describe(run("x 1"), run("x #")) == ["other words"]
 
 
 def test_what_is_no_picture_differs_from_one() -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from msgspec.structs import replace
 from PIL import Image
 
 from codeout import Figure, Output, Run, RunStore, Stream, Value
 from codeout.cache.keys import Environment, Key, KeyInputs
 from codeout.cli.main import main
-from codeout.compare.runs import compare, moved
-from codeout.publish.drift import page
+from codeout.compare.runs import compare, moved_numbers
+from codeout.publish.drift import drift_page
 from helpers import PROVENANCE
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="{}" height="5"/></svg>'
@@ -26,7 +26,7 @@ def run(*outputs: Output, **told: object) -> Run:
 
 
 def shown(old: dict[str, Run], new: dict[str, Run]) -> BeautifulSoup:
-    return BeautifulSoup(page(compare(old, new), old, new), "html.parser")
+    return BeautifulSoup(drift_page(compare(old, new), old, new), "html.parser")
 
 
 def png(shade: int) -> str:
@@ -45,7 +45,7 @@ def test_numbers_that_moved_are_listed_the_farthest_first() -> None:
         *("loss: 2.251", "acc: 50.0 %"),
         *("loss: 2.249", "acc: 55.0 %"),
     ]
-    assert [number.share for number in moved("x nan", "x 1.0")] == [float("inf")]
+    assert [number.share for number in moved_numbers("x nan", "x 1.0")] == [float("inf")]
 
 
 def test_old_stands_beside_new_with_device_version_and_date() -> None:
@@ -93,7 +93,7 @@ def test_noise_is_not_in_the_report() -> None:
 
 def test_long_text_is_cut_and_says_so() -> None:
     soup = shown({"b": run(Stream("stdout", "x\n" * 5000))}, {"b": run(Stream("stdout", "y\n" * 5000))})
-    assert [text.get_text().endswith("… 6,000 characters more") for text in soup.select("pre")] == [True, True]
+    assert [text.get_text().endswith("… 6,000 more characters") for text in soup.select("pre")] == [True, True]
 
 
 def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from msgspec.structs import replace
 
 from codeout import Run, Source, Stream
 from codeout.render.overview import Row, facts, placeholder_notice, sentence, table

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+from msgspec.structs import replace
 
 from codeout import Error, Figure, Output, Run, Source, Stream, Value
 from codeout.model.prose import PageValue
@@ -134,7 +134,7 @@ def test_a_long_text_is_folded_and_a_short_one_is_not() -> None:
 
 def test_the_run_line_names_the_code() -> None:
     assert "<dt>Code</dt><dd>0123456789ab</dd>" in Renderer(str).render_run(
-        Run((Stream("stdout", "x"),), replace(PROVENANCE, code="0123456789ab")), "n"
+        Run((Stream("stdout", "x"),), replace(PROVENANCE, code_digest="0123456789ab")), "n"
     )
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from codeout import PageError, RunStore
-from codeout.cache.store import Time
+from codeout.cache.timings import Timing
 from codeout.cli.main import main
-from codeout.publish.shards import plan, read
+from codeout.publish.shards import select_shard, split
+from helpers import block
 from small_sites import build
 
 CONFIG = "site_name: Many\ntheme: {name: material, font: false}\nmarkdown_extensions:\n  - codeout: {gpu: [gpu_*]}\n"
@@ -43,26 +44,26 @@ def planned(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[st
 
 
 def test_the_longest_goes_first_to_the_machine_that_is_free() -> None:
-    times = {name: Time(seconds, 0) for name, seconds in {"a": 10.0, "b": 7.0, "c": 6.0, "d": 4.0}.items()}
-    shares = plan(["a", "b", "c", "d"], [], times, 2)
+    times = {name: Timing(seconds, 0) for name, seconds in {"a": 10.0, "b": 7.0, "c": 6.0, "d": 4.0}.items()}
+    shares = split(["a", "b", "c", "d"], [], times, 2)
     assert [(share.sessions, share.seconds) for share in shares] == [(["a", "d"], 14.0), (["b", "c"], 13.0)]
 
 
 def test_a_session_that_has_not_run_counts_as_the_others_on_average() -> None:
-    shares = plan(["new", "a", "b"], [], {"a": Time(2.0, 0), "b": Time(4.0, 0)}, 3)
+    shares = split(["new", "a", "b"], [], {"a": Timing(2.0, 0), "b": Timing(4.0, 0)}, 3)
     assert [share.seconds for share in shares] == [4.0, 3.0, 2.0]
 
 
 def test_sessions_of_the_gpu_go_to_machines_that_have_one() -> None:
-    shares = plan(["train", "a", "b"], ["train"], {}, 1, 1)
+    shares = split(["train", "a", "b"], ["train"], {}, 1, 1)
     assert [(share.device, share.sessions) for share in shares] == [("cpu", ["a", "b"]), ("gpu", ["train"])]
-    assert plan(["train", "a"], ["train"], {}, 1)[0].sessions == ["a", "train"], "there is no such machine"
+    assert split(["train", "a"], ["train"], {}, 1)[0].sessions == ["a", "train"], "there is no such machine"
 
 
 def test_shares_cover_what_is_stale_once_whatever_the_order() -> None:
     names = [f"s{n}" for n in range(20)]
-    times = {name: Time(float(n % 7), 0) for n, name in enumerate(names)}
-    one, other = plan(names, [], times, 4), plan(names[::-1], [], times, 4)
+    times = {name: Timing(float(n % 7), 0) for n, name in enumerate(names)}
+    one, other = split(names, [], times, 4), split(names[::-1], [], times, 4)
     assert [share.sessions for share in one] == [share.sessions for share in other]
     assert sorted(name for share in one for name in share.sessions) == sorted(names)
     assert max(share.seconds for share in one) - min(share.seconds for share in one) <= 3.0
@@ -128,35 +129,46 @@ def test_a_store_that_is_copied_over_an_older_one_wins(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("written", "number", "words"),
+    ("written", "number", "message"),
     [
-        ("[", 1, "plan.json:1: can't be read"),
-        ("[]", 1, "plan.json:1: is no plan; `codeout plan --shards N --json` makes one"),
-        ('{"shards": []}', 1, "plan.json:1: has shards 1 to 0, and no 1"),
-        ('{"shards": [{"sessions": []}]}', 2, "plan.json:1: has shards 1 to 1, and no 2"),
-        ('{"shards": [{"sessions": 3}]}', 1, "plan.json:1: shard 1 names no sessions"),
+        ("[", 1, "plan.json:1: not a plan; `codeout plan --shards N --json` makes one"),
+        ("[]", 1, "plan.json:1: not a plan; `codeout plan --shards N --json` makes one"),
+        ('{"shards": [{"sessions": 3}]}', 1, "plan.json:1: not a plan"),
+        ('{"shards": []}', 1, "plan.json:1: no shard 1; the plan has 0"),
+        ('{"shards": [{"sessions": []}]}', 2, "plan.json:1: no shard 2; the plan has 1"),
         ('{"shards": [{"sessions": ["docs/x.md s"]}]}', 1, "plan.json:1: no page has the session 'docs/x.md s'"),
     ],
 )
-def test_a_plan_that_is_none_is_refused(
+def test_a_plan_that_does_not_fit_is_rejected(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     written: str,
     number: int,
-    words: str,
+    message: str,
 ) -> None:
     monkeypatch.chdir(site(tmp_path / "site", pages=1))
     Path("plan.json").write_text(written)
     assert main(["run", "--plan", "plan.json", "--shard", str(number)]) == 1
-    assert words in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_a_plan_is_read_by_the_number_of_a_share() -> None:
-    shares = {"shards": [{"sessions": ["a"]}, {"sessions": ["b", "c"]}]}
-    assert read(shares, 2, "plan.json") == ["b", "c"]
-    with pytest.raises(PageError, match="no 0"):
-        read(shares, 0, "plan.json")
+def test_a_plan_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(site(tmp_path / "site", pages=1))
+    assert main(["run", "--plan", "none.json", "--shard", "1"]) == 1
+    assert capsys.readouterr().err == "none.json:1: can't be read: No such file or directory\n"
+
+
+def test_the_blocks_of_a_shard_are_chosen_by_its_number(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"shards": [{"device": "cpu", "sessions": ["docs/page.md a"]}, {"sessions": ["docs/page.md b"]}]}')
+    blocks = [block("1", "a"), block("2", "b"), block("3", "a")]
+    assert [each.code for each in select_shard(blocks, plan, 1)] == ["1", "3"]
+    assert [each.code for each in select_shard(blocks, plan, 2)] == ["2"]
+    with pytest.raises(PageError, match="no shard 0"):
+        select_shard(blocks, plan, 0)
 
 
 @pytest.mark.parametrize("word", ["0", "-1", "x"])

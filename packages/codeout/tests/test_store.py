@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-import time
+import math
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from codeout import Figure, Run, RunStore, Stream
+from codeout import Error, Figure, Run, RunStore, Stream, Value
 from codeout.cache.keys import Environment, Key, KeyInputs
-from codeout.cache.store import Time
-from helpers import PROVENANCE
+from helpers import PROVENANCE, posix
 
 KEY = Key("c" * 40, "e" * 16)
 PICTURE = base64.b64encode(b"\x89PNG picture").decode()
 RUN = Run((Stream("stdout", "hello\n"), Figure({"image/png": PICTURE, "text/plain": "<Figure>"}, "words")), PROVENANCE)
+INPUTS = KeyInputs(Environment("3", "Linux", "CPU", (("torch", "2.15.0"),), (("TZ", ""),)), (), ("code",))
 
 
 @pytest.fixture
@@ -28,49 +29,141 @@ def store(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "store")
 
 
-def entry(store: RunStore) -> Path:
+def path(store: RunStore) -> Path:
     return store.root / "cc" / f"{KEY}.json"
 
 
-def test_what_was_put_is_found(store: RunStore) -> None:
+def picture(store: RunStore) -> Path:
+    (found,) = (store.root / "images").iterdir()
+    return found
+
+
+def change(store: RunStore, old: str, new: str) -> None:
+    """Change the text of the run's file."""
+    text = path(store).read_text()
+    assert old in text
+    path(store).write_text(text.replace(old, new))
+
+
+def link(file: Path) -> None:
+    """Move a file away and leave a symbolic link to it."""
+    file.rename(file.with_name("elsewhere"))
+    file.symlink_to(file.with_name("elsewhere"))
+
+
+def test_a_run_that_was_put_is_found_under_its_key_alone(store: RunStore) -> None:
     store.put(KEY, RUN)
     assert store.get(KEY) == RUN
     assert store.get(Key("d" * 40, "e" * 16)) is None
 
 
-def test_the_store_is_json_and_pictures(store: RunStore) -> None:
-    store.put(KEY, RUN)
-    files = [path for path in store.root.rglob("*") if path.is_file()]
-    assert sorted(path.suffix for path in files) == [".json", ".png"]
-    assert PICTURE not in entry(store).read_text()
+def test_every_kind_of_output_and_value_survives(store: RunStore) -> None:
+    outputs = (
+        Stream("stderr", "w\n"),
+        Value({"text/plain": "1"}),
+        Figure({"image/svg+xml": "<svg/>"}, "words"),
+        Error("ValueError", "no", "Traceback", 3, ("Exception",)),
+    )
+    values = {"whole": 1, "flag": True, "text": "x", "share": 0.5, "large": 2**100, "none": -math.inf}
+    modules = (("snippets/helper.py", "f" * 64),)
+    run = Run(outputs, PROVENANCE, "docs/a.md:3", modules, values, measured=True)
+    store.put(KEY, run)
+    assert store.get(KEY) == run
 
 
-@pytest.mark.parametrize(
-    "harm",
-    [
-        pytest.param(lambda s: entry(s).write_text(entry(s).read_text()[:50]), id="torn"),
-        pytest.param(lambda s: entry(s).write_bytes(b"\x80\x04pickle"), id="foreign"),
-        pytest.param(lambda s: entry(s).write_text("[]"), id="not an object"),
-        pytest.param(
-            lambda s: entry(s).write_text(json.dumps(json.loads(entry(s).read_text()) | {"format": 0})), id="older"
-        ),
-        pytest.param(lambda s: entry(s).write_text(entry(s).read_text().replace("c" * 40, "f" * 40)), id="another's"),
-        pytest.param(
-            lambda s: entry(s).write_text(entry(s).read_text().replace("file:", "file:../../")), id="climbing out"
-        ),
-        pytest.param(lambda s: next((s.root / "images").iterdir()).write_bytes(b"other"), id="a damaged picture"),
-        pytest.param(lambda s: next((s.root / "images").iterdir()).unlink(), id="a missing picture"),
-    ],
-)
-def test_what_is_not_whole_is_a_miss_and_can_be_put_again(store: RunStore, harm: Callable[[RunStore], None]) -> None:
-    store.put(KEY, RUN)
-    harm(store)
+def test_a_value_that_is_not_a_number_survives(store: RunStore) -> None:
+    store.put(KEY, replace(RUN, values={"loss": math.nan, "above": math.inf, "step": 3}))
+    values = store.get(KEY).values
+    assert math.isnan(values["loss"])
+    assert (values["above"], values["step"]) == (math.inf, 3)
+
+
+def test_the_cache_is_json_and_pictures(store: RunStore) -> None:
+    store.put(KEY, RUN, INPUTS, "docs/a.md s 1")
+    files = [file for file in store.root.rglob("*") if file.is_file()]
+    assert sorted(file.suffix for file in files) == [".json", ".png"]
+    assert PICTURE not in path(store).read_text()
+    assert json.loads(path(store).read_text())["name"] == "docs/a.md s 1"
+    assert store.count_bytes(KEY) == sum(file.stat().st_size for file in files)
+    assert store.count_bytes(Key("d" * 40, "e" * 16)) == 0
+
+
+HARM: dict[str, Callable[[RunStore], object]] = {
+    "torn": lambda s: path(s).write_text(path(s).read_text()[:50]),
+    "foreign": lambda s: path(s).write_bytes(b"\x80\x04pickle"),
+    "not an object": lambda s: path(s).write_text("[]"),
+    "not UTF-8": lambda s: path(s).write_bytes(path(s).read_bytes().replace(b"hello", b"\xff")),
+    "nested too deeply": lambda s: path(s).write_text("[" * 100_000),
+    "an older format": lambda s: change(s, '"format": ', '"format": 9'),
+    "another's key": lambda s: change(s, "c" * 40, "f" * 40),
+    "an unknown kind of output": lambda s: change(s, '"stream"', '"script"'),
+    "an unknown channel": lambda s: change(s, '"stdout"', '"stdin"'),
+    "a field of another type": lambda s: change(s, '"hello\\n"', "3"),
+    "a time that is no number": lambda s: change(s, "1.5", "true"),
+    "a time that no number holds": lambda s: change(s, "1.5", "1" + "0" * 400),
+    "a missing field": lambda s: change(s, '"python"', '"pyton"'),
+    "a reference that climbs out": lambda s: change(s, "file:", "file:../../"),
+    "a picture in place of a reference": lambda s: change(s, "file:", "data:"),
+    "a reference to another type": lambda s: change(s, "image/png", "image/gif"),
+    "a damaged picture": lambda s: picture(s).write_bytes(b"other"),
+    "a missing picture": lambda s: picture(s).unlink(),
+}
+HARM_WITH_LINKS: dict[str, Callable[[RunStore], object]] = {
+    "a run that is a link": lambda s: link(path(s)),
+    "a picture that is a link": lambda s: link(picture(s)),
+    "a run that is a device": lambda s: (path(s).unlink(), path(s).symlink_to("/dev/zero")),
+    "a run that is a pipe": lambda s: (path(s).unlink(), os.mkfifo(path(s))),
+    "a picture that is a pipe": lambda s: (name := picture(s), name.unlink(), os.mkfifo(name)),
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_what_is_not_whole_is_a_miss_and_can_be_put_again(store: RunStore, harm: str) -> None:
+    store.put(KEY, RUN, INPUTS)
+    HARM[harm](store)
     assert store.get(KEY) is None
     store.put(KEY, RUN)
     assert store.get(KEY) == RUN
 
 
-def test_many_writers_leave_one_whole_run_and_no_rubbish(store: RunStore) -> None:
+@posix
+@pytest.mark.parametrize("harm", HARM_WITH_LINKS)
+def test_what_is_no_regular_file_is_a_miss_that_nothing_waits_for(store: RunStore, harm: str) -> None:
+    store.put(KEY, RUN, INPUTS)
+    HARM_WITH_LINKS[harm](store)
+    found: list[Run | None] = []
+    thread = threading.Thread(target=lambda: found.append(store.get(KEY)), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert found == [None]
+    store.clean({KEY.code})
+
+
+@pytest.mark.parametrize(
+    "limits", [{"max_file_bytes": 600}, {"max_picture_bytes": 20}], ids=["a large file", "large pictures"]
+)
+def test_what_is_too_large_is_a_miss(store: RunStore, limits: dict[str, int]) -> None:
+    picture = Figure({"image/png": PICTURE}, "")
+    store.put(KEY, replace(RUN, outputs=(Stream("stdout", "x" * 500), picture, picture)))
+    assert store.get(KEY) is not None
+    assert RunStore(store.root, **limits).get(KEY) is None
+    assert RunStore(store.root, max_file_bytes=2000, max_picture_bytes=26).get(KEY) is not None
+
+
+@pytest.mark.parametrize("output", [Stream("stdout", "x" * 500), Figure({"image/png": PICTURE * 30}, "")])
+def test_what_is_too_large_is_not_put(tmp_path: Path, output: Stream | Figure) -> None:
+    with pytest.raises(ValueError, match=r"output of \d+ bytes; the cache takes at most 300"):
+        RunStore(tmp_path, max_file_bytes=300).put(KEY, Run((output,), PROVENANCE))
+
+
+@pytest.mark.parametrize("output", [Stream("stdout", "\ud800"), Figure({"image/png": "a"}, "")])
+def test_what_no_file_can_hold_is_a_value_error(store: RunStore, output: Stream | Figure) -> None:
+    with pytest.raises(ValueError, match=r"surrogates|base64"):
+        store.put(KEY, Run((output,), PROVENANCE))
+    assert not list(store.root.rglob("*.json"))
+
+
+def test_many_writers_leave_one_whole_run_and_no_temporary_file(store: RunStore) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: store.put(KEY, RUN), range(64)))
     assert store.get(KEY) == RUN
@@ -94,44 +187,29 @@ def test_a_failed_write_keeps_the_run_that_was_there(store: RunStore, monkeypatc
 
 def test_clean_removes_what_is_not_needed_and_pictures_that_no_run_shows(store: RunStore) -> None:
     other = Key("d" * 40, "e" * 16)
-    picture = base64.b64encode(b"\x89PNG another").decode()
+    another = base64.b64encode(b"\x89PNG another").decode()
     store.put(KEY, RUN)
-    store.put(other, Run((Figure({"image/png": picture}, "words"),), PROVENANCE))
+    store.put(other, Run((Figure({"image/png": another}, "words"),), PROVENANCE))
     assert store.clean({KEY.code}) == (1, 1)
     assert store.get(KEY) == RUN
     assert store.get(other) is None
     assert len(list((store.root / "images").iterdir())) == 1
 
 
-def test_times_that_are_damaged_are_forgotten(store: RunStore) -> None:
-    store.keep_time("a", Time(1.3, 2))
-    store.keep_time("b", Time(2.0, 0))
-    assert store.times() == {"a": Time(1.3, 2), "b": Time(2.0, 0)}
-    for path in (store.root / "times").iterdir():
-        path.write_text("[")
-    assert store.times() == {}
-
-
-def test_the_latest_time_counts_whichever_store_was_copied_last(tmp_path: Path) -> None:
-    old, new, merged = (RunStore(tmp_path / name) for name in ("old", "new", "merged"))
-    old.keep_time("a", Time(9.0, 0))
-    time.sleep(0.002)
-    new.keep_time("a", Time(1.0, 0))
-    for store in (new, old):
-        shutil.copytree(store.root, merged.root, dirs_exist_ok=True)
-    assert merged.times() == {"a": Time(1.0, 0)}
-    merged.keep_time("a", Time(2.0, 0))
-    assert len(list((merged.root / "times").iterdir())) == 1
+def test_an_entry_says_what_a_run_was_made_from(store: RunStore) -> None:
+    store.put(KEY, RUN, INPUTS, "block")
+    (entry,) = store.entries()
+    assert (entry.path, entry.key, entry.name, entry.inputs) == (path(store), KEY, "block", INPUTS)
+    store.put(KEY, RUN)
+    assert list(store.entries()) == []
 
 
 def test_the_newest_run_of_a_block_is_the_one_with_the_latest_date(store: RunStore) -> None:
-    recipe = KeyInputs(Environment("3", "Linux", "CPU", (), ()), (), ("code",))
     for date, text in (("2026-01-02", "second"), ("2026-01-01", "first")):  # as if copied in this order
         run = Run((Stream("stdout", text),), replace(PROVENANCE, date=date))
-        store.put(Key(text * 8, "0" * 16), run, recipe, "block")
-    (key, told) = store.newest()["block"]
-    assert key.code == "second" * 8
-    assert told == recipe
-    path = next(store.root.glob("se/*.json"))
-    path.write_text(path.read_text().replace('"format": ', '"format": 9'))
-    assert store.newest()["block"][0].code == "first" * 8, "an older format can't be read"
+        store.put(Key(text * 8, "0" * 16), run, INPUTS, "block")
+    assert store.newest_entries()["block"].key.code == "second" * 8
+    assert store.newest_runs()["block"].outputs == (Stream("stdout", "second"),)
+    newest = next(store.root.glob("se/*.json"))
+    newest.write_text(newest.read_text().replace('"format": ', '"format": 9'))
+    assert store.newest_entries()["block"].key.code == "first" * 8, "another format can't be read"

@@ -1,16 +1,29 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and read only if they are regular and not too large."""
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+TEMPORARY_PREFIX = ".new-"
+_READ_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Put a file in place in one step: whoever reads it meets all of it or none."""
+    """Put a file in place in one step, so that a reader finds all of it or none.
+
+    Raises:
+        OSError: the disk is full or read-only; what was there stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -18,3 +31,45 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def read_regular_file(path: Path, max_bytes: int) -> bytes:
+    """Return the content of a file, never following a symbolic link, waiting for a pipe or reading a device.
+
+    Raises:
+        OSError: it is not there, not a regular file, or larger than `max_bytes`.
+    """
+    if os.name == "nt" and path.is_symlink():  # it has no O_NOFOLLOW
+        raise OSError(f"{path} is a symbolic link")
+    descriptor = os.open(path, _READ_FLAGS)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{path} is not a regular file")
+        if status.st_size > max_bytes:
+            raise OSError(f"{path} has {status.st_size:,} bytes, more than {max_bytes:,}")
+        return _read_up_to(descriptor, status.st_size)
+    finally:
+        os.close(descriptor)
+
+
+def read_json(path: Path, decoder: msgspec.json.Decoder[T], max_bytes: int) -> T:
+    """Return what a JSON file holds.
+
+    Raises:
+        OSError: it is not there, not a regular file, or larger than `max_bytes`.
+        ValueError: it is not JSON, or not of the decoder's type.
+    """
+    content = read_regular_file(path, max_bytes)
+    try:
+        return decoder.decode(content)
+    except (msgspec.DecodeError, RecursionError) as problem:
+        raise ValueError(f"{path}: {problem}") from problem
+
+
+def _read_up_to(descriptor: int, size: int) -> bytes:
+    parts = []
+    while size and (part := os.read(descriptor, size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)

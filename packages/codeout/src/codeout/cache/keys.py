@@ -13,7 +13,7 @@ from functools import cache
 from codeout.model.source import same_program
 
 KEYED = ("TZ", "LANG", "LC_ALL")  # variables that blocks see, since they change outputs
-FORMAT = 6  # raise it when captured outputs change shape: every run on disk is then a miss
+FORMAT = 7  # raise it when captured outputs change shape: every run on disk is then a miss
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,77 +1,145 @@
-"""Runs that were made elsewhere, on a device that this machine does not have, and are shown beside its own.
+"""Runs from devices that this machine does not have, to show with its own.
 
-A folder of recordings has the format of a store. A recording belongs to a block if it is of the same code; it is shown
-if it differs from the run of this machine by more than noise.
+A folder of recordings has the format of a cache, but nothing in it is trusted: a recording is validated whenever it is
+read. It belongs to a block if it is of the same code, and is shown if it differs from the block's own run by more than
+noise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 
-from codeout.cache.keys import Key
-from codeout.cache.store import RunStore
-from codeout.compare.svg import Refused
-from codeout.model.outputs import Run
+from codeout.cache.keys import FORMAT
+from codeout.cache.store import Entry, RunStore, key_of
+from codeout.compare.budget import InvalidRecording
+from codeout.model.outputs import Provenance, Run
 
-Whole = Callable[[Run], bool]  # whether what a run's code loads is still what it was
+MAX_FILE_BYTES = 4_000_000
+MAX_PICTURE_BYTES = 20_000_000
+MAX_PER_BLOCK = 20
+"""Recordings of the same code that are read; there is one for each device."""
+ENVIRONMENT_WORD = re.compile(r"[\w .,:;+/()@=-]{0,200}", re.ASCII)
+
+IsCurrent = Callable[[Run], bool]
+"""Whether the modules that a run has loaded are still what they were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A run from another machine that has been validated."""
+
+    entry: Entry
+    """What it was made from."""
+    run: Run
+    """The run, without what a page may not show."""
+    left_out: tuple[str, ...]
+    """MIME types of what was left out of its outputs."""
+
+
+def recordings_in(folder: Path) -> RunStore:
+    """Return a folder of recordings as a store of runs, with the limits for files that are not trusted."""
+    return RunStore(folder, MAX_FILE_BYTES, MAX_PICTURE_BYTES)
+
+
+def read_recording(store: RunStore, path: Path) -> Recording:
+    """Read and validate the recording in a file.
+
+    Raises:
+        InvalidRecording: the file is not a recording, or is one that may not be shown.
+        CodeoutError: the recording has raster images, and Pillow is not installed.
+    """
+    from codeout.compare.untrusted import left_out, validate  # here, since most sites have no recordings
+
+    try:
+        if store.read_format(path) != FORMAT:
+            raise InvalidRecording(f"made by another version of codeout: its format is not {FORMAT}")
+        stored = store.read(path)
+        run = store.unpack(stored)
+    except (OSError, ValueError) as problem:
+        raise InvalidRecording("not a complete run, or not the one that its name says") from problem
+    entry = stored.entry(path)
+    if entry is None or entry.inputs.key != entry.key:
+        raise InvalidRecording("its key is not the digest of the inputs that it names")
+    _check_inputs(entry, run.provenance)
+    return Recording(entry, validate(run, datetime.now(UTC)), tuple(sorted(left_out(run))))
+
+
+def _check_inputs(entry: Entry, provenance: Provenance) -> None:
+    """Check that the inputs of a run are plain words, and that what a reader sees of them is what its key covers."""
+    environment = entry.inputs.environment
+    pairs = [*environment.packages, *environment.variables]
+    words = [environment.python, environment.platform, environment.device, *(word for pair in pairs for word in pair)]
+    if not all(map(ENVIRONMENT_WORD.fullmatch, words)):
+        raise InvalidRecording("invalid description of its machine")
+    if (provenance.device, provenance.python) != (environment.device, environment.python):
+        raise InvalidRecording("names another device or Python than its key does")
+    if not {*provenance.packages} <= {*environment.packages}:
+        raise InvalidRecording("names other versions than its key does")
+    if not entry.key.code.startswith(provenance.code_digest):
+        raise InvalidRecording("names other code than its key does")
 
 
 @dataclass(slots=True)
 class Recordings:
-    """The recordings of a site, as they were when somebody last looked."""
+    """The recordings of a site, as of the last `refresh`."""
 
     store: RunStore
-    _keys: dict[str, list[Key]] = field(default_factory=dict)  # by the digest of their code
+    """Their folder."""
+    _paths: dict[str, list[Path]] = field(default_factory=dict)
+    """Their files, by the digest of their code."""
 
-    def look(self) -> None:
-        """See which recordings there are now."""
-        self._keys = {}
-        for path in self.store.root.glob("??/*-*.json"):
-            code, _, environment = path.stem.partition("-")
-            self._keys.setdefault(code, []).append(Key(code, environment))
+    def refresh(self) -> None:
+        """Look which files there are now."""
+        self._paths = {}
+        for path in self.store.paths():
+            self._paths.setdefault(key_of(path).code, []).append(path)
 
-    def of(self, code: str, whole: Whole) -> list[Run]:
-        """Return the recordings of some code, the newest of each device, in the order of their names.
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries of all valid recordings."""
+        for paths in self._paths.values():
+            yield from (recording.entry for recording in self._valid(paths))
+
+    def find(self, code: str, is_current: IsCurrent) -> list[Run]:
+        """Return the recordings of some code: the newest of each device, in the order of the devices' names.
 
         Args:
-            code: the digest of the code: the first half of a key.
-            whole: says of a run whether it may be shown.
+            code: the digest of the code, which is the first half of a key.
+            is_current: whether the modules of a run are still what they were.
         """
-        stored = [run for key in self._keys.get(code, []) if (run := self.store.get(key)) and whole(run)]
-        runs = [run for each in stored if (run := _shown(each))]
-        newest = {run.provenance.device: run for run in sorted(runs, key=lambda run: run.provenance.date)}
+        runs = [recording.run for recording in self._valid(self._paths.get(code, []))]
+        by_date = sorted(filter(is_current, runs), key=lambda run: run.provenance.date)
+        newest = {run.provenance.device: run for run in by_date}
         return [newest[device] for device in sorted(newest)]
 
-    def beside(self, run: Run, code: str, whole: Whole) -> tuple[Run, ...]:
-        """Return the recordings to show beside a run: of other devices, where they differ by more than noise."""
-        if code not in self._keys:
+    def find_differing(self, run: Run, code: str, is_current: IsCurrent) -> tuple[Run, ...]:
+        """Return the recordings to show with a run: of other devices, where they differ by more than noise."""
+        if code not in self._paths:
             return ()
         from codeout.compare.runs import differ  # here, since most blocks have none
 
-        others = [each for each in self.of(code, whole) if each.provenance.device != run.provenance.device]
+        others = [each for each in self.find(code, is_current) if each.provenance.device != run.provenance.device]
         return tuple(each for each in others if differ(run, each))
 
-
-def _shown(run: Run) -> Run | None:
-    """Return a recording without what none may show, however it came to lie there; None if that is all."""
-    from codeout.compare.untrusted import safe  # here, since most blocks have none
-
-    try:
-        return safe(run)[0]
-    except Refused:
-        return None
+    def _valid(self, paths: Sequence[Path]) -> Iterator[Recording]:
+        for path in paths[:MAX_PER_BLOCK]:
+            with contextlib.suppress(InvalidRecording):  # `codeout accept` says why
+                yield read_recording(self.store, path)
 
 
-def label(run: Run, beside: Sequence[Run]) -> str:
-    """Return a short name for the device of one of the runs of a block that stand side by side.
+def label(run: Run, runs: Sequence[Run]) -> str:
+    """Return a short name for the device of one of the runs of a block.
 
     Args:
-        run: it.
-        beside: all of them.
+        run: the one.
+        runs: all runs that are shown of the block.
     """
     device = run.provenance.device
-    kinds = [_kind(each.provenance.device) for each in beside]
+    kinds = [_kind(each.provenance.device) for each in runs]
     return _kind(device) if kinds.count(_kind(device)) == 1 else device
 
 

@@ -1,55 +1,93 @@
 """Runs on disk, whole or not at all.
 
-    STORE/ab/abcd…-0123….json      one run: JSON, named by its key
-    STORE/images/HASH.png          pictures, named by their content
-    STORE/times/HASH-SECONDS.json  how a session went, named by the session and the time
-    STORE/memo/                    what makes a build quick, and may be lost at any time
+    CACHE/ab/abcd…-0123….json      one run: JSON, named by its key
+    CACHE/images/HASH.png          its pictures, named by their content
+    CACHE/times/                   how long sessions took (`timings`)
+    CACHE/memo/                    what makes a build quick, and may be lost at any time
 
-There is no index: the files are the store. What is torn, foreign or of another format is a miss, never a crash. So
-stores merge by copying, in any order, if no two of them have run the same session.
+There is no index: the files are the cache. What is torn, foreign, too large or of another format is a miss, never a
+crash. So folders of runs merge by copying, in any order, if no two of them have run the same session.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
+import contextlib
 import hashlib
-import json
+import math
 import re
-import time
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from codeout.cache.files import write_atomically
-from codeout.cache.keys import FORMAT, Environment, File, Key, KeyInputs
-from codeout.model.mime import IMAGES
-from codeout.model.outputs import Figure, Run, Value, from_json, to_json
+import msgspec
 
-REFERENCE = "file:"  # what stands in the JSON in place of a picture
-PICTURE = re.compile(rf'"{REFERENCE}([^"/\\]+)"')
+from codeout.cache.files import read_json, read_regular_file, write_atomically
+from codeout.cache.keys import FORMAT, Key, KeyInputs
+from codeout.cache.timings import SessionTimings
+from codeout.model.mime import BINARY_TYPES, MIME_TYPES_BY_NAME, is_binary
+from codeout.model.outputs import Figure, Run, Scalar, Value, replace_data
+
+MAX_FILE_BYTES = 200_000_000
+MAX_PICTURE_BYTES = 400_000_000
+
+REFERENCE_PREFIX = "file:"
+"""What a run's JSON has in place of a picture begins with it; the name of a file follows."""
+REFERENCE = re.compile(rf'"{REFERENCE_PREFIX}([^"/\\]+)"')
+PICTURE_NAME = re.compile(rf"([0-9a-f]{{64}})\.({'|'.join(mime.extension for mime in BINARY_TYPES)})")
+PICTURES = "images"
 TIMES = "times"
 MEMO = "memo"
 
+NonFinite = Literal["nan", "inf", "-inf"]
 
-@dataclass(frozen=True, slots=True)
-class Time:
-    """How a session went when it last ran from its first block."""
 
-    seconds: float
-    forks: int  # after how many of its blocks, from the first, its process could be copied
+class StoredRun(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A run as its file holds it."""
+
+    format: int
+    """Number of the format; another one is a miss."""
+    key: str
+    """The name of the file, without its extension."""
+    name: str
+    """Of the block, which stays the same from one edit to the next."""
+    inputs: KeyInputs | None
+    """What the run was made from, to explain later why it is stale."""
+    run: Run
+    """The run, with references in place of pictures, and without values that JSON cannot hold."""
+    non_finite: Mapping[str, NonFinite] = msgspec.field(default_factory=dict)
+    """Those values: infinite numbers, and what is not a number."""
+
+    def entry(self, path: Path) -> Entry | None:
+        """Return what the file says about the run, but for its outputs; None if it does not name the inputs."""
+        if self.inputs is None:
+            return None
+        return Entry(path, key_of(path), self.name, self.inputs, self.run.provenance.date)
+
+
+class _StoredFormat(msgspec.Struct):
+    format: int
+
+
+_decoder = msgspec.json.Decoder(StoredRun)
+_format_decoder = msgspec.json.Decoder(_StoredFormat)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A run on disk, but for its outputs."""
+    """What the file of a run says about it, but for its outputs."""
 
     path: Path
+    """The file."""
     key: Key
-    name: str  # of its block
-    recipe: KeyInputs
-    date: str  # when it ran; ISO 8601, UTC
+    """What finds the run."""
+    name: str
+    """Of the block."""
+    inputs: KeyInputs
+    """What the run was made from."""
+    date: str
+    """When it ran: ISO 8601, UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,111 +95,126 @@ class RunStore:
     """A folder of runs. Two builds may read and write it at the same time."""
 
     root: Path
+    """The folder."""
+    max_file_bytes: int = MAX_FILE_BYTES
+    """Size of a run's JSON, or of a picture; larger files are a miss."""
+    max_picture_bytes: int = MAX_PICTURE_BYTES
+    """Size of all pictures of a run, each counted as often as it is shown."""
+
+    @property
+    def timings(self) -> SessionTimings:
+        """How long sessions took when they last ran."""
+        return SessionTimings(self.root / TIMES)
 
     def get(self, key: Key) -> Run | None:
         """Return the run of a key; None if there is none that is whole."""
         try:
-            content = json.loads(self._path(key).read_text(encoding="utf8"))
-            if content["format"] != FORMAT or content["key"] != str(key):
-                return None
-            return _each_picture(from_json(content), self._load)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return self.load(self.path_of(key))
+        except (OSError, ValueError):
             return None
 
-    def size(self, key: Key) -> int:
-        """Return how many bytes a run takes on disk, its pictures included; 0 if it is not there."""
-        try:
-            content = self._path(key).read_text(encoding="utf8")
-            pictures = [self.root / "images" / name for name in _pictures(content)]
-            return len(content.encode()) + sum(picture.stat().st_size for picture in pictures)
-        except OSError:
-            return 0
+    def load(self, path: Path) -> Run:
+        """Return the run in a file.
 
-    def shows(self, path: Path) -> int:
-        """Return how many bytes of pictures a run's file refers to, each as often as it does."""
-        names = PICTURE.findall(path.read_text(encoding="utf8"))
-        files = {name: self.root / "images" / name for name in names}
-        sizes = {name: file.stat().st_size for name, file in files.items() if file.is_file()}
-        return sum(sizes.get(name, 0) for name in names)
+        Raises:
+            OSError: the file, or that of a picture, is not there, not a regular file, or too large.
+            ValueError: it is malformed or of another format, or a picture is damaged.
+        """
+        return self.unpack(self.read(path))
 
-    def put(self, key: Key, run: Run, recipe: KeyInputs | None = None, name: str = "") -> None:
-        """Keep a run.
+    def read(self, path: Path) -> StoredRun:
+        """Return what a file holds, without its pictures.
+
+        Raises:
+            OSError: it is not there, not a regular file, or too large.
+            ValueError: it is malformed, of another format, or has the key of another run.
+        """
+        stored = read_json(path, _decoder, self.max_file_bytes)
+        if stored.format != FORMAT or stored.key != path.stem:
+            raise ValueError(f"{path} is of another format, or has the key of another run")
+        return stored
+
+    def unpack(self, stored: StoredRun) -> Run:
+        """Return a run with its pictures.
+
+        Raises:
+            OSError: one of them is not there, or all of them are too large.
+            ValueError: one of them is damaged.
+        """
+        values = {**stored.run.values, **{name: float(text) for name, text in stored.non_finite.items()}}
+        return _replace_pictures(msgspec.structs.replace(stored.run, values=values), _PictureReader(self).read)
+
+    def put(self, key: Key, run: Run, inputs: KeyInputs | None = None, name: str = "") -> None:
+        """Store a run.
 
         Args:
             key: what finds it again.
             run: what the block produced.
-            recipe: what it was made from, to tell later why it is stale.
-            name: which block of which page it was.
+            inputs: what it was made from, to explain later why it is stale.
+            name: of its block.
 
         Raises:
-            OSError: the disk is full or read-only; nothing of the run is kept then.
+            OSError: the disk is full or read-only; nothing of the run is stored then.
+            ValueError: the run is too large, or has text that is not Unicode or a picture that is not base64.
         """
-        content = {"format": FORMAT, "key": str(key), **to_json(_each_picture(run, self._save))}
-        content |= {"name": name, "recipe": asdict(recipe) if recipe else None}
-        write_atomically(self._path(key), json.dumps(content, ensure_ascii=False, indent=1).encode())
+        non_finite = _non_finite(run.values)
+        finite = {name: value for name, value in run.values.items() if name not in non_finite}
+        packed = _replace_pictures(msgspec.structs.replace(run, values=finite), self._save_picture)
+        content = msgspec.json.encode(StoredRun(FORMAT, str(key), name, inputs, packed, non_finite))
+        self._check_size(content)
+        write_atomically(self.path_of(key), msgspec.json.format(content, indent=1))
 
-    def times(self) -> dict[str, Time]:
-        """Return how sessions went when they last ran from their first block, by name."""
-        return self._times("*")
+    def count_bytes(self, key: Key) -> int:
+        """Return how many bytes a run takes on disk, its pictures included; 0 if it is not there."""
+        try:
+            content = read_regular_file(self.path_of(key), self.max_file_bytes)
+            pictures = [self.root / PICTURES / name for name in _picture_names(content)]
+            return len(content) + sum(picture.stat().st_size for picture in pictures)
+        except OSError:
+            return 0
 
-    def time(self, name: str) -> Time | None:
-        """Return how a session went when it last ran from its first block; None if that is not known."""
-        return self._times(_digest(name)).get(name)
+    def newest_entries(self) -> dict[str, Entry]:
+        """Return the newest entry of each block, by the block's name.
 
-    def _times(self, session: str) -> dict[str, Time]:
-        found: dict[str, tuple[int, Time]] = {}
-        for path in (self.root / TIMES).glob(f"{session}-*.json"):
-            try:
-                told = json.loads(path.read_text(encoding="utf8"))
-                name, when = str(told["name"]), int(path.stem.rpartition("-")[2])
-                if name not in found or found[name][0] < when:
-                    found[name] = when, Time(float(told["seconds"]), int(told["forks"]))
-            except (OSError, ValueError, KeyError, TypeError):
-                continue  # torn or foreign: it tells nothing
-        return {name: told for name, (_, told) in found.items()}
-
-    def keep_time(self, name: str, told: Time) -> None:
-        """Keep how a session went.
-
-        Raises:
-            OSError: the disk is full or read-only.
+        The newest by its own date: folders of runs are copied and merged.
         """
-        new = self.root / TIMES / f"{_digest(name)}-{time.time_ns() // 1_000_000}.json"
-        write_atomically(new, json.dumps({"name": name, **asdict(told)}).encode())
-        for old in new.parent.glob(f"{_digest(name)}-*.json"):
-            if old != new:
-                old.unlink(missing_ok=True)
-
-    def newest(self) -> dict[str, tuple[Key, KeyInputs]]:
-        """Return the key of the newest run of each block, by name, and what it was made from.
-
-        The newest by its own date: stores are copied, and merged.
-        """
-        found: dict[str, tuple[tuple[str, int], Entry]] = {}
+        newest: dict[str, tuple[tuple[str, int], Entry]] = {}
         for entry in self.entries():
             date = entry.date, entry.path.stat().st_mtime_ns
-            if entry.name not in found or found[entry.name][0] < date:
-                found[entry.name] = date, entry
-        return {name: (entry.key, entry.recipe) for name, (_, entry) in found.items()}
+            if entry.name not in newest or newest[entry.name][0] < date:
+                newest[entry.name] = date, entry
+        return {name: entry for name, (_, entry) in newest.items()}
+
+    def newest_runs(self) -> dict[str, Run]:
+        """Return the newest run of each block, by the block's name."""
+        entries = self.newest_entries()
+        return {name: run for name, entry in entries.items() if (run := self.get(entry.key))}
 
     def entries(self) -> Iterator[Entry]:
-        """Yield what the runs that are here were made from, without their outputs."""
-        for path in sorted(self.root.glob("??/*.json")):
+        """Yield the entries of all runs that say what they were made from."""
+        for path in self.paths():
             if entry := self.entry(path):
                 yield entry
 
-    @staticmethod
-    def entry(path: Path) -> Entry | None:
-        """Return what the run in a file was made from; None if it is torn, foreign or of another format."""
+    def entry(self, path: Path) -> Entry | None:
+        """Return the entry of the run in a file; None if it is malformed or of another format, or has no inputs."""
         try:
-            content = json.loads(path.read_text(encoding="utf8"))
-            code, _, environment = content["key"].partition("-")
-            if content["format"] != FORMAT or path.stem != content["key"]:
-                return None
-            name, date = str(content["name"]), str(content["provenance"]["date"])
-            return Entry(path, Key(code, environment), name, _recipe(content["recipe"]), date)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return self.read(path).entry(path)
+        except (OSError, ValueError):
             return None
+
+    def read_format(self, path: Path) -> int:
+        """Return the number of the format of a file, which may be another than this version's.
+
+        Raises:
+            OSError: there is no such file, it is too large, or is not a regular file.
+            ValueError: it is malformed.
+        """
+        return read_json(path, _format_decoder, self.max_file_bytes).format
+
+    def paths(self) -> list[Path]:
+        """Return the files of all runs, in the order of their names."""
+        return sorted(self.root.glob("??/*-*.json"))
 
     def clean(self, needed: Container[str]) -> tuple[int, int]:
         """Remove the runs of code that is not needed, for every environment, and pictures that no run shows.
@@ -170,65 +223,88 @@ class RunStore:
             needed: the first halves of the keys to keep.
 
         Returns:
-            How many runs were removed, and how many kept.
+            How many runs were removed, and how many remain.
         """
-        entries = list(self.root.glob("??/*.json"))
-        foreign = [entry for entry in entries if entry.name.split("-")[0] not in needed]
-        for entry in foreign:
-            entry.unlink(missing_ok=True)
+        paths = list(self.root.glob("??/*.json"))
+        unneeded = [path for path in paths if path.name.split("-")[0] not in needed]
+        for path in unneeded:
+            path.unlink(missing_ok=True)
         self.clean_pictures()
-        return len(foreign), len(entries) - len(foreign)
+        return len(unneeded), len(paths) - len(unneeded)
 
     def clean_pictures(self) -> None:
-        """Remove pictures that no run shows."""
-        runs = self.root.glob("??/*.json")
-        shown = {name for run in runs for name in _pictures(run.read_text(encoding="utf8", errors="replace"))}
-        for picture in (self.root / "images").glob("*"):
+        """Remove pictures that no run shows, whatever the run's format."""
+        shown: set[str] = set()
+        for path in self.root.glob("??/*.json"):
+            with contextlib.suppress(OSError):  # what can't be read shows nothing
+                shown |= _picture_names(read_regular_file(path, self.max_file_bytes))
+        for picture in (self.root / PICTURES).glob("*"):
             if picture.name not in shown:
                 picture.unlink(missing_ok=True)
 
-    def _path(self, key: Key) -> Path:
+    def path_of(self, key: Key) -> Path:
+        """Return the file in which the run of a key is, if it is there."""
         return self.root / key.code[:2] / f"{key}.json"
 
-    def _save(self, mime: str, data: str) -> str:
+    def _save_picture(self, mime: str, data: str) -> str:
         content = base64.b64decode(data)
-        name = f"{hashlib.sha256(content).hexdigest()}.{IMAGES[mime]}"
-        write_atomically(self.root / "images" / name, content)  # even if it is there: what is there may be damaged
-        return REFERENCE + name
+        self._check_size(content)
+        name = f"{hashlib.sha256(content).hexdigest()}.{MIME_TYPES_BY_NAME[mime].extension}"
+        write_atomically(self.root / PICTURES / name, content)  # even if it is there: that one may be damaged
+        return REFERENCE_PREFIX + name
 
-    def _load(self, mime: str, data: str) -> str:
-        name = data.removeprefix(REFERENCE)
-        if name == data or Path(name).name != name or not name.endswith(f".{IMAGES[mime]}"):
-            raise ValueError(f"not a picture of the store: {data[:80]}")
-        content = (self.root / "images" / name).read_bytes()
-        if hashlib.sha256(content).hexdigest() != name.split(".")[0]:
+    def _check_size(self, content: bytes) -> None:
+        if len(content) > self.max_file_bytes:
+            raise ValueError(f"output of {len(content):,} bytes; the cache takes at most {self.max_file_bytes:,}")
+
+
+class _PictureReader:
+    """Reads the pictures of one run, as long as their total size is within the limit."""
+
+    def __init__(self, store: RunStore) -> None:
+        self._folder = store.root / PICTURES
+        self._max_file_bytes = store.max_file_bytes
+        self._bytes_left = store.max_picture_bytes
+
+    def read(self, mime: str, reference: str) -> str:
+        """Return a picture in base64.
+
+        Raises:
+            OSError: it is not there, or too large.
+            ValueError: it is damaged, or the reference is not one to a picture of this type.
+        """
+        name = reference.removeprefix(REFERENCE_PREFIX)
+        match = PICTURE_NAME.fullmatch(name)
+        if name == reference or match is None or match[2] != MIME_TYPES_BY_NAME[mime].extension:
+            raise ValueError(f"not a reference to a picture: {reference[:80]}")
+        content = read_regular_file(self._folder / name, min(self._max_file_bytes, self._bytes_left))
+        self._bytes_left -= len(content)
+        if hashlib.sha256(content).hexdigest() != match[1]:
             raise ValueError(f"damaged: {name}")
         return base64.b64encode(content).decode()
 
 
-def _digest(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()[:20]
+def key_of(path: Path) -> Key:
+    """Return the key that is in the name of a run's file."""
+    code, _, environment = path.stem.partition("-")
+    return Key(code, environment)
 
 
-def _pictures(content: str) -> set[str]:
+def _non_finite(values: Mapping[str, Scalar]) -> dict[str, NonFinite]:
+    """Return the values that JSON cannot hold, as text."""
+    floats = {name: value for name, value in values.items() if isinstance(value, float) and not math.isfinite(value)}
+    return {name: "nan" if math.isnan(value) else "inf" if value > 0 else "-inf" for name, value in floats.items()}
+
+
+def _picture_names(content: bytes) -> set[str]:
     """Return the names of the pictures that a run's JSON refers to."""
-    return set(PICTURE.findall(content))
+    return set(REFERENCE.findall(content.decode("utf8", "replace")))
 
 
-def _recipe(content: Mapping[str, Any]) -> KeyInputs:
-    told = content["environment"]
-    packages, variables = (tuple((str(k), str(v)) for k, v in told[name]) for name in ("packages", "variables"))
-    environment = Environment(str(told["python"]), str(told["platform"]), str(told["device"]), packages, variables)
-    files = tuple(File(str(file["path"]), str(file["digest"])) for file in content["files"])
-    return KeyInputs(environment, files, tuple(str(code) for code in content["codes"]))
+def _replace_pictures(run: Run, replace: Callable[[str, str], str]) -> Run:
+    def replaced(data: Mapping[str, str]) -> dict[str, str]:
+        return {mime: replace(mime, part) if is_binary(mime) else part for mime, part in data.items()}
 
-
-def _each_picture(run: Run, change: Callable[[str, str], str]) -> Run:
-    def changed(data: Mapping[str, str]) -> dict[str, str]:
-        return {mime: change(mime, part) if mime in IMAGES else part for mime, part in data.items()}
-
-    try:
-        outputs = [replace(o, data=changed(o.data)) if isinstance(o, Value | Figure) else o for o in run.outputs]
-    except binascii.Error as problem:
-        raise ValueError(f"a picture is not base64: {problem}") from problem
-    return replace(run, outputs=tuple(outputs))
+    return run.replace_outputs(
+        tuple(replace_data(o, replaced(o.data)) if isinstance(o, Value | Figure) else o for o in run.outputs)
+    )

@@ -39,7 +39,7 @@ def run(site: SiteConfig, pages: tuple[Path, ...], gpu: bool, plan: Path | None,
     Several sessions run at the same time. Their outputs are stored in the build cache, where `mkdocs build` finds
     them. PAGE is a Markdown file; by default, all pages of the site are run.
     """
-    from codeout.publish.selection import gpu_blocks, shard_blocks
+    from codeout.publish.shards import gpu_blocks, select_shard
     from codeout.run.engine import Engine
 
     _log_to_terminal()
@@ -47,7 +47,7 @@ def run(site: SiteConfig, pages: tuple[Path, ...], gpu: bool, plan: Path | None,
     if (plan is None) != (shard is None):
         raise click.UsageError("--plan and --shard must be used together")
     if plan and shard:
-        blocks = shard_blocks(blocks, plan, shard)
+        blocks = select_shard(blocks, plan, shard)
     if gpu:
         blocks = gpu_blocks(blocks, site.config)
     runs = Engine(site.config).run(blocks)
@@ -106,7 +106,7 @@ def status(site: SiteConfig, pages: tuple[Path, ...], as_json: bool) -> None:
 
     engine, blocks = Engine(site.config), site.blocks(pages)
     rows = list(block_statuses(engine, blocks))
-    resumes = resume_modes(engine.store.times(), blocks)
+    resumes = resume_modes(engine.store.timings.load_all(), blocks)
     if as_json:
         print(json.dumps({"blocks": [dataclasses.asdict(row) for row in rows], "resumes": resumes}, indent=1))
         return

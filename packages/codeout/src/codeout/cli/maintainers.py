@@ -29,16 +29,13 @@ def ready(site: SiteConfig) -> int:
 
     Exit status: 0 if the site is ready, 1 if it is not.
     """
-    from codeout.publish import readiness
+    from codeout.publish.readiness import check_readiness
     from codeout.run.engine import Engine
 
-    engine = Engine(site.config)
-    looks = engine.look(site.blocks([]))
-    recorded = readiness.newest(list(engine.recordings.store.entries()))
-    problems = readiness.problems(looks, recorded, site.config, datetime.now(UTC))
-    blocks = sum(len(look.session) for look in looks)
-    print("\n".join(problems) or f"{blocks} blocks are up to date, {len(recorded)} recordings; ready to publish")
-    return int(bool(problems))
+    readiness = check_readiness(Engine(site.config), site.blocks([]), datetime.now(UTC))
+    counts = f"{readiness.blocks} blocks are up to date, {readiness.recordings} recordings"
+    print("\n".join(readiness.problems) or f"{counts}; ready to publish")
+    return int(bool(readiness.problems))
 
 
 @click.command(
@@ -57,21 +54,12 @@ def accept(site: SiteConfig, folder: Path) -> None:
     nothing is stored. HTML, Markdown and LaTeX outputs are left out.
     """
     from codeout.cache.environment import device
-    from codeout.errors import PageError
-    from codeout.publish import accept as accepting
-    from codeout.publish.selection import expected_blocks
+    from codeout.publish.accept import accept_folder
     from codeout.run.engine import Engine
 
-    if not folder.is_dir():
-        raise PageError(f"{folder}:1: no such folder")
-    engine = Engine(site.config)
-    expected = expected_blocks(engine, site.blocks([]))
-    accepted, refused = accepting.Check(expected, device(), site.config.packages, engine.whole).accept(folder)
-    if refused:
-        raise PageError("\n".join(refused))
-    accepting.keep(accepted, engine.recordings.store)
+    accepted = accept_folder(Engine(site.config), site.blocks([]), folder)
     for each in accepted:
-        without = f", without its {', '.join(each.without)}" if each.without else ""
+        without = f", without its {', '.join(each.left_out)}" if each.left_out else ""
         print(f"{each.entry.name}: {each.run.provenance.device}{without}")
     reason = "" if accepted else f": {folder} has no run of another device than {device()}"
     print(f"stored {len(accepted)} recordings in {site.config.recordings}{reason}")
@@ -103,7 +91,7 @@ def plan(site: SiteConfig, pages: tuple[Path, ...], shards: int, gpus: int, as_j
     The longest sessions are assigned first, each to the machine with the least work. Run one shard on each machine
     with `codeout run --plan FILE --shard N`; then copy the caches of all machines into one folder.
     """
-    from codeout.publish.selection import plan_shards
+    from codeout.publish.shards import plan_shards
     from codeout.run.engine import Engine
 
     planned = plan_shards(Engine(site.config), site.blocks(pages), shards, gpus)
@@ -146,13 +134,12 @@ def diff(old: Path, new: Path, tolerance: float | None, html: Path | None, as_js
 
 def _diff(old_folder: Path, new_folder: Path, tolerance: float | None, html: Path | None, as_json: bool) -> int:
     from codeout.compare.runs import TOLERANCE, compare, report
-    from codeout.publish import drift
-    from codeout.publish.selection import newest_runs
+    from codeout.publish.drift import drift_page, load_runs
 
-    old, new = newest_runs(old_folder), newest_runs(new_folder)
+    old, new = load_runs(old_folder), load_runs(new_folder)
     differences = compare(old, new, TOLERANCE if tolerance is None else tolerance)
     if html:
-        html.write_text(drift.page(differences, old, new), encoding="utf8")
+        html.write_text(drift_page(differences, old, new), encoding="utf8")
     if as_json:
         print(json.dumps([dataclasses.asdict(difference) for difference in differences], indent=1))
     else:
@@ -178,15 +165,14 @@ def compat(site: SiteConfig, output: Path, against: Path | None) -> int:
 
     Exit status: 0 if all pages run, 1 if one fails.
     """
-    from codeout.publish import compat as testing
-    from codeout.publish.selection import newest_runs
+    from codeout.publish.compat import run_pages, write_result
+    from codeout.publish.drift import load_runs
     from codeout.run.engine import Engine
 
-    published = newest_runs(against) if against else {}
+    published = load_runs(against) if against else {}
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    result = testing.tried(Engine(site.config), site.blocks([]), published, date)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(testing.to_json(result), encoding="utf8")
+    result = run_pages(Engine(site.config), site.blocks([]), published, date)
+    write_result(result, output)
     for page in result.pages:
         print(f"{page.page}: {page.error or f'runs; {len(page.drifted)} of {page.blocks} outputs differ'}")
     return int(any(page.error for page in result.pages))

@@ -1,96 +1,120 @@
-"""How different two pictures look: 0 for no difference that anybody sees, 1 for two pictures of different things."""
+"""Raster images: check that one is what its MIME type says, and measure how many pixels of two differ visibly.
+
+The only module that needs Pillow, which `pip install codeout[images]` brings.
+"""
 
 from __future__ import annotations
 
 import base64
+import binascii
 import io
-import re
-from collections.abc import Iterator
-from itertools import zip_longest
-from xml.etree.ElementTree import Element, ParseError, fromstring
+import struct
+import warnings
+import zlib
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-from codeout.compare.svg import FORMATS
+from codeout.compare.budget import InvalidRecording, PictureBudget
+from codeout.errors import CodeoutError
+from codeout.model.mime import JPEG, MIME_TYPES_BY_NAME, PILLOW_FORMATS
 
-MOVED = 0.005  # share of the picture's size by which a point may move unseen
-SHADE = 0.02  # share of full brightness by which a pixel may differ unseen
-LARGEST = 50_000_000  # pixels of a picture that is compared
-DRAWN = ("path", "line", "polyline", "polygon", "rect", "circle", "ellipse", "image", "text", "use")
-NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+VISIBLE_SHADE = 0.02
+"""Share of full brightness by which a pixel must differ to be seen."""
+MAX_COMPARED_PIXELS = 50_000_000
+"""Larger images are taken to differ."""
+MAX_CHECKED_PIXELS = 4_000_000
+"""Of one image in a recording."""
+MAX_JPEG_SCANS = 100
+"""An ordinary JPEG has at most ten, and decoding takes time for each."""
+USUAL_JPEG_SCANS = 10
+
+_JPEG_SCAN = b"\xff\xda"
+_NOT_AN_IMAGE = (
+    *(OSError, ValueError, SyntaxError, IndexError, TypeError, OverflowError, EOFError),
+    *(binascii.Error, struct.error, zlib.error, Warning),
+)
+"""What Pillow raises for malformed files, depending on the format."""
 
 
-def difference(mime: str, old: str, new: str) -> float:
-    """Return how different two pictures of the same type look, from 0 to 1.
+def pixel_difference(old: str, new: str) -> float:
+    """Return the share of pixels that differ visibly between two images in base64; 1 if their sizes differ.
+
+    Raises:
+        CodeoutError: Pillow is not installed.
+    """
+    pillow = _import_pillow()
+    try:
+        before, after = (_open_image(data, PILLOW_FORMATS) for data in (old, new))
+        if before.size != after.size or before.width * before.height > MAX_COMPARED_PIXELS:
+            return 1.0
+        return _share_of_visible(pillow, before.convert("RGBA"), after.convert("RGBA"))
+    except (*_NOT_AN_IMAGE, pillow.Image.DecompressionBombError):
+        return 1.0
+
+
+def check_image(mime: str, data: str, budget: PictureBudget) -> None:
+    """Check that base64 holds an image of its MIME type that is small enough to decode.
 
     Args:
-        mime: the type.
-        old: SVG as text, any other type in base64.
-        new: likewise.
+        mime: a type that Pillow reads.
+        data: the image in base64.
+        budget: of the run that shows it; the image is taken from it before it is decoded.
+
+    Raises:
+        InvalidRecording: it is another type, malformed, or too large.
+        CodeoutError: Pillow is not installed.
     """
-    if old == new:
-        return 0.0
-    return _svg(old, new) if mime == "image/svg+xml" else _pixels(old, new)
-
-
-def _svg(old: str, new: str) -> float:
-    """Return the share of drawn elements that differ: another shape, colour or word, or a point that has moved."""
+    pillow = _import_pillow()
+    scans = _count_jpeg_scans(data) if mime == JPEG.name else 0
+    if scans > MAX_JPEG_SCANS:
+        raise InvalidRecording(f"{mime} with more than {MAX_JPEG_SCANS} scans")
     try:
-        was, now = fromstring(old), fromstring(new)  # noqa: S314 (it comes from the site's own code)
-    except ParseError:
-        return 1.0
-    size = max((float(number) for number in NUMBER.findall(was.get("viewBox", ""))), default=100.0)
-    pairs = list(zip_longest(_drawn(was), _drawn(now)))
-    differing = sum(a is None or b is None or not _same(a, b, size) for a, b in pairs)
-    return differing / max(len(pairs), 1)
+        image = _open_image(data, (MIME_TYPES_BY_NAME[mime].pillow_format,))
+        pixels = image.width * image.height
+        if pixels > MAX_CHECKED_PIXELS:
+            raise InvalidRecording(f"{mime} of more than {MAX_CHECKED_PIXELS:,} pixels")
+        budget.take_pixels(pixels * max(1, scans // USUAL_JPEG_SCANS))
+        image.load()
+    except (*_NOT_AN_IMAGE, pillow.Image.DecompressionBombError) as problem:
+        raise InvalidRecording(f"malformed {mime}") from problem
 
 
-def _drawn(root: Element) -> Iterator[Element]:
-    return (element for element in root.iter() if element.tag.rpartition("}")[2] in DRAWN)
-
-
-def _same(old: Element, new: Element, size: float) -> bool:
-    if old.tag != new.tag or "".join(old.itertext()).split() != "".join(new.itertext()).split():
-        return False
-    was, now = _looks(old), _looks(new)
-    if was.keys() != now.keys():
-        return False
-    return all(_close(was[name], now[name], size) for name in was)
-
-
-def _looks(element: Element) -> dict[str, str]:
-    """Return the attributes that can be seen; names of other elements can't."""
-    found = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
-    return {name: re.sub(r"url\(#[^()]*\)", "url", value) for name, value in found.items() if not _is_name(name, value)}
-
-
-def _is_name(name: str, value: str) -> bool:
-    return name in ("id", "class", "clip-path") or (name == "href" and value.startswith("#"))
-
-
-def _close(old: str, new: str, size: float) -> bool:
-    if old.startswith("data:image/") and new.startswith("data:image/"):
-        return old == new or _pixels(old.partition(",")[2], new.partition(",")[2]) <= SHADE
-    was, now = NUMBER.findall(old), NUMBER.findall(new)
-    if len(was) != len(now) or NUMBER.sub("#", old) != NUMBER.sub("#", new):
-        return False
-    pairs = zip(was, now, strict=True)
-    return all(abs(float(a) - float(b)) <= MOVED * size for a, b in pairs)
-
-
-def _pixels(old: str, new: str) -> float:
-    """Return the share of pixels that differ visibly; 1 if the sizes differ."""
-    from PIL import Image, ImageChops  # it comes with matplotlib; without pictures it is not needed
-
+def _import_pillow() -> ModuleType:
     try:
-        pair = [Image.open(io.BytesIO(base64.b64decode(data)), formats=[*FORMATS.values()]) for data in (old, new)]
-        if pair[0].size != pair[1].size or pair[0].width * pair[0].height > LARGEST:
-            return 1.0
-        was, now = (picture.convert("RGBA") for picture in pair)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return 1.0  # one of them is no picture
-    bands = [
-        band.point(lambda shade: 255 if shade > 255 * SHADE else 0) for band in ImageChops.difference(was, now).split()
-    ]
-    seen = bands[0]
-    for band in bands[1:]:
-        seen = ImageChops.lighter(seen, band)
-    return seen.histogram()[255] / (was.size[0] * was.size[1])
+        import PIL.Image
+        import PIL.ImageChops
+    except ImportError as problem:
+        raise CodeoutError("comparing pictures needs Pillow; pip install codeout[images]") from problem
+    return PIL
+
+
+def _open_image(data: str, formats: tuple[str, ...]) -> Image:
+    """Read the header of an image in base64."""
+    from PIL import Image
+
+    content = base64.b64decode("".join(data.split()), validate=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(content), formats=formats)
+
+
+def _count_jpeg_scans(data: str) -> int:
+    try:
+        return base64.b64decode("".join(data.split()), validate=True).count(_JPEG_SCAN)
+    except ValueError:
+        return 0
+
+
+def _share_of_visible(pillow: ModuleType, old: Image, new: Image) -> float:
+    threshold = 255 * VISIBLE_SHADE
+    first, *others = (
+        band.point(lambda shade: 255 if shade > threshold else 0)
+        for band in pillow.ImageChops.difference(old, new).split()
+    )
+    for band in others:
+        first = pillow.ImageChops.lighter(first, band)
+    visible: int = first.histogram()[255]
+    return visible / (old.width * old.height)

@@ -1,7 +1,7 @@
 """Two sets of runs, block by block: what differs by more than noise.
 
-Text is compared exactly, but for numbers, which may move a little, and for what differs from run to run and says
-nothing: addresses, paths, times and dates. Pictures are compared by `pictures`. Values in, values out.
+Text is compared exactly, but for numbers, which may move a little, and for what differs from run to run and means
+nothing: addresses, paths, durations and dates. Pictures are compared by how they look.
 """
 
 from __future__ import annotations
@@ -14,18 +14,21 @@ from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from typing import Literal
 
-from codeout.compare import images as pictures
+from codeout.compare.pictures import difference
 from codeout.model.outputs import Error, Figure, Output, Run, Stream, Value, as_text
 
-TOLERANCE = 1e-4  # by which a number may move, relative to its size; and by which it may differ from zero
-LOOKS = 0.01  # share of a picture that may look different
-LONGEST = 4000  # characters of an output that a report shows
+TOLERANCE = 1e-4
+"""By which a number may move, relative to its size, and by which it may differ from zero."""
+INVISIBLE_DIFFERENCE = 0.01
+"""Share of a picture that may look different."""
+MAX_REPORTED_CHARACTERS = 4000
+"""Of an output, in a report."""
 
 NOISE = re.compile(
     r"0x[0-9a-fA-F]{6,}"  # an address
     r"|\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"  # a date
     r"|\b\d{1,2}:\d\d(?::\d\d)?\b"
-    r"|(?<![\w.])\d+(?:\.\d+)?(?:e-?\d+)?\s?(?:ns|[uµ]s|ms|s|sec|seconds?|min|minutes?|it/s|s/it)\b"  # a time
+    r"|(?<![\w.])\d+(?:\.\d+)?(?:e-?\d+)?\s?(?:ns|[uµ]s|ms|s|sec|seconds?|min|minutes?|it/s|s/it)\b"  # a duration
     r"|(?:(?<=[\s\"'(=])|^)(?:/[\w.@+-]+){2,}/?|\b[A-Z]:\\[^\s\"']+",  # a path
     re.MULTILINE,
 )
@@ -41,145 +44,156 @@ class Difference:
     """A block whose outputs differ, or that only one of the two sets has."""
 
     block: str
+    """Its name."""
     kind: Kind
-    words: str = ""  # what has changed, in a line
-    old: str = ""  # what is shown of it
+    """Whether both sets have it, or only the new or the old one."""
+    description: str = ""
+    """What has changed, in a line."""
+    old: str = ""
+    """The old outputs as text."""
     new: str = ""
+    """The new outputs as text."""
 
 
 def compare(old: Mapping[str, Run], new: Mapping[str, Run], tolerance: float = TOLERANCE) -> list[Difference]:
-    """Return what differs between two sets of runs; not what is said to vary from run to run.
+    """Return what differs between two sets of runs, but for blocks whose outputs are measured.
 
     Args:
         old: runs by the names of their blocks.
         new: likewise.
-        tolerance: by which a number with a fraction may move; whole numbers are counts, and may not.
+        tolerance: by which a number with a fraction may move; whole numbers are counts and may not.
     """
-    found = []
-    for name in sorted({*old, *new}, key=_in_order):
+    differences = []
+    for name in sorted({*old, *new}, key=_natural_order):
         if name not in new:
-            found.append(Difference(name, "removed", old=as_text(old[name])))
+            differences.append(Difference(name, "removed", old=as_text(old[name])))
         elif name not in old:
-            found.append(Difference(name, "added", new=as_text(new[name])))
+            differences.append(Difference(name, "added", new=as_text(new[name])))
         elif old[name].measured and new[name].measured:
             continue
-        elif words := "; ".join(dict.fromkeys(_run(old[name], new[name], tolerance))):
-            found.append(Difference(name, "changed", words, as_text(old[name]), as_text(new[name])))
-    return found
+        elif description := "; ".join(dict.fromkeys(_compare_runs(old[name], new[name], tolerance))):
+            texts = as_text(old[name]), as_text(new[name])
+            differences.append(Difference(name, "changed", description, *texts))
+    return differences
 
 
-def _in_order(name: str) -> list[tuple[int, str]]:
+def _natural_order(name: str) -> list[tuple[int, str]]:
     """Return what sorts names of blocks as their pages have them: a number in a name counts as a number."""
     return [(int(part), "") if n % 2 else (0, part) for n, part in enumerate(re.split(r"([0-9]{1,9})", name))]
 
 
 def differ(old: Run, new: Run, tolerance: float = TOLERANCE) -> bool:
     """Return whether two runs differ by more than noise."""
-    return old.outputs != new.outputs and next(_run(old, new, tolerance), None) is not None
+    return old.outputs != new.outputs and next(_compare_runs(old, new, tolerance), None) is not None
 
 
-def _run(old: Run, new: Run, tolerance: float) -> Iterator[str]:
-    for was, now in zip_longest(merged(old.outputs), merged(new.outputs)):
-        if was is None or now is None or type(was) is not type(now):
-            yield f"{_kind(was)} → {_kind(now)}"
+def _compare_runs(old: Run, new: Run, tolerance: float) -> Iterator[str]:
+    for before, after in zip_longest(merge_streams(old.outputs), merge_streams(new.outputs)):
+        if before is None or after is None or type(before) is not type(after):
+            yield f"{_kind(before)} → {_kind(after)}"
         else:
-            yield from _output(was, now, tolerance)
+            yield from _compare_outputs(before, after, tolerance)
 
 
-def _output(old: Output, new: Output, tolerance: float) -> Iterator[str]:
+def _compare_outputs(old: Output, new: Output, tolerance: float) -> Iterator[str]:
     match old, new:
-        case Stream(was, old_text), Stream(now, new_text):
-            if was != now:
-                yield f"{was} → {now}"
-            yield from text(old_text, new_text, tolerance)
-        case Error(was, old_message), Error(now, new_message):
-            if was != now:
-                yield f"{was} → {now}"
-            yield from text(old_message, new_message, tolerance)
-        case (Value(was), Value(now)) | (Figure(was), Figure(now)):
-            yield from _bundle(was, now, tolerance)
+        case (Stream(before, old_text), Stream(after, new_text)) | (Error(before, old_text), Error(after, new_text)):
+            if before != after:
+                yield f"{before} → {after}"
+            yield from compare_texts(old_text, new_text, tolerance)
+        case (Value(old_data), Value(new_data)) | (Figure(old_data), Figure(new_data)):
+            yield from _compare_bundles(old_data, new_data, tolerance)
     if isinstance(old, Figure) and isinstance(new, Figure) and old.alt != new.alt:
-        yield f"words of the picture: {old.alt!r} → {new.alt!r}"
+        yield f"alt text: {old.alt!r} → {new.alt!r}"
 
 
-def _bundle(old: Mapping[str, str], new: Mapping[str, str], tolerance: float) -> Iterator[str]:
+def _compare_bundles(old: Mapping[str, str], new: Mapping[str, str], tolerance: float) -> Iterator[str]:
     if set(old) != set(new):
         yield f"{', '.join(sorted(old))} → {', '.join(sorted(new))}"
         return
     for mime in sorted(old):
         if mime.startswith("image/"):
-            share = pictures.difference(mime, old[mime], new[mime])
-            if share > LOOKS:
+            share = difference(mime, old[mime], new[mime])
+            if share > INVISIBLE_DIFFERENCE:
                 yield f"the picture looks {100 * share:.0f} % different"
         elif mime == "text/plain" and any(other.startswith("image/") for other in old):
             continue  # `<Figure size 480x300>`: the picture itself has been compared
         else:
-            yield from text(old[mime], new[mime], tolerance)
+            yield from compare_texts(old[mime], new[mime], tolerance)
 
 
-def text(old: str, new: str, tolerance: float) -> Iterator[str]:
-    """Yield in words how two texts differ: not at all, in their words, or in numbers that moved too far."""
-    words, numbers = _parts(old), _parts(new)
-    if words[0] != numbers[0] or len(words[1]) != len(numbers[1]):
+def compare_texts(old: str, new: str, tolerance: float) -> Iterator[str]:
+    """Yield a description of how two texts differ: in their words, or in numbers that moved too far."""
+    old_words, old_numbers = _split_numbers(old)
+    new_words, new_numbers = _split_numbers(new)
+    if old_words != new_words or len(old_numbers) != len(new_numbers):
         yield "other words"
-        return
-    if far := moved(old, new, tolerance):
-        yield f"{len(far)} of {len(words[1])} numbers moved, the farthest {far[0].old} → {far[0].new}"
+    elif moved := _find_moved(old_numbers, new_numbers, tolerance):
+        farthest = moved[0]
+        yield f"{len(moved)} of {len(old_numbers)} numbers moved, the farthest {farthest.old} → {farthest.new}"
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """A number that is not what it was."""
+class MovedNumber:
+    """A number that differs between two texts."""
 
     old: str
+    """As the old text has it."""
     new: str
+    """As the new text has it."""
 
     @property
     def share(self) -> float:
-        """By how much it moved, as a share of the larger of the two; infinite if one of them is no number."""
-        was, now = _number(self.old), _number(self.new)
-        if math.isfinite(was) and math.isfinite(now):
-            return abs(was - now) / max(abs(was), abs(now), TOLERANCE)
+        """By how much it moved, relative to the larger of the two; infinite if one of them is not a number."""
+        old, new = _parse_number(self.old), _parse_number(self.new)
+        if math.isfinite(old) and math.isfinite(new):
+            return abs(old - new) / max(abs(old), abs(new), TOLERANCE)
         return math.inf
 
 
-def moved(old: str, new: str, tolerance: float = TOLERANCE) -> list[Moved]:
+def moved_numbers(old: str, new: str, tolerance: float = TOLERANCE) -> list[MovedNumber]:
     """Return the numbers that moved too far between two texts, the farthest first; none if their words differ."""
-    words, numbers = _parts(old), _parts(new)
-    if words[0] != numbers[0] or len(words[1]) != len(numbers[1]):
+    old_words, old_numbers = _split_numbers(old)
+    new_words, new_numbers = _split_numbers(new)
+    if old_words != new_words or len(old_numbers) != len(new_numbers):
         return []
-    pairs = zip(words[1], numbers[1], strict=True)
-    found = [Moved(was, now) for was, now in pairs if not _close(was, now, tolerance)]
-    return sorted(found, key=lambda number: -number.share)
+    return _find_moved(old_numbers, new_numbers, tolerance)
 
 
-def _parts(content: str) -> tuple[str, list[str]]:
-    """Return a text with its numbers taken out, and the numbers. How they were spaced and aligned says nothing."""
-    quiet = NOISE.sub("‹›", content)
+def _find_moved(old: Sequence[str], new: Sequence[str], tolerance: float) -> list[MovedNumber]:
+    pairs = zip(old, new, strict=True)
+    moved = [MovedNumber(before, after) for before, after in pairs if not _is_close(before, after, tolerance)]
+    return sorted(moved, key=lambda number: -number.share)
+
+
+def _split_numbers(text: str) -> tuple[str, list[str]]:
+    """Return a text without its numbers, noise and spacing, and the numbers."""
+    quiet = NOISE.sub("‹›", text)
     bare = re.sub(r"\s+", " ", NUMBER.sub("#", quiet)).strip()
     return re.sub(r" ?([#()\[\],]) ?", r"\1", bare), [match[0] for match in NUMBER.finditer(quiet)]
 
 
-def _close(old: str, new: str, tolerance: float) -> bool:
-    was, now = _number(old), _number(new)
-    if math.isnan(was) or math.isnan(now):
-        return math.isnan(was) and math.isnan(now)
+def _is_close(old: str, new: str, tolerance: float) -> bool:
+    before, after = _parse_number(old), _parse_number(new)
+    if math.isnan(before) or math.isnan(after):
+        return math.isnan(before) and math.isnan(after)
     if not re.search(r"[.e]", old + new):
-        return was == now
-    return math.isclose(was, now, rel_tol=tolerance, abs_tol=tolerance)
+        return before == after
+    return math.isclose(before, after, rel_tol=tolerance, abs_tol=tolerance)
 
 
-def _number(word: str) -> float:
-    return float(word.replace(",", ""))
+def _parse_number(text: str) -> float:
+    return float(text.replace(",", ""))
 
 
-def merged(outputs: Sequence[Output]) -> list[Output]:
-    """Return outputs with the neighbouring texts of a channel in one: where a text was cut says nothing."""
+def merge_streams(outputs: Sequence[Output]) -> list[Output]:
+    """Return outputs in which neighbouring texts of a channel are one, since where a text was cut means nothing."""
     merged: list[Output] = []
-    for name, group in groupby(outputs, lambda output: output.name if isinstance(output, Stream) else ""):
-        part = list(group)
-        streams = [output for output in part if isinstance(output, Stream)]
-        merged += [Stream(streams[0].name, "".join(stream.text for stream in streams))] if name else part
+    for channel, group in groupby(outputs, lambda output: output.name if isinstance(output, Stream) else None):
+        if channel is None:
+            merged += group
+        else:
+            merged.append(Stream(channel, "".join(output.text for output in group if isinstance(output, Stream))))
     return merged
 
 
@@ -190,38 +204,41 @@ def _kind(output: Output | None) -> str:
 def report(differences: Sequence[Difference], old: Mapping[str, Run], new: Mapping[str, Run]) -> str:
     """Return a report in Markdown. Outputs are data: nothing in them becomes markup."""
     changed = [each for each in differences if each.kind == "changed"]
-    both = len({*old} & {*new})
-    parts = [f"# Outputs: {len(changed)} of {both} changed\n"]
-    parts += [f"- {_plain(words)}" for words in machines(old, new)]
-    others = {kind: [each.block for each in differences if each.kind == kind] for kind in ("added", "removed")}
-    parts += [f"- {kind}: {', '.join(map(_plain, names))}" for kind, names in others.items() if names]
-    for each in changed:
-        lines = difflib.unified_diff(each.old.splitlines(), each.new.splitlines(), "old", "new", lineterm="", n=1)
-        content = "\n".join(lines) or each.new
-        cut = f"\n… {len(content) - LONGEST:,} characters more" if len(content) > LONGEST else ""
-        content = content[:LONGEST] + cut
-        fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", content)), default=0))
-        parts.append(f"\n## {_plain(each.block)}\n\n{_plain(each.words)}\n\n{fence}diff\n{content}\n{fence}")
+    parts = [f"# Outputs: {len(changed)} of {len({*old} & {*new})} changed\n"]
+    parts += [f"- {_escape(change)}" for change in environment_changes(old, new)]
+    for kind in ("added", "removed"):
+        if names := [_escape(each.block) for each in differences if each.kind == kind]:
+            parts.append(f"- {kind}: {', '.join(names)}")
+    parts += [_report_section(each) for each in changed]
     return "\n".join(parts) + "\n"
 
 
-def machines(old: Mapping[str, Run], new: Mapping[str, Run]) -> Iterator[str]:
-    """Yield what changed of where the runs were made."""
-    was, now = _made_with(old), _made_with(new)
-    for name in sorted({*was, *now}):
-        if was.get(name) != now.get(name):
-            yield f"{name} {was.get(name, 'none')} → {now.get(name, 'none')}"
+def _report_section(each: Difference) -> str:
+    lines = difflib.unified_diff(each.old.splitlines(), each.new.splitlines(), "old", "new", lineterm="", n=1)
+    content = "\n".join(lines) or each.new
+    rest = len(content) - MAX_REPORTED_CHARACTERS
+    content = content[:MAX_REPORTED_CHARACTERS] + (f"\n… {rest:,} more characters" if rest > 0 else "")
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", content)), default=0))
+    return f"\n## {_escape(each.block)}\n\n{_escape(each.description)}\n\n{fence}diff\n{content}\n{fence}"
 
 
-def _made_with(runs: Mapping[str, Run]) -> dict[str, str]:
-    found: dict[str, set[str]] = {}
+def environment_changes(old: Mapping[str, Run], new: Mapping[str, Run]) -> Iterator[str]:
+    """Yield what changed of the devices and versions that runs were made with."""
+    before, after = _versions(old), _versions(new)
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            yield f"{name} {before.get(name, 'none')} → {after.get(name, 'none')}"
+
+
+def _versions(runs: Mapping[str, Run]) -> dict[str, str]:
+    versions: dict[str, set[str]] = {}
     for run in runs.values():
-        told = run.provenance
-        for name, version in (("device", told.device), ("Python", told.python), *told.packages):
-            found.setdefault(name, set()).add(version)
-    return {name: ", ".join(sorted(versions)) for name, versions in found.items()}
+        provenance = run.provenance
+        for name, version in (("device", provenance.device), ("Python", provenance.python), *provenance.packages):
+            versions.setdefault(name, set()).add(version)
+    return {name: ", ".join(sorted(each)) for name, each in versions.items()}
 
 
-def _plain(words: str) -> str:
-    """Return words in which nothing is markup."""
-    return re.sub(r"([\\`*_\[\]<>|#!])", r"\\\1", words.replace("\n", " "))
+def _escape(text: str) -> str:
+    """Return text in which no character is Markdown or HTML."""
+    return re.sub(r"([\\`*_\[\]<>|#!])", r"\\\1", text.replace("\n", " "))

@@ -1,220 +1,209 @@
-"""Pictures from elsewhere that may stand inside a page: they show something, and can do nothing else.
+"""SVG from another machine that may become part of a page: it draws, and can do nothing else.
 
-Text in; a reason, or none, out.
-
-What is not known to be harmless is refused: elements, attributes and properties of styles are lists of what charts
+What is not known to be harmless is rejected: elements, attributes and style properties are allow-lists of what charts
 need.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from codeout.model.mime import SVG_NAMESPACE as SVG
-from codeout.model.mime import UNIVERSAL_RULE
+from codeout.compare.budget import InvalidRecording, PictureBudget
+from codeout.compare.images import check_image
+from codeout.model.svg import SVG_NAMESPACE, UNIVERSAL_RULE, XLINK_NAMESPACE
 
 ELEMENTS = {
     *("g", "defs", "use", "title", "desc", "style", "text", "tspan", "image", "clipPath"),
     *("path", "rect", "circle", "ellipse", "line", "polyline", "polygon"),
     *("linearGradient", "radialGradient", "stop"),
 }
-WORDS = ("title", "desc", "style")  # elements that hold text, and no elements
-# Space is matched in one place between two steps, so that a wrong one is refused as soon as a right one is taken.
-TRANSFORM = re.compile(r"(?:[\s,]*(?:matrix|translate|scale|rotate|skewX|skewY)\([\d\s.,e+-]{1,200}\))*[\s,]*")
-FORMATS = {
-    "image/png": "PNG",
-    "image/jpeg": "JPEG",
-    "image/gif": "GIF",
-    "image/webp": "WEBP",
-}  # Pillow's names; it starts programs for others
-PIXELS = 4_000_000  # of a picture
-SCANS = 100  # of a JPEG; an ordinary one has at most ten, and each takes its time
-ROOT = {"viewBox", "width", "height", "version", "role", "aria-label", "preserveAspectRatio"}
+TEXT_ELEMENTS = ("title", "desc", "style")
+"""Elements that hold text and no elements."""
+ROOT_ATTRIBUTES = {"viewBox", "width", "height", "version", "role", "aria-label", "preserveAspectRatio"}
 ATTRIBUTES = {
     *("id", "d", "x", "y", "x1", "y1", "x2", "y2", "dx", "dy", "cx", "cy", "r", "rx", "ry", "fx", "fy", "points"),
     *("width", "height", "href", "transform", "style", "clip-path", "clipPathUnits", "gradientUnits", "offset"),
     *("gradientTransform", "preserveAspectRatio", "textLength", "lengthAdjust", "space", "type"),
 }
-PROPERTIES = {
+STYLE_PROPERTIES = {
     *("fill", "fill-opacity", "fill-rule", "clip-rule", "stroke", "stroke-width", "stroke-opacity", "stroke-linecap"),
     *("stroke-linejoin", "stroke-dasharray", "stroke-dashoffset", "stroke-miterlimit", "opacity", "color"),
     *("font", "font-family", "font-size", "font-style", "font-weight", "font-stretch", "font-variant"),
     *("text-anchor", "dominant-baseline", "stop-color", "stop-opacity", "letter-spacing"),
     *("image-rendering", "shape-rendering"),
 }
-VALUE = re.compile(r"[\w\s.,#%+'\"-]*|(?:rgba?|hsla?)\([\d\s.,%]*\)|url\(#[\w.-]+\)")
-NUMBER = re.compile(r"-?\d{1,4}(?:\.\d{1,12})?(?:pt|px)?")
-PICTURE = re.compile(r"data:(?P<mime>image/(?:png|jpeg));base64,(?P<data>[A-Za-z0-9+/=\s]*)")
-SPACES = ("", "{http://www.w3.org/1999/xlink", "{http://www.w3.org/XML/1998/namespace")  # of attributes
-HERE = re.compile(r"#[\w.-]+")  # a reference within the picture
-DECLARATIONS = ("ENTITY", "ATTLIST", "ELEMENT", "NOTATION")  # a few bytes of them can stand for any number
-LONG_SPACE = re.compile(r"xmlns[^=<>]{0,80}=\s{0,9}(?:\"[^\"]{200}|'[^']{200})")  # it stands in each element's name
-DEEPEST = 60  # elements inside each other
-MOST = 50_000  # elements, and what is drawn by reference counts each time
-TALLEST = 8.0  # times as high as wide
+ATTRIBUTE_NAMESPACES = ("", f"{{{XLINK_NAMESPACE}", "{http://www.w3.org/XML/1998/namespace")
+# Whitespace is matched in one place between two steps, so that a wrong step fails as soon as a right one has matched.
+TRANSFORM = re.compile(r"(?:[\s,]*(?:matrix|translate|scale|rotate|skewX|skewY)\([\d\s.,e+-]{1,200}\))*[\s,]*")
+STYLE_VALUE = re.compile(r"[\w\s.,#%+'\"-]*|(?:rgba?|hsla?)\([\d\s.,%]*\)|url\(#[\w.-]+\)")
+LENGTH = re.compile(r"-?\d{1,4}(?:\.\d{1,12})?(?:pt|px)?")
+EMBEDDED_IMAGE = re.compile(r"data:(?P<mime>image/(?:png|jpeg));base64,(?P<data>[A-Za-z0-9+/=\s]*)")
+LOCAL_REFERENCE = re.compile(r"#[\w.-]+")
+DECLARATIONS = ("ENTITY", "ATTLIST", "ELEMENT", "NOTATION")
+"""A few bytes of them can expand to any number."""
+LONG_NAMESPACE = re.compile(r"xmlns[^=<>]{0,80}=\s{0,9}(?:\"[^\"]{200}|'[^']{200})")
+"""The parser repeats a namespace in the name of each element."""
+MAX_DEPTH = 60
+"""Of elements inside each other."""
+MAX_ELEMENTS = 50_000
+"""Of one document; likewise what it draws by reference, each time that it does."""
+MAX_ASPECT_RATIO = 8.0
+"""Height divided by width."""
 
 
-class Refused(Exception):
-    """Something from elsewhere is not as it must be; the message says what."""
-
-
-def check(text: str) -> None:
+def check_svg(text: str, budget: PictureBudget) -> None:
     """Check that SVG only draws: no script, no link, nothing from elsewhere, nothing outside of its own frame.
 
+    Args:
+        text: the document.
+        budget: of the run that shows it.
+
     Raises:
-        Refused: it could do more, or is none.
+        InvalidRecording: it is malformed, too large, or could do more.
+        CodeoutError: it contains a raster image, and Pillow is not installed.
     """
+    root = _parse(text)
+    _check_root(root)
+    elements = list(_elements(root))
+    budget.take_elements(len(elements))
+    for element in elements:
+        _check_element(element, budget)
+    _check_references(elements)
+
+
+def _parse(text: str) -> ElementTree.Element:
     if any(f"<!{each}" in text for each in DECLARATIONS):
-        raise Refused("has SVG with entities or rules of its own")
-    if LONG_SPACE.search(text):
-        raise Refused("has SVG with a name space of more than 200 characters")
+        raise InvalidRecording("SVG with entities or other declarations")
+    if LONG_NAMESPACE.search(text):
+        raise InvalidRecording("SVG with a namespace of more than 200 characters")
     try:
         root = ElementTree.fromstring(text)  # noqa: S314 (its size is limited, and it has no entities)
     except (ElementTree.ParseError, ValueError) as problem:
-        raise Refused("has SVG that can't be read") from problem
-    if root.tag != f"{{{SVG}}}svg":
-        raise Refused("has SVG that does not begin with <svg>")
+        raise InvalidRecording("malformed SVG") from problem
+    if root.tag != f"{{{SVG_NAMESPACE}}}svg":
+        raise InvalidRecording("SVG whose root is not <svg>")
+    return root
+
+
+def _check_root(root: ElementTree.Element) -> None:
     for name, value in root.attrib.items():
-        if name not in ROOT:
-            raise Refused(f"has SVG with {name!r} at its root")
-        known = {"width": NUMBER, "height": NUMBER, "role": re.compile("img")}.get(name)
-        if known and not known.fullmatch(value):
-            raise Refused(f"has SVG with {name}={value[:40]!r}")
-    _frame(root.get("viewBox", ""), root.get("width"), root.get("height"))
-    drawn = list(_drawn(root))
-    for element in drawn:
-        _element(element)
-    _references(drawn)
+        if name not in ROOT_ATTRIBUTES:
+            raise InvalidRecording(f"SVG with {name[:40]!r} at its root")
+        pattern = {"width": LENGTH, "height": LENGTH, "role": re.compile("img")}.get(name)
+        if pattern and not pattern.fullmatch(value):
+            raise InvalidRecording(f"SVG with {name}={value[:40]!r}")
+    _check_frame(root.get("viewBox", ""), root.get("width"), root.get("height"))
 
 
-def _frame(box: str, wide: str | None, high: str | None) -> None:
-    """Check that the frame of a picture is one that a page has room for."""
-    numbers = box.replace(",", " ").split()
-    if len(numbers) != 4 or not all(NUMBER.fullmatch(number) for number in numbers):
-        raise Refused(f"has SVG with viewBox={box[:40]!r}")
-    width, height = float(numbers[2]), float(numbers[3])
-    if width <= 0 or not 0 < height <= TALLEST * width:
-        raise Refused(f"has SVG with viewBox={box[:40]!r}, for which a page has no room")
-    if (wide is None) != (high is None):
-        raise Refused("has SVG with a width or a height, and not both")
-    if wide and high and not 0 < float(high.rstrip("ptx")) <= TALLEST * float(wide.rstrip("ptx")):
-        raise Refused(f"has SVG with width={wide!r} and height={high!r}, for which a page has no room")
+def _check_frame(view_box: str, width: str | None, height: str | None) -> None:
+    """Check that a page has room for the frame of a picture."""
+    numbers = view_box.replace(",", " ").split()
+    if len(numbers) != 4 or not all(LENGTH.fullmatch(number) for number in numbers):
+        raise InvalidRecording(f"SVG with viewBox={view_box[:40]!r}")
+    box_width, box_height = float(numbers[2]), float(numbers[3])
+    if box_width <= 0 or not 0 < box_height <= MAX_ASPECT_RATIO * box_width:
+        raise InvalidRecording(f"SVG with viewBox={view_box[:40]!r}, which does not fit on a page")
+    if (width is None) != (height is None):
+        raise InvalidRecording("SVG with only one of width and height")
+    if width and height and not 0 < float(height.rstrip("ptx")) <= MAX_ASPECT_RATIO * float(width.rstrip("ptx")):
+        raise InvalidRecording(f"SVG with width={width!r} and height={height!r}, which does not fit on a page")
 
 
-def _drawn(root: ElementTree.Element) -> Iterator[ElementTree.Element]:
-    """Yield the elements of a drawing below its root, but for what it says of itself: that is not shown.
+def _elements(root: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """Yield the elements below the root, but for its metadata, which a page leaves out.
 
     Raises:
-        Refused: there are too many, or too many inside each other.
+        InvalidRecording: there are too many, or too many inside each other.
     """
-    waiting = [(part, 1) for part in root if part.tag != f"{{{SVG}}}metadata"]
+    waiting = [(part, 1) for part in root if part.tag != f"{{{SVG_NAMESPACE}}}metadata"]
     count = 0
     while waiting:
         element, depth = waiting.pop()
         count += 1
-        if depth > DEEPEST or count > MOST:
-            raise Refused(f"has SVG with more than {MOST:,} elements, or {DEEPEST} inside each other")
+        if depth > MAX_DEPTH or count > MAX_ELEMENTS:
+            raise InvalidRecording(f"SVG with more than {MAX_ELEMENTS:,} elements, or {MAX_DEPTH} inside each other")
         yield element
         waiting += [(part, depth + 1) for part in element]
 
 
-def _element(element: ElementTree.Element) -> None:
-    space, _, name = element.tag.rpartition("}") if isinstance(element.tag, str) else ("", "", "comment")
-    if space != f"{{{SVG}" or name not in ELEMENTS:
-        raise Refused(f"has SVG with <{name[:40]}>")
-    if name in WORDS and len(element):
-        raise Refused(f"has SVG with elements in <{name}>")
+def _check_element(element: ElementTree.Element, budget: PictureBudget) -> None:
+    namespace, _, name = element.tag.rpartition("}") if isinstance(element.tag, str) else ("", "", "comment")
+    if namespace != f"{{{SVG_NAMESPACE}" or name not in ELEMENTS:
+        raise InvalidRecording(f"SVG with <{name[:40]}>")
+    if name in TEXT_ELEMENTS and len(element):
+        raise InvalidRecording(f"SVG with elements in <{name}>")
     if name == "style":
         rule = UNIVERSAL_RULE.fullmatch(element.text or "")
-        if rule is None or not _harmless(rule[1]):
-            raise Refused("has SVG with a style that would reach the page")
-    for full, value in element.attrib.items():
-        space, _, attribute = full.rpartition("}")
-        if space not in SPACES or (space and attribute not in ("href", "space")):
-            raise Refused(f"has SVG with an attribute of another language: {attribute[:40]!r}")
-        _attribute(name, attribute, value)
+        if rule is None or not _is_harmless_style(rule[1]):
+            raise InvalidRecording("SVG with a style sheet that would reach the page")
+    for full_name, value in element.attrib.items():
+        namespace, _, attribute = full_name.rpartition("}")
+        if namespace not in ATTRIBUTE_NAMESPACES or (namespace and attribute not in ("href", "space")):
+            raise InvalidRecording(f"SVG with an attribute of another namespace: {attribute[:40]!r}")
+        if not _is_harmless_attribute(name, attribute, value, budget):
+            raise InvalidRecording(f"SVG with {attribute[:40]}={value[:40]!r}")
 
 
-def _attribute(element: str, name: str, value: str) -> None:
+def _is_harmless_attribute(element: str, name: str, value: str, budget: PictureBudget) -> bool:
     if name == "style":
-        harmless = _harmless(value)
-    elif name == "href" and element == "image":
-        harmless = bool(inside := PICTURE.fullmatch(value))
-        if inside:
-            picture(inside["mime"], inside["data"])
-    elif name == "href":
-        harmless = element == "use" and bool(HERE.fullmatch(value))
-    elif name == "transform":
-        harmless = bool(TRANSFORM.fullmatch(value))
-    elif name in PROPERTIES or name == "clip-path":
-        harmless = bool(VALUE.fullmatch(value))
-    else:
-        harmless = name in ATTRIBUTES and "(" not in value
-    if not harmless:
-        raise Refused(f"has SVG with {name[:40]}={value[:40]!r}")
+        return _is_harmless_style(value)
+    if name == "href" and element == "image":
+        return _is_harmless_image(value, budget)
+    if name == "href":
+        return element == "use" and bool(LOCAL_REFERENCE.fullmatch(value))
+    if name == "transform":
+        return bool(TRANSFORM.fullmatch(value))
+    if name in STYLE_PROPERTIES or name == "clip-path":
+        return bool(STYLE_VALUE.fullmatch(value))
+    return name in ATTRIBUTES and "(" not in value
 
 
-def _harmless(style: str) -> bool:
+def _is_harmless_image(address: str, budget: PictureBudget) -> bool:
+    match = EMBEDDED_IMAGE.fullmatch(address)
+    if match:
+        check_image(match["mime"], match["data"], budget)
+    return bool(match)
+
+
+def _is_harmless_style(style: str) -> bool:
     """Return whether a style sets nothing but how something is drawn."""
     for declaration in style.split(";"):
         name, _, value = declaration.partition(":")
-        if declaration.strip() and (name.strip() not in PROPERTIES or not VALUE.fullmatch(value.strip())):
+        if declaration.strip() and (name.strip() not in STYLE_PROPERTIES or not STYLE_VALUE.fullmatch(value.strip())):
             return False
     return True
 
 
-def _references(drawn: list[ElementTree.Element]) -> None:
+def _check_references(elements: list[ElementTree.Element]) -> None:
     """Check that what is drawn by reference stays small, and does not itself draw by reference.
 
     Raises:
-        Refused: it grows too much.
+        InvalidRecording: it does not.
     """
-    named = {name: element for element in drawn if (name := element.get("id"))}
-    if len(named) != sum(1 for element in drawn if element.get("id")):
-        raise Refused("has SVG with two elements of one name")  # which of them is meant is not sure
-    uses = f"{{{SVG}}}use"
-    asked = Counter(_target(value) for element in drawn for name, value in element.attrib.items() if _points(name))
+    by_id = {name: element for element in elements if (name := element.get("id"))}
+    if len(by_id) != sum(1 for element in elements if element.get("id")):
+        raise InvalidRecording("SVG with two elements of the same id")
+    use = f"{{{SVG_NAMESPACE}}}use"
+    references = Counter(
+        _referenced_id(value)
+        for element in elements
+        for name, value in element.attrib.items()
+        if name.endswith("href") or name == "clip-path"
+    )
     total = 0
-    for name, times in asked.items():
-        if name in named:
-            inside = list(named[name].iter())
-            total += times * len(inside)
-            if any(part.tag == uses or part.get("clip-path") for part in inside):
-                raise Refused("has SVG that draws by reference in what is drawn by reference")
-    if total > MOST:
-        raise Refused(f"has SVG that draws more than {MOST:,} elements by reference")
+    for name, times in references.items():
+        if name in by_id:
+            inner = list(by_id[name].iter())
+            total += times * len(inner)
+            if any(part.tag == use or part.get("clip-path") for part in inner):
+                raise InvalidRecording("SVG with references inside what it draws by reference")
+    if total > MAX_ELEMENTS:
+        raise InvalidRecording(f"SVG that draws more than {MAX_ELEMENTS:,} elements by reference")
 
 
-def _points(name: str) -> bool:
-    return name.endswith("href") or name == "clip-path"
-
-
-def _target(value: str) -> str:
-    """Return the name that `#name` or `url(#name)` points at."""
+def _referenced_id(value: str) -> str:
+    """Return the id that `#id` or `url(#id)` refers to."""
     return value.strip().removeprefix("url(").removesuffix(")").removeprefix("#")
-
-
-def picture(mime: str, data: str) -> None:
-    """Check that a picture in base64 is one, of its type, and not too large to be opened.
-
-    Raises:
-        Refused: it is not.
-    """
-    from PIL import Image  # it comes with matplotlib; without pictures it is not needed
-
-    try:
-        content = base64.b64decode("".join(data.split()), validate=True)
-        if mime == "image/jpeg" and content.count(b"\xff\xda") > SCANS:
-            raise Refused(f"has {mime} with more than {SCANS} scans")
-        shown = Image.open(io.BytesIO(content), formats=[FORMATS[mime]])
-        if shown.width * shown.height > PIXELS:
-            raise Refused(f"has {mime} of more than {PIXELS:,} pixels")
-        shown.load()
-    except (binascii.Error, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:
-        raise Refused(f"has {mime} that is none") from problem

@@ -1,46 +1,166 @@
-"""Outputs from another machine: what may be shown of them."""
+"""Check a run from another machine, and leave out of it what a page may not show. Pure: a run in, a run out.
+
+Everything in a recording is untrusted on each read, however it came into the folder: each name, date and number has a
+shape, texts have no control characters, and pictures cannot act and stay within a budget.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
-from codeout.compare import svg
-from codeout.compare.svg import Refused
-from codeout.model.mime import IMAGES
-from codeout.model.outputs import Bundle, Figure, Output, Run, Value
+from codeout.compare.budget import InvalidRecording, PictureBudget
+from codeout.compare.images import check_image
+from codeout.compare.svg import check_svg
+from codeout.model.mime import RECORDABLE_NAMES, SVG, is_binary
+from codeout.model.outputs import Bundle, Error, Figure, Output, Provenance, Run, Source, Stream, Value, replace_data
 
-SHOWABLE = ("text/plain", "image/svg+xml", *IMAGES)  # types that a recording may show
-MIME = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}")
+MAX_OUTPUTS = 1_000
+MAX_SIZE = 32_000_000
+"""Characters of all outputs of a run, pictures in base64 included."""
+MAX_NAMES = 500
+"""Of packages, modules or data sources of a run, or of base classes of an exception."""
+MAX_SECONDS = 10_000_000
+MAX_LINE = 10_000_000
+EARLIEST_DATE = datetime(2024, 1, 1, tzinfo=UTC)
+"""There were no recordings before."""
+
+DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ()._+/-]{0,79}")
+PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,39}")
+CODE = re.compile(r"[0-9a-f]{1,40}")
+DIGEST = re.compile(r"[0-9a-f]{64}")
+MODULE = re.compile(r"[\w-][\w .-]*(?:/[\w-][\w .-]*)*\.py")
+"""A path inside the site's folder."""
+ORIGIN = re.compile(r"[^\\\n]{1,300}:[0-9]{1,7}")
+"""`path:line`."""
+CLASS_NAME = re.compile(r"\w{1,100}")
+SOURCE_WORD = re.compile(r"[^\n]{0,500}")
+MIME = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Characters that a terminal obeys, or that Markdown's own placeholders are made of."""
 
 
-def safe(run: Run) -> tuple[Run, set[str]]:
-    """Return a run that shows nothing but text and pictures that cannot act, and the types of what was left out.
+def validate(run: Run, now: datetime) -> Run:
+    """Return what a page may show of a run from another machine: text, and pictures that cannot act.
+
+    Values of variables are left out, since pages show those of their own runs only.
+
+    Args:
+        run: as another machine wrote it.
+        now: the time, with a zone; a run can't be from later than a day after.
 
     Raises:
-        Refused: it shows a picture that is none or that could act, or nothing that may be shown.
+        InvalidRecording: part of the run is malformed, too large, or a picture that could act.
+        CodeoutError: it has raster images, and Pillow is not installed.
     """
-    kept = [_safe(output) for output in run.outputs]
-    return replace(run, outputs=tuple(output for output, _ in kept)), {mime for _, left in kept for mime in left}
+    if len(run.outputs) > MAX_OUTPUTS:
+        raise InvalidRecording(f"more than {MAX_OUTPUTS:,} outputs")
+    if sum(len(text) for output in run.outputs for text in _texts(output)) > MAX_SIZE:
+        raise InvalidRecording(f"outputs of more than {MAX_SIZE:,} characters")
+    if not ORIGIN.fullmatch(run.origin) or CONTROL.search(run.origin):
+        raise InvalidRecording("invalid origin of its code")
+    _check_provenance(run.provenance, now)
+    _check_modules(run)
+    if any(CONTROL.search(text) for output in run.outputs for text in _texts(output)):
+        raise InvalidRecording("control characters in its outputs")
+    budget = PictureBudget()
+    outputs = tuple(_recordable(output, budget) for output in run.outputs)
+    return Run(outputs, run.provenance, run.origin, run.modules, measured=run.measured)
 
 
-def _safe(output: Output) -> tuple[Output, set[str]]:
-    """Return an output with what text and pictures there are of it, and the types that were left out."""
-    if not isinstance(output, Value | Figure):
-        return output, set()
-    if not all(MIME.fullmatch(mime) for mime in output.data):
-        raise Refused("shows something of a type that is none")
-    left = set(output.data) - set(SHOWABLE)
-    kept = {mime: part for mime, part in output.data.items() if mime in SHOWABLE}
-    if not kept:
-        raise Refused(f"shows nothing but {', '.join(sorted(left))}, which a recording may not")
-    return replace(output, data=_checked(kept)), left
+def left_out(run: Run) -> set[str]:
+    """Return the names of the MIME types that `validate` leaves out of a run's outputs."""
+    bundles = [output.data for output in run.outputs if isinstance(output, Value | Figure)]
+    return {mime for bundle in bundles for mime in bundle} - RECORDABLE_NAMES
 
 
-def _checked(data: Bundle) -> Bundle:
-    for mime, part in data.items():
-        if mime == "image/svg+xml":
-            svg.check(part)
-        elif mime in IMAGES:
-            svg.picture(mime, part)
-    return data
+def _check_provenance(provenance: Provenance, now: datetime) -> None:
+    if not DEVICE.fullmatch(provenance.device):
+        raise InvalidRecording("invalid device name")
+    if not VERSION.fullmatch(provenance.python):
+        raise InvalidRecording("invalid Python version")
+    if len(provenance.packages) > MAX_NAMES or not all(
+        PACKAGE.fullmatch(name) and VERSION.fullmatch(version) for name, version in provenance.packages
+    ):
+        raise InvalidRecording("invalid package name or version")
+    if not CODE.fullmatch(provenance.code_digest):
+        raise InvalidRecording("invalid digest of its code")
+    if isinstance(provenance.seconds, bool) or not 0 <= provenance.seconds <= MAX_SECONDS:
+        raise InvalidRecording("invalid duration")
+    _check_date(provenance.date, now)
+    _check_sources(provenance.sources)
+
+
+def _check_date(date: str, now: datetime) -> None:
+    """Check that a date is in the one notation whose order as text is that of time, and neither too early nor late."""
+    try:
+        when = datetime.fromisoformat(date)
+        is_valid = (
+            when.tzinfo is not None and when.isoformat() == date and EARLIEST_DATE < when < now + timedelta(days=1)
+        )
+    except (ValueError, OverflowError) as problem:
+        raise InvalidRecording("invalid date") from problem
+    if not is_valid:
+        raise InvalidRecording("invalid date")
+
+
+def _check_sources(sources: tuple[Source, ...]) -> None:
+    words = [word for source in sources for word in (source.name, source.kind, source.note)]
+    if len(sources) > MAX_NAMES or not all(SOURCE_WORD.fullmatch(word) and not CONTROL.search(word) for word in words):
+        raise InvalidRecording("invalid description of its data")
+    if placeholder := next((source for source in sources if source.is_placeholder), None):
+        raise InvalidRecording(f"made with placeholder data for {placeholder.name!r}")
+
+
+def _check_modules(run: Run) -> None:
+    paths = [path for path, _ in run.modules]
+    if len(paths) > MAX_NAMES or len(paths) != len({*paths}):
+        raise InvalidRecording(f"a module twice, or more than {MAX_NAMES} modules")
+    if not all(len(path) < 200 and MODULE.fullmatch(path) and DIGEST.fullmatch(digest) for path, digest in run.modules):
+        raise InvalidRecording("modules from outside the site's folder")
+
+
+def _texts(output: Output) -> Iterator[str]:
+    """Yield what a page would show of an output as text, or as alt text."""
+    match output:
+        case Stream(_, text):
+            yield text
+        case Error(kind, message, traceback):
+            yield from (kind, message, traceback)
+        case Value(data):
+            yield from data.values()
+        case Figure(data, alt):
+            yield from (alt, *data.values())
+
+
+def _recordable(output: Output, budget: PictureBudget) -> Output:
+    match output:
+        case Value(data) | Figure(data):
+            return replace_data(output, _recordable_data(data, budget))
+        case Error(kind, _, _, line, bases):
+            if len(bases) > MAX_NAMES or not all(map(CLASS_NAME.fullmatch, (kind, *bases))):
+                raise InvalidRecording("invalid name of an exception")
+            if line is not None and not 0 < line < MAX_LINE:
+                raise InvalidRecording("invalid line of an exception")
+    return output
+
+
+def _recordable_data(data: Bundle, budget: PictureBudget) -> Bundle:
+    """Return only those representations of a value that a recording may show, checked.
+
+    Raises:
+        InvalidRecording: there are none, or one is malformed.
+    """
+    if not all(map(MIME.fullmatch, data)):
+        raise InvalidRecording("invalid MIME type")
+    recordable = {mime: part for mime, part in data.items() if mime in RECORDABLE_NAMES}
+    if not recordable:
+        raise InvalidRecording(f"an output that is only {', '.join(sorted(data)[:5])}, which a recording may not show")
+    for mime, part in recordable.items():
+        if mime == SVG.name:
+            check_svg(part, budget)
+        elif is_binary(mime):
+            check_image(mime, part, budget)
+    return recordable

@@ -219,7 +219,7 @@ def _is_content(run: Run, arguments: dict[str, Any]) -> bool:
     return (
         bare
         and all(isinstance(o, Stream) for o in run.outputs)
-        and not any(s.placeholder for s in run.provenance.sources)
+        and not any(s.is_placeholder for s in run.provenance.sources)
     )
 
 

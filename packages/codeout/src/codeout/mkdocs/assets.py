@@ -9,7 +9,9 @@ import re
 from collections.abc import Callable
 from mimetypes import guess_extension
 
-ENDINGS = {"text/javascript": ".js"}  # that `mimetypes` knows by a rarer name
+from codeout.model.mime import MIME_TYPES, SVG
+
+ENDINGS = {"text/javascript": ".js"} | {mime.name: f".{mime.extension}" for mime in MIME_TYPES}
 LEAST = 8192  # characters of a URL that is worth a request
 
 _URL = re.compile(rf'="data:(?P<mime>[\w.+-]+/[\w.+-]+);base64,(?P<data>[A-Za-z0-9+/=\s]{{{LEAST},}})"')
@@ -31,7 +33,7 @@ def outside(html: str, address: Callable[[str], str]) -> tuple[str, dict[str, by
 
     def move(match: re.Match[str]) -> str:
         inside_a_tag = html.rfind("<", 0, match.start()) > html.rfind(">", 0, match.start())
-        if not (inside_a_tag and _BESIDE.fullmatch(match["mime"])) or match["mime"] == "image/svg+xml":
+        if not (inside_a_tag and _BESIDE.fullmatch(match["mime"])) or match["mime"] == SVG.name:
             return match[0]
         try:
             content = base64.b64decode(match["data"])

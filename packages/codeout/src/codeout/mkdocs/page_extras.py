@@ -18,12 +18,12 @@ from codeout.cache.store import MEMO
 from codeout.markdown.page import Planned, Site
 from codeout.mkdocs.assets import outside
 from codeout.model.blocks import Block, anchors
-from codeout.model.outputs import Run, size
+from codeout.model.outputs import Run, count_characters
 from codeout.render import overview
 from codeout.render.export import Exports
 
 FOLDER = "assets/outputs"  # of the site, for large data of outputs
-TRIALS = '<div class="codeout-trials"></div>'  # what a page writes where the table of trials belongs
+COMPAT = '<div class="codeout-compat"></div>'  # what a page writes where the table of versions belongs
 DOWNLOADS = {"ipynb": "Notebook", "py": "Script"}
 
 
@@ -46,12 +46,12 @@ class PageExtras:
             rows = list(self._rows(page))
             facts = overview.facts(rows, self.site.engine.config.gpu)
             output = output.replace(overview.MARKER, facts + overview.table(rows))
-        if TRIALS in output:
-            from codeout.publish import compat as trials  # here, so that a build with no such page is quick
+        if COMPAT in output:
+            from codeout.publish import compat  # here, so that a build with no such page is quick
 
             config = self.site.engine.config
             titles = {f"{config.docs_dir}/{each.file.src_uri}": str(each.title) for each in self.pages}
-            output = output.replace(TRIALS, trials.table(trials.load(config), titles))
+            output = output.replace(COMPAT, compat.table(compat.read_results(config), titles))
         return self._lighter(output, page) if self.building else output
 
     def _lighter(self, output: str, page: Page) -> str:
@@ -80,8 +80,8 @@ class PageExtras:
             for block, each, anchor in zip(blocks, seen, anchors(blocks), strict=True):
                 for run in (each.run, *each.beside):
                     if run:
-                        recorded = run is not each.run
-                        yield overview.Row(str(page.title), f"{url}#{anchor}", block, run, size(run), recorded)
+                        size, recorded = count_characters(run), run is not each.run
+                        yield overview.Row(str(page.title), f"{url}#{anchor}", block, run, size, recorded)
 
     def _elsewhere(self, page: Page) -> Iterator[str]:
         """Yield links to where else a page can be opened; not those whose address needs a variable that is not set."""

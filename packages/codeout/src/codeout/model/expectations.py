@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from codeout.errors import BlockError
 from codeout.model.blocks import Block
 from codeout.model.outputs import Error, Run
@@ -39,7 +37,7 @@ def with_missing_error(block: Block, run: Run) -> Run:
     if not is_missing_error(block, run):
         return run
     message = _missing_error_message(block)
-    return replace(run, outputs=(*run.outputs, Error("BlockError", message, message, None)))
+    return run.replace_outputs((*run.outputs, Error("BlockError", message, message, None)))
 
 
 def skipped_run(run: Run, failed: Block) -> Run:
@@ -50,7 +48,7 @@ def skipped_run(run: Run, failed: Block) -> Run:
         failed: the block above.
     """
     message = f"Did not run: the block at {failed} failed."
-    return replace(run, outputs=(Error("Skipped", message, message, None),))
+    return run.replace_outputs((Error("Skipped", message, message, None),))
 
 
 def _missing_error_message(block: Block) -> str:

@@ -1,9 +1,54 @@
-"""MIME types of outputs, in one table."""
+"""The MIME types of outputs, in one table: how each is stored, compared and shown."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Container
+from dataclasses import dataclass
 
-SVG_NAMESPACE = "http://www.w3.org/2000/svg"
-UNIVERSAL_RULE = re.compile(r"\s*\*\s*\{([^}]*)\}\s*")  # a style for all elements
-IMAGES = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
+
+@dataclass(frozen=True, slots=True)
+class MimeType:
+    """What the engine knows of one MIME type."""
+
+    name: str
+    """As it stands in a MIME bundle, such as `image/png`."""
+    extension: str
+    """File extension without the dot."""
+    is_image: bool = False
+    """Whether a browser shows it in an `<img>`."""
+    is_binary: bool = False
+    """Whether a bundle holds it in base64, and the cache in a file of its own."""
+    is_recordable: bool = False
+    """Whether a recording may show it, because nothing in it can act on a page once it has been checked."""
+    pillow_format: str = ""
+    """Pillow's name for the format; empty if Pillow does not read it."""
+
+
+HTML = MimeType("text/html", "html")
+SVG = MimeType("image/svg+xml", "svg", is_image=True, is_recordable=True)
+PNG = MimeType("image/png", "png", is_image=True, is_binary=True, is_recordable=True, pillow_format="PNG")
+JPEG = MimeType("image/jpeg", "jpg", is_image=True, is_binary=True, is_recordable=True, pillow_format="JPEG")
+GIF = MimeType("image/gif", "gif", is_image=True, is_binary=True, is_recordable=True, pillow_format="GIF")
+WEBP = MimeType("image/webp", "webp", is_image=True, is_binary=True, is_recordable=True, pillow_format="WEBP")
+MARKDOWN = MimeType("text/markdown", "md")
+LATEX = MimeType("text/latex", "tex")
+PLAIN = MimeType("text/plain", "txt", is_recordable=True)
+
+MIME_TYPES = (HTML, SVG, PNG, JPEG, GIF, WEBP, MARKDOWN, LATEX, PLAIN)
+"""All types that a page can show. Of a bundle with several, the page shows the one that comes first here."""
+MIME_TYPES_BY_NAME = {mime.name: mime for mime in MIME_TYPES}
+IMAGE_TYPES = tuple(mime for mime in MIME_TYPES if mime.is_image)
+BINARY_TYPES = tuple(mime for mime in MIME_TYPES if mime.is_binary)
+RECORDABLE_NAMES = frozenset(mime.name for mime in MIME_TYPES if mime.is_recordable)
+PILLOW_FORMATS = tuple(mime.pillow_format for mime in MIME_TYPES if mime.pillow_format)
+"""The only formats that Pillow may try: for some others it starts external programs."""
+
+
+def preferred_type(names: Container[str]) -> MimeType:
+    """Return the type that a page shows of a bundle with types of these names; plain text if it knows none of them."""
+    return next((mime for mime in MIME_TYPES if mime.name in names), PLAIN)
+
+
+def is_binary(name: str) -> bool:
+    """Return whether a MIME bundle holds data of this type in base64."""
+    return name in MIME_TYPES_BY_NAME and MIME_TYPES_BY_NAME[name].is_binary

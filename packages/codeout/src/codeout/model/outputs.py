@@ -1,51 +1,57 @@
-"""What a block can produce: a closed set of types, and their JSON form.
+"""What a block can produce: a closed set of types. Pure: nothing here opens a file or starts a process.
 
-Values in, values out: nothing here opens a file or starts a process.
+All of them are msgspec structs, so that what is read from disk is checked against the types when it is decoded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
+
+import msgspec
 
 Channel: TypeAlias = Literal["stdout", "stderr"]
-Bundle: TypeAlias = Mapping[str, str]  # MIME type → data; what is not text is base64, as in a notebook
+Bundle: TypeAlias = Mapping[str, str]
+"""MIME type → data; binary data are in base64, as in a notebook."""
 Scalar: TypeAlias = bool | int | float | str
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """Text that went to stdout or stderr."""
+class Stream(msgspec.Struct, frozen=True, tag_field="kind", tag="stream"):
+    """Text that a block wrote to stdout or stderr."""
 
     name: Channel
+    """Where it went."""
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(msgspec.Struct, frozen=True, tag_field="kind", tag="value"):
     """The last expression of a block, or an object that the block displayed."""
 
     data: Bundle
+    """Its representations."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A picture of a plotting library, with the words that stand for it where it cannot be seen."""
+class Figure(msgspec.Struct, frozen=True, tag_field="kind", tag="figure"):
+    """A picture of a plotting library."""
 
     data: Bundle
+    """Its representations, most often `image/svg+xml` or `image/png`."""
     alt: str
+    """Alt text, for readers who cannot see the picture."""
 
 
-@dataclass(frozen=True, slots=True)
-class Error:
+class Error(msgspec.Struct, frozen=True, tag_field="kind", tag="error"):
     """The exception that ended a block."""
 
     type: str
+    """Name of its class."""
     message: str
-    traceback: str  # begins at the author's line; no frames of ours
-    line: int | None  # 1-based, in the file the block comes from
-    bases: tuple[str, ...] = ()  # the names of the classes that it derives from
+    traceback: str
+    """From the author's first line on; it has no frames of the engine."""
+    line: int | None
+    """Line, counted from 1, in the file that holds the block's code; None if no line of it is involved."""
+    bases: tuple[str, ...] = ()
+    """Names of the classes that its class derives from."""
 
     def is_a(self, name: str) -> bool:
         """Return whether `except NAME` would have caught it."""
@@ -55,43 +61,54 @@ class Error:
 Output: TypeAlias = Stream | Value | Figure | Error
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where data came from, as its `source.json` says."""
+class Source(msgspec.Struct, frozen=True):
+    """Where a data set came from, as the `source.json` beside it says."""
 
     name: str
-    kind: str  # "original", "mirror", "placeholder" ...
+    """Of the data set."""
+    kind: str
+    """`original`, `mirror` or `placeholder`, for example."""
     note: str
+    """A sentence for readers."""
 
     @property
-    def placeholder(self) -> bool:
-        """Whether it is not the real thing: a reader must be told."""
+    def is_placeholder(self) -> bool:
+        """Whether generated data take the place of the real ones, which a reader must know."""
         return self.kind == "placeholder"
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(msgspec.Struct, frozen=True):
     """Where, when and with what a block ran."""
 
     device: str
+    """Name of the accelerator that it could use, or `CPU`."""
     python: str
-    packages: tuple[tuple[str, str], ...]  # (name, version)
+    """Version of Python."""
+    packages: tuple[tuple[str, str], ...]
+    """Name and version of each package that the setting `packages` names."""
     seconds: float
-    date: str  # ISO 8601, UTC
+    """Wall-clock time."""
+    date: str
+    """When it ended: ISO 8601, UTC."""
     sources: tuple[Source, ...]
-    code: str = ""  # the beginning of the key: of the code, and of the files that it depends on
+    """Of the data that its session depends on."""
+    code_digest: str = ""
+    """The beginning of the cache key's first half, which covers the code and the files that it depends on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """All that one block produced in one environment."""
 
     outputs: tuple[Output, ...]
     provenance: Provenance
-    origin: str = ""  # `path:line` of its code when it ran
-    modules: tuple[tuple[str, str], ...] = ()  # (path, digest) of the author's modules that were loaded
-    values: Mapping[str, Scalar] = field(default_factory=dict)  # what the block bound names to; prose may name them
-    measured: bool = False  # the page says that it is measured, and never the same twice
+    origin: str = ""
+    """`path:line` of its code when it ran."""
+    modules: tuple[tuple[str, str], ...] = ()
+    """Path and digest of each of the author's modules that were loaded when it ended."""
+    values: Mapping[str, Scalar] = msgspec.field(default_factory=dict)
+    """Names that the block bound to a number or a short text; prose may refer to them."""
+    measured: bool = False
+    """Whether its page says that the outputs are measured, and so differ on every run."""
 
     @property
     def error(self) -> Error | None:
@@ -105,97 +122,43 @@ class Run:
         )
         return any(path in text for text in texts)
 
+    def replace_outputs(self, outputs: tuple[Output, ...]) -> Run:
+        """Return the same run with other outputs."""
+        return msgspec.structs.replace(self, outputs=outputs)
 
-def size(run: Run) -> int:
-    """Return how many characters the outputs of a run take."""
-    found = 0
-    for output in run.outputs:
-        match output:
-            case Stream(_, text):
-                found += len(text)
-            case Value(data) | Figure(data, _):
-                found += sum(len(part) for part in data.values())
-            case Error(_, _, traceback):
-                found += len(traceback)
-    return found
+
+def replace_data(output: Value | Figure, data: Bundle) -> Value | Figure:
+    """Return the same output with other representations."""
+    return msgspec.structs.replace(output, data=data)
+
+
+def count_characters(run: Run) -> int:
+    """Return how many characters the outputs of a run take, binary data in base64."""
+    return sum(_count_characters(output) for output in run.outputs)
+
+
+def _count_characters(output: Output) -> int:
+    match output:
+        case Stream(_, text):
+            return len(text)
+        case Value(data) | Figure(data):
+            return sum(map(len, data.values()))
+        case Error(_, _, traceback):
+            return len(traceback)
 
 
 def as_text(run: Run) -> str:
     """Return what a terminal can show of a run."""
-    parts = []
-    for output in run.outputs:
-        match output:
-            case Stream(_, text):
-                parts.append(text)
-            case Value(data):
-                parts.append(data.get("text/plain", f"[{', '.join(data)}]") + "\n")
-            case Figure(_, alt):
-                parts.append(f"[figure: {alt}]\n")
-            case Error(_, _, traceback):
-                parts.append(traceback.rstrip() + "\n")
-    return "".join(parts)
+    return "".join(_as_text(output) for output in run.outputs)
 
 
-_KINDS: dict[str, type[Stream | Value | Figure | Error]] = {
-    "stream": Stream,
-    "value": Value,
-    "figure": Figure,
-    "error": Error,
-}
-_NAMES = {kind: name for name, kind in _KINDS.items()}
-
-
-def to_json(run: Run) -> dict[str, Any]:
-    """Return a run as plain JSON values."""
-    outputs = [{"kind": _NAMES[type(output)], **asdict(output)} for output in run.outputs]
-    told = {"outputs": outputs, "provenance": asdict(run.provenance), "origin": run.origin}
-    return told | {"modules": run.modules, "values": dict(run.values), "measured": run.measured}
-
-
-def from_json(content: Mapping[str, Any]) -> Run:
-    """Return the run that `to_json` wrote.
-
-    Raises:
-        ValueError: it did not write this.
-    """
-    try:
-        outputs = tuple(_KINDS[o["kind"]](**_fields(o)) for o in content["outputs"])
-        told = dict(content["provenance"])
-        told["packages"] = tuple((str(name), str(version)) for name, version in told["packages"])
-        told["sources"] = tuple(Source(**source) for source in told["sources"])
-        modules = tuple((str(path), str(digest)) for path, digest in content["modules"])
-        values = {str(name): value for name, value in content["values"].items()}
-        run = Run(outputs, Provenance(**told), str(content["origin"]), modules, values, bool(content["measured"]))
-    except (KeyError, TypeError, AttributeError, ValueError) as problem:
-        raise ValueError(f"not a run: {problem!r}") from problem
-    if not _sound_provenance(run.provenance):
-        raise ValueError("not a run: what it says of itself has a field of the wrong kind")
-    if not all(_sound(output) for output in run.outputs):
-        raise ValueError("not a run: an output has a field of the wrong kind")
-    if not all(isinstance(value, Scalar) for value in values.values()):
-        raise ValueError("not a run: a value is no number and no text")
-    return run
-
-
-def _fields(output: Mapping[str, Any]) -> dict[str, Any]:
-    told = {name: part for name, part in output.items() if name != "kind"}
-    return told | {"bases": tuple(told["bases"])} if "bases" in told else told
-
-
-def _sound_provenance(told: Provenance) -> bool:
-    words = [told.device, told.python, told.date, told.code]
-    words += [word for source in told.sources for word in (source.name, source.kind, source.note)]
-    return all(isinstance(word, str) for word in words) and isinstance(told.seconds, int | float)
-
-
-def _sound(output: Output) -> bool:
+def _as_text(output: Output) -> str:
     match output:
-        case Stream(name, text):
-            return name in ("stdout", "stderr") and isinstance(text, str)
-        case Value(data) | Figure(data):
-            words = [getattr(output, "alt", "")]
-            words += [part for pair in data.items() for part in pair] if isinstance(data, Mapping) else [None]
-            return all(isinstance(word, str) for word in words)
-        case Error(kind, message, traceback, line):
-            words = [kind, message, traceback, *output.bases]
-            return all(isinstance(word, str) for word in words) and isinstance(line, int | None)
+        case Stream(_, text):
+            return text
+        case Value(data):
+            return data.get("text/plain", f"[{', '.join(data)}]") + "\n"
+        case Figure(_, alt):
+            return f"[figure: {alt}]\n"
+        case Error(_, _, traceback):
+            return traceback.rstrip() + "\n"

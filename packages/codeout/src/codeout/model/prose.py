@@ -82,7 +82,9 @@ def find_value(name: str, runs: Sequence[Run], blocks_above: int) -> PageValue |
     """
     for run in (*reversed(runs[:blocks_above]), *reversed(runs[blocks_above:])):
         if name in run.values:
-            return PageValue(run.values[name], tuple(source for source in run.provenance.sources if source.placeholder))
+            return PageValue(
+                run.values[name], tuple(source for source in run.provenance.sources if source.is_placeholder)
+            )
     return None
 
 

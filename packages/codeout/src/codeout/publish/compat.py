@@ -1,170 +1,190 @@
-"""Which pages run with which versions of the packages that they teach: what a trial found, as JSON and as a table."""
+"""Which pages run with which versions of the packages that they teach: as JSON, and as a table for a page."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from html import escape
-from itertools import groupby
+from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
+
+from codeout.cache.files import read_json
 from codeout.config import Config
-from codeout.errors import CodeoutError
-from codeout.model.blocks import Block, block_name, sessions
+from codeout.errors import CodeoutError, PageError
+from codeout.model.blocks import Block, block_name, by_page, sessions
 from codeout.model.outputs import Run
 
 if TYPE_CHECKING:
     from codeout.run.engine import Engine
 
-LONGEST = 240  # characters of an error that are shown
-FOLDER = "tried"  # of the recordings
+FOLDER = "compat"
+"""Of the results, inside the folder of recordings."""
+MAX_BYTES = 4_000_000
+MAX_ERROR_CHARACTERS = 240
+"""Of an error message in the table."""
+
+Word = Annotated[str, msgspec.Meta(max_length=100)]
+Packages = tuple[tuple[Word, Word], ...]
+"""Names and versions."""
 
 
-@dataclass(frozen=True, slots=True)
-class PageResult:
-    """A page in a trial."""
+class PageResult(msgspec.Struct, frozen=True):
+    """How a page ran with some versions."""
 
-    page: str  # its path
+    page: str
+    """Its path."""
     blocks: int
-    error: str  # the first line of what went wrong; empty if all blocks ran
-    drifted: tuple[str, ...]  # names of the blocks whose outputs are not those of the site
+    """How many it has."""
+    error: str
+    """The first line of what went wrong; empty if all blocks ran."""
+    drifted: tuple[str, ...]
+    """Names of the blocks whose outputs differ from those of the site."""
 
 
-@dataclass(frozen=True, slots=True)
-class CompatResult:
-    """All pages, run with the versions that were installed."""
+class CompatResult(msgspec.Struct, frozen=True):
+    """How all pages ran with the versions that were installed."""
 
-    packages: tuple[tuple[str, str], ...]  # those that the settings name
+    packages: Annotated[Packages, msgspec.Meta(min_length=1)]
+    """Those that the setting `packages` names."""
     python: str
+    """Version of Python."""
     device: str
-    date: str  # ISO 8601
+    """Name of the accelerator, or `CPU`."""
+    date: str
+    """ISO 8601."""
     pages: tuple[PageResult, ...]
 
 
-def tried(engine: Engine, blocks: Sequence[Block], published: Mapping[str, Run], date: str) -> CompatResult:
-    """Run pages, each by itself, and say which ran and what differs from the published runs.
+_decoder = msgspec.json.Decoder(CompatResult)
+
+
+def run_pages(engine: Engine, blocks: Sequence[Block], published: Mapping[str, Run], date: str) -> CompatResult:
+    """Run each page by itself with the installed versions, and compare its outputs with the published ones.
 
     Args:
-        engine: what runs them, with the versions that are installed.
+        engine: of the site.
         blocks: of all pages.
         published: runs to compare with, by the names of their blocks.
         date: of today, ISO 8601.
     """
-    from codeout.cache.environment import environment
-    from codeout.compare.runs import compare  # here, since a build that shows the table needs neither
+    from codeout.cache.environment import environment  # here, since a build that shows the table runs nothing
 
-    pages = []
-    for path, group in groupby(blocks, lambda block: block.place.path):
-        own = list(group)
-        try:
-            runs = engine.run(own)
-        except CodeoutError as problem:
-            pages.append(PageResult(path, len(own), str(problem).splitlines()[0], ()))
-            continue
-        new = {name: run for (name, _), run in zip(_named(own), runs, strict=True)}
-        old = {name: run for name, run in published.items() if name in new}
-        drifted = tuple(each.block for each in compare(old, new) if each.kind == "changed")
-        pages.append(PageResult(path, len(own), "", drifted))
+    pages = tuple(_run_page(engine, page, published) for page in by_page(blocks))
     here = environment([], engine.config)
     packages = tuple((name, version) for name, version in here.packages if name in engine.config.packages)
-    return CompatResult(packages, here.python, here.device, date, tuple(pages))
+    return CompatResult(packages, here.python, here.device, date, pages)
 
 
-def _named(blocks: Sequence[Block]) -> list[tuple[str, Block]]:
-    """Return the blocks of a page with their names, in page order."""
+def _run_page(engine: Engine, page: Sequence[Block], published: Mapping[str, Run]) -> PageResult:
+    from codeout.compare.runs import compare
+
+    path = page[0].place.path
+    try:
+        runs = engine.run(page)
+    except CodeoutError as problem:
+        return PageResult(path, len(page), str(problem).splitlines()[0], ())
+    new = dict(zip(_names(page), runs, strict=True))
+    old = {name: run for name, run in published.items() if name in new}
+    drifted = tuple(each.block for each in compare(old, new) if each.kind == "changed")
+    return PageResult(path, len(page), "", drifted)
+
+
+def _names(page: Sequence[Block]) -> list[str]:
+    """Return the names of the blocks of a page, in page order."""
     names = {
         id(block): block_name(session, number)
-        for session in sessions(blocks)
+        for session in sessions(page)
         for number, block in enumerate(session, start=1)
     }
-    return [(names[id(block)], block) for block in blocks]
+    return [names[id(block)] for block in page]
 
 
-def to_json(trial: CompatResult) -> str:
-    """Return a trial as JSON."""
-    return json.dumps(asdict(trial), indent=1) + "\n"
-
-
-def from_json(text: str) -> CompatResult:
-    """Return the trial that `to_json` wrote.
+def write_result(result: CompatResult, path: Path) -> None:
+    """Write a result as JSON.
 
     Raises:
-        ValueError: it did not write this.
+        OSError: the disk is full or read-only.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+
+
+def read_result(path: Path) -> CompatResult:
+    """Return the result that `write_result` wrote.
+
+    Raises:
+        PageError: it did not write this.
     """
     try:
-        told: dict[str, Any] = json.loads(text)
-        packages = tuple((str(name), str(version)) for name, version in told["packages"])
-        pages = tuple(
-            PageResult(str(each["page"]), int(each["blocks"]), str(each["error"]), tuple(map(str, each["drifted"])))
-            for each in told["pages"]
-        )
-        if not packages:
-            raise ValueError("not a trial: it names no package")
-        return CompatResult(packages, str(told["python"]), str(told["device"]), str(told["date"]), pages)
-    except (KeyError, TypeError, AttributeError) as problem:
-        raise ValueError(f"not a trial: {problem!r}") from problem
+        return read_json(path, _decoder, MAX_BYTES)
+    except (OSError, ValueError) as problem:
+        raise PageError(f"{path}:1: not a result of `codeout compat`; make it again, or remove it") from problem
 
 
-def load(config: Config) -> list[CompatResult]:
-    """Return the trials among the recordings, the newest of each set of versions, in the order of the versions."""
-    found: dict[tuple[tuple[str, str], ...], CompatResult] = {}
-    for file in sorted((config.path(config.recordings) / FOLDER).glob("*.json")):
-        trial = from_json(file.read_text(encoding="utf8"))
-        if trial.packages not in found or found[trial.packages].date < trial.date:
-            found[trial.packages] = trial
-    return sorted(found.values(), key=lambda trial: [_parts(version) for _, version in trial.packages])
+def read_results(config: Config) -> list[CompatResult]:
+    """Return the results among the recordings: the newest of each set of versions, in the order of the versions.
+
+    Raises:
+        PageError: a file is not a result.
+    """
+    newest: dict[Packages, CompatResult] = {}
+    for path in sorted((config.path(config.recordings) / FOLDER).glob("*.json")):
+        result = read_result(path)
+        if result.packages not in newest or newest[result.packages].date < result.date:
+            newest[result.packages] = result
+    return sorted(newest.values(), key=lambda result: [_version_parts(version) for _, version in result.packages])
 
 
-def _parts(version: str) -> list[tuple[int, str]]:
+def _version_parts(version: str) -> list[tuple[int, str]]:
     """Return what orders versions: their numbers as numbers."""
-    words = version.replace("+", ".").replace("-", ".").split(".")
-    return [(int(word), "") if word.isdigit() else (-1, word) for word in words]
+    parts = version.replace("+", ".").replace("-", ".").split(".")
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
-def table(trials: Sequence[CompatResult], titles: Mapping[str, str]) -> str:
-    """Return trials as a table: a column for each set of versions, a row for each page; below it, what failed.
+def table(results: Sequence[CompatResult], titles: Mapping[str, str]) -> str:
+    """Return an HTML table with a column for each set of versions and a row for each page; below it, what failed.
 
     Args:
-        trials: in the order of the columns.
+        results: in the order of the columns.
         titles: of the pages, by their paths.
     """
-    if not trials:
-        return '<p class="codeout-trials">No other versions have been tried yet.</p>'
-    paths = list(dict.fromkeys(tried.page for trial in trials for tried in trial.pages))
-    heads = "".join(f'<th scope="col">{_versions(trial)}</th>' for trial in trials)
-    rows = [f'<th scope="row">{escape(titles.get(path, path))}</th>{_cells(trials, path)}' for path in paths]
-    rows.append('<th scope="row">tried</th>' + "".join(f"<td>{escape(trial.date[:10])}</td>" for trial in trials))
+    if not results:
+        return '<p class="codeout-compat">Not run with other versions yet.</p>'
+    paths = dict.fromkeys(page.page for result in results for page in result.pages)
+    heads = "".join(f'<th scope="col">{_versions(result)}</th>' for result in results)
+    rows = [f'<th scope="row">{escape(titles.get(path, path))}</th>{_cells(results, path)}' for path in paths]
+    rows.append('<th scope="row">date</th>' + "".join(f"<td>{escape(result.date[:10])}</td>" for result in results))
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    failed = [
-        f"<li>{escape(trial.packages[0][1])}, {escape(titles.get(page.page, page.page))}: {_brief(page.error)}</li>"
-        for trial in trials
-        for page in trial.pages
+    failures = [
+        f"<li>{escape(result.packages[0][1])}, {escape(titles.get(page.page, page.page))}: {_short(page.error)}</li>"
+        for result in results
+        for page in result.pages
         if page.error
     ]
-    said = f"<p>What failed:</p><ul>{''.join(failed)}</ul>" if failed else ""
-    shown = f"<table><thead><tr><td></td>{heads}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="codeout-trials">{shown}{said}</div>'
+    notes = f"<p>What failed:</p><ul>{''.join(failures)}</ul>" if failures else ""
+    content = f"<table><thead><tr><td></td>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="codeout-compat">{content}{notes}</div>'
 
 
-def _versions(trial: CompatResult) -> str:
-    """Return the version of the first package; the others', and Python's, where one points at it."""
-    (_, first), *others = trial.packages
-    more = ", ".join(f"{name} {version}" for name, version in [*others, ("Python", trial.python)])
-    return f'<span title="{escape(more)}">{escape(first)}</span>'
+def _versions(result: CompatResult) -> str:
+    """Return the version of the first package, with the other versions as its title."""
+    (_, first), *others = result.packages
+    title = ", ".join(f"{name} {version}" for name, version in [*others, ("Python", result.python)])
+    return f'<span title="{escape(title)}">{escape(first)}</span>'
 
 
-def _cells(trials: Sequence[CompatResult], path: str) -> str:
-    pages = ({each.page: each for each in trial.pages}.get(path) for trial in trials)
-    return "".join(f"<td>{_words(page) if page else ''}</td>" for page in pages)
+def _cells(results: Sequence[CompatResult], path: str) -> str:
+    pages = ({page.page: page for page in result.pages}.get(path) for result in results)
+    return "".join(f"<td>{_cell(page) if page else ''}</td>" for page in pages)
 
 
-def _words(page: PageResult) -> str:
+def _cell(page: PageResult) -> str:
     if page.error:
         return '<strong class="codeout-bad">fails</strong>'
     return f"{len(page.drifted)} of {page.blocks} differ" if page.drifted else "runs"
 
 
-def _brief(error: str) -> str:
-    return f"<code>{escape(shorten(error, LONGEST, placeholder=' …'))}</code>"
+def _short(error: str) -> str:
+    return f"<code>{escape(shorten(error, MAX_ERROR_CHARACTERS, placeholder=' …'))}</code>"

@@ -1,7 +1,7 @@
-"""What differs between two sets of runs, as a page to look at: old beside new, figures as pictures.
+"""What differs between two folders of runs, as a page to look at: old beside new, figures as pictures.
 
-Values in, HTML out. The page stands alone, and nothing in an output can act in it: text is text, a picture is shown as
-an image, and HTML in a frame without script.
+The page stands alone, and nothing in an output can act in it: text is escaped, a picture is shown as an image, and HTML
+in a frame without scripts.
 """
 
 from __future__ import annotations
@@ -11,12 +11,23 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from itertools import zip_longest
+from pathlib import Path
 
-from codeout.compare.runs import LONGEST, Difference, Moved, machines, merged, moved
+from codeout.cache.store import RunStore
+from codeout.compare.runs import (
+    MAX_REPORTED_CHARACTERS,
+    Difference,
+    MovedNumber,
+    environment_changes,
+    merge_streams,
+    moved_numbers,
+)
+from codeout.errors import PageError
+from codeout.model.mime import HTML, IMAGE_TYPES, SVG
 from codeout.model.outputs import Error, Figure, Output, Run, Stream, Value
 
-NUMBERS = 12  # that are listed of a block
-PICTURES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp")
+MAX_NUMBERS = 12
+"""That the table of a block lists."""
 STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { margin: 0 auto; max-width: 76rem; padding: 1rem; }
@@ -34,7 +45,18 @@ mark { background: #f5c34266; color: inherit; }
 """
 
 
-def page(differences: Sequence[Difference], old: Mapping[str, Run], new: Mapping[str, Run]) -> str:
+def load_runs(folder: Path) -> dict[str, Run]:
+    """Return the newest run of each block in a folder of runs, by the block's name.
+
+    Raises:
+        PageError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise PageError(f"{folder}:1: no such folder")
+    return RunStore(folder).newest_runs()
+
+
+def drift_page(differences: Sequence[Difference], old: Mapping[str, Run], new: Mapping[str, Run]) -> str:
     """Return the HTML of a page.
 
     Args:
@@ -44,9 +66,9 @@ def page(differences: Sequence[Difference], old: Mapping[str, Run], new: Mapping
     """
     changed = [each for each in differences if each.kind == "changed"]
     title = f"Outputs: {len(changed)} of {len({*old} & {*new})} changed"
-    parts = [f"<h1>{title}</h1>", _list(machines(old, new))]
+    parts = [f"<h1>{title}</h1>", _list(environment_changes(old, new))]
     parts += [_list(f"{each.kind}: {each.block}" for each in differences if each.kind != "changed")]
-    parts += [_block(each, old[each.block], new[each.block]) for each in changed]
+    parts += [_section(each, old[each.block], new[each.block]) for each in changed]
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # for the frames, too
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     head += f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
@@ -55,81 +77,84 @@ def page(differences: Sequence[Difference], old: Mapping[str, Run], new: Mapping
     )
 
 
-def _block(difference: Difference, old: Run, new: Run) -> str:
-    was, now = merged(old.outputs), merged(new.outputs)
-    numbers = [number for pair in zip(was, now, strict=False) for number in _numbers(*pair)]
-    sides = [_side(*told) for told in (("old", old, was, now), ("new", new, now, was))]
-    heads = f"<h2>{escape(difference.block)}</h2><p>{escape(difference.words)}</p>"
-    return f'<section>{heads}{_table(numbers)}<div class="both">{"".join(sides)}</div></section>'
+def _section(difference: Difference, old: Run, new: Run) -> str:
+    old_outputs, new_outputs = merge_streams(old.outputs), merge_streams(new.outputs)
+    numbers = [number for pair in zip(old_outputs, new_outputs, strict=False) for number in _moved_numbers(*pair)]
+    sides = _side("old", old, old_outputs, new_outputs) + _side("new", new, new_outputs, old_outputs)
+    heads = f"<h2>{escape(difference.block)}</h2><p>{escape(difference.description)}</p>"
+    return f'<section>{heads}{_table(numbers)}<div class="both">{sides}</div></section>'
 
 
-def _numbers(old: Output, new: Output) -> Iterator[Moved]:
-    for was, now in zip(_texts(old), _texts(new), strict=False):
-        yield from moved(was, now)
+def _moved_numbers(old: Output, new: Output) -> Iterator[MovedNumber]:
+    for old_text, new_text in zip(_texts(old), _texts(new), strict=False):
+        yield from moved_numbers(old_text, new_text)
 
 
 def _texts(output: Output) -> list[str]:
+    """Return what the page shows of an output as text."""
     match output:
         case Stream(_, text):
             return [text]
         case Error(_, _, traceback):
             return [traceback]
-        case Value(data) | Figure(data) if not any(mime in data for mime in PICTURES):
+        case Value(data) | Figure(data) if not any(mime.name in data for mime in IMAGE_TYPES):
             return [data.get("text/plain", "")]
     return []
 
 
-def _table(numbers: Sequence[Moved]) -> str:
+def _table(numbers: Sequence[MovedNumber]) -> str:
     if not numbers:
         return ""
     rows = "".join(
-        f"<tr><td>{escape(number.old)}</td><td>{escape(number.new)}</td><td>{_share(number)}</td></tr>"
-        for number in sorted(numbers, key=lambda number: -number.share)[:NUMBERS]
+        f"<tr><td>{escape(number.old)}</td><td>{escape(number.new)}</td><td>{_percentage(number)}</td></tr>"
+        for number in sorted(numbers, key=lambda number: -number.share)[:MAX_NUMBERS]
     )
-    more = f"<p>and {len(numbers) - NUMBERS} more numbers, by less</p>" if len(numbers) > NUMBERS else ""
+    more = f"<p>and {len(numbers) - MAX_NUMBERS} more numbers, by less</p>" if len(numbers) > MAX_NUMBERS else ""
     return f"<table><thead><tr><th>old</th><th>new</th><th>moved by</th></tr></thead>{rows}</table>{more}"
 
 
-def _share(number: Moved) -> str:
+def _percentage(number: MovedNumber) -> str:
     percent = 100 * number.share
     if not math.isfinite(percent):
         return "not a number"
     return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
 
 
-def _side(name: str, run: Run, own: Sequence[Output], other: Sequence[Output]) -> str:
-    told = run.provenance
-    versions = " ".join(f"{package} {version}" for package, version in told.packages[:1])
-    when = " · ".join(part for part in (name, told.device, versions, told.date[:10]) if part)
-    shown = "".join(_shown(output, beside) for output, beside in zip_longest(own, other) if output)
-    return f"<div><h3>{escape(when)}</h3>{shown or '<p>nothing</p>'}</div>"
+def _side(name: str, run: Run, outputs: Sequence[Output], others: Sequence[Output]) -> str:
+    """Return one of the two columns; lines that the other one does not have are marked."""
+    provenance = run.provenance
+    versions = " ".join(f"{package} {version}" for package, version in provenance.packages[:1])
+    head = " · ".join(part for part in (name, provenance.device, versions, provenance.date[:10]) if part)
+    content = "".join(_output(output, other) for output, other in zip_longest(outputs, others) if output)
+    return f"<div><h3>{escape(head)}</h3>{content or '<p>nothing</p>'}</div>"
 
 
-def _shown(output: Output, other: Output | None) -> str:
+def _output(output: Output, other: Output | None) -> str:
     if isinstance(output, Value | Figure):
-        if "text/html" in output.data:
-            return f'<iframe sandbox="" title="HTML" srcdoc="{escape(output.data["text/html"])}"></iframe>'
-        for mime in PICTURES:
-            if mime in output.data:
+        if HTML.name in output.data:
+            return f'<iframe sandbox="" title="HTML" srcdoc="{escape(output.data[HTML.name])}"></iframe>'
+        for mime in IMAGE_TYPES:
+            if mime.name in output.data:
                 alt = output.alt if isinstance(output, Figure) else output.data.get("text/plain", "")
-                return f'<p><img src="{_address(mime, output.data[mime])}" alt="{escape(alt)}"></p>'
-    texts, others = _texts(output), _texts(other) if other else []
-    return "".join(_marked(text, beside or "") for text, beside in zip_longest(texts, others, fillvalue="") if text)
+                return f'<p><img src="{_data_url(mime.name, output.data[mime.name])}" alt="{escape(alt)}"></p>'
+    pairs = zip_longest(_texts(output), _texts(other) if other else [], fillvalue="")
+    return "".join(_marked_text(text, other_text) for text, other_text in pairs if text)
 
 
-def _address(mime: str, data: str) -> str:
-    packed = base64.b64encode(data.encode()).decode() if mime == "image/svg+xml" else data.strip()
+def _data_url(mime: str, data: str) -> str:
+    packed = base64.b64encode(data.encode()).decode() if mime == SVG.name else data.strip()
     return f"data:{mime};base64,{escape(packed)}"
 
 
-def _marked(text: str, other: str) -> str:
-    """Return a text with the lines marked that the other one does not have."""
-    known = set(other.splitlines())
+def _marked_text(text: str, other: str) -> str:
+    """Return a text in which the lines are marked that the other one does not have."""
+    other_lines = set(other.splitlines())
     lines = [
-        escape(line) if line in known else f"<mark>{escape(line)}</mark>"
-        for line in text[:LONGEST].rstrip().splitlines()
+        escape(line) if line in other_lines else f"<mark>{escape(line)}</mark>"
+        for line in text[:MAX_REPORTED_CHARACTERS].rstrip().splitlines()
     ]
-    cut = f"\n… {len(text) - LONGEST:,} characters more" if len(text) > LONGEST else ""
+    rest = len(text) - MAX_REPORTED_CHARACTERS
+    cut = f"\n… {rest:,} more characters" if rest > 0 else ""
     return f"<pre>{chr(10).join(lines)}{cut}</pre>"
 
 

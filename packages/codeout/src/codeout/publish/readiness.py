@@ -1,92 +1,122 @@
-"""Whether a site may be published: everything has run, nothing stands in for data, and recordings are fresh enough.
-
-Values in, sentences out.
-"""
+"""Whether a site is ready to publish: everything has run, on real data, and recordings are recent enough."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 
 from codeout.cache.keys import Environment, KeyInputs
 from codeout.cache.store import Entry
 from codeout.config import Config
-from codeout.model.blocks import block_name
-from codeout.run.engine import CachedSession
+from codeout.model.blocks import Block, block_name
+from codeout.run.engine import CachedSession, Engine
 
-Newest = Mapping[tuple[str, str], Entry]  # by the name of a block and a device
-
-
-def newest(entries: Sequence[Entry]) -> Newest:
-    """Return the newest recording of each block on each device."""
-    by_date = sorted(entries, key=lambda entry: entry.date)
-    return {(entry.name, entry.recipe.environment.device): entry for entry in by_date}
+NewestEntries = Mapping[tuple[str, str], Entry]
+"""By the name of a block and a device."""
 
 
-def problems(looks: Sequence[CachedSession], recorded: Newest, config: Config, now: datetime) -> list[str]:
-    """Return what keeps a site from being published, in sentences that begin with `path:line:`.
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What is known of a site before it is published."""
+
+    blocks: int
+    """How many it has."""
+    recordings: int
+    """How many of its blocks' runs are recordings from other devices."""
+    problems: tuple[str, ...]
+    """What keeps it from being published, in sentences that begin with `path:line:`."""
+
+
+def check_readiness(engine: Engine, blocks: Sequence[Block], now: datetime) -> Readiness:
+    """Check whether a site is ready to publish.
 
     Args:
-        looks: the sessions of its pages, as the store knows them.
+        engine: of the site.
+        blocks: of all its pages.
+        now: the time, with a zone.
+    """
+    cached_sessions = engine.look(blocks)
+    recorded = newest_entries(list(engine.recordings.entries()))
+    return Readiness(len(blocks), len(recorded), tuple(problems(cached_sessions, recorded, engine.config, now)))
+
+
+def newest_entries(entries: Sequence[Entry]) -> NewestEntries:
+    """Return the newest recording of each block on each device."""
+    by_date = sorted(entries, key=lambda entry: entry.date)
+    return {(entry.name, entry.inputs.environment.device): entry for entry in by_date}
+
+
+def problems(
+    cached_sessions: Sequence[CachedSession], recorded: NewestEntries, config: Config, now: datetime
+) -> Iterator[str]:
+    """Yield what keeps a site from being published, in sentences that begin with `path:line:`.
+
+    Args:
+        cached_sessions: the sessions of its pages.
         recorded: the recordings.
         config: the settings; `require_recordings` and `max_recording_age` are about recordings.
         now: the time, with a zone.
     """
-    found: list[str] = []
-    for look in looks:
-        found += _runs(look)
-        found += _recordings(look, recorded, config, now)
-    return found
+    for cached in cached_sessions:
+        yield from _problems_of_runs(cached)
+        yield from _problems_of_recordings(cached, recorded, config, now)
 
 
-def _runs(look: CachedSession) -> Iterator[str]:
+def _problems_of_runs(cached: CachedSession) -> Iterator[str]:
     placeholders: set[str] = set()
-    for block, run in zip(look.session, look.stored, strict=True):
+    for block, run in zip(cached.session, cached.stored, strict=True):
         if run is None:
-            yield f"{block}: has not run as it is now; `codeout run` runs it"
+            yield f"{block}: not run since its last change; run `codeout run`"
             continue
         for source in run.provenance.sources:
-            if source.placeholder and source.name not in placeholders:
+            if source.is_placeholder and source.name not in placeholders:
                 placeholders.add(source.name)
-                yield f"{block}: was made with a placeholder for {source.name}: {source.note}"
+                yield f"{block}: made with placeholder data for {source.name}: {source.note}"
 
 
-def _recordings(look: CachedSession, recorded: Newest, config: Config, now: datetime) -> Iterator[str]:
-    names = [block_name(look.session, number) for number in range(1, len(look.session) + 1)]
+def _problems_of_recordings(
+    cached: CachedSession, recorded: NewestEntries, config: Config, now: datetime
+) -> Iterator[str]:
+    names = [block_name(cached.session, number) for number in range(1, len(cached.session) + 1)]
     devices = sorted({device for name, device in recorded if name in names})
-    first = look.session[0]
+    first = cached.session[0]
     if not devices and first.matches(config.require_recordings):
-        yield f"{first}: needs a recording from another device, and has none: `require_recordings` names its session"
+        yield f"{first}: no recording from another device, but 'require_recordings' names its session"
     for device in devices:
         entries = [recorded.get((name, device)) for name in names]
-        days = min(_days(entry, now) for entry in entries if entry)
+        days = min(_age_in_days(entry, now) for entry in entries if entry)
         if days <= config.max_recording_age:
             continue
-        for block, recipe, entry in zip(look.session, look.recipes, entries, strict=True):
-            if why := _why(recipe, entry, config):
-                yield (
-                    f"{block}: its recording on {device} {why}, and for {days:.0f} days there was no newer one; "
-                    f"`max_recording_age` allows {config.max_recording_age:g}"
-                )
-                break
+        if stale := _first_stale(cached, entries, config):
+            block, reason = stale
+            yield (
+                f"{block}: its recording on {device} {reason}, and the newest is {days:.0f} days old; "
+                f"'max_recording_age' is {config.max_recording_age:g}"
+            )
 
 
-def _days(entry: Entry, now: datetime) -> float:
-    """Return how old a recording is."""
-    when = datetime.fromisoformat(entry.date)
-    return (now - (when if when.tzinfo else when.replace(tzinfo=UTC))).total_seconds() / 86400
+def _age_in_days(entry: Entry, now: datetime) -> float:
+    return (now - datetime.fromisoformat(entry.date)).total_seconds() / 86400
 
 
-def _why(recipe: KeyInputs, entry: Entry | None, config: Config) -> str:
-    """Return in words why a recording is stale; nothing if it is not."""
+def _first_stale(cached: CachedSession, entries: Sequence[Entry | None], config: Config) -> tuple[Block, str] | None:
+    """Return the first block of a session whose recording is stale, and why it is."""
+    for block, inputs, entry in zip(cached.session, cached.recipes, entries, strict=True):
+        if reason := _why_stale(inputs, entry, config):
+            return block, reason
+    return None
+
+
+def _why_stale(inputs: KeyInputs, entry: Entry | None, config: Config) -> str:
     if entry is None:
         return "is missing"
-    if entry.key.code != recipe.key.code:
+    if entry.key.code != inputs.key.code:
         return "is of other code"
-    was, now = (_shown(told, config) for told in (entry.recipe.environment, recipe.environment))
-    return ", ".join(f"is of {name} {was[name]}, not {now[name]}" for name in was if was[name] != now[name])
+    old, new = (_named_versions(each.environment, config) for each in (entry.inputs, inputs))
+    return ", ".join(f"is of {name} {old[name]}, not {new[name]}" for name in old if old[name] != new[name])
 
 
-def _shown(environment: Environment, config: Config) -> dict[str, str]:
+def _named_versions(environment: Environment, config: Config) -> dict[str, str]:
     versions = dict(environment.packages)
     return {name: versions.get(name, "none") for name in config.packages}

@@ -1,73 +1,126 @@
-"""Work for many machines: the stale sessions of a site, shared out so that all are done at about the same time.
+"""Work for several machines: the stale sessions of a site, split so that all machines are done at about the same time.
 
-Values in, values out. Who runs the shares is not our business: a matrix of GitHub Actions jobs does.
+How the machines are started is not decided here; a matrix of GitHub Actions jobs is one way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
-from codeout.cache.store import Time
-from codeout.errors import PageError
+import msgspec
 
-UNKNOWN = 10.0  # seconds that a session is taken to need if none of the site has run yet
+from codeout.cache.files import read_json
+from codeout.cache.timings import Timing
+from codeout.config import Config
+from codeout.errors import PageError, suggest
+from codeout.model.blocks import Block, by_page, session_name, sessions
+from codeout.run.engine import Engine
+
+DEFAULT_SECONDS = 10.0
+"""What a session is taken to need if none of the site has run yet."""
+MAX_PLAN_BYTES = 10_000_000
 
 
 @dataclass(slots=True)
 class Shard:
     """What one machine is to run."""
 
-    device: str  # "cpu" or "gpu"
-    seconds: float = 0.0  # that it will take, by what is known
-    sessions: list[str] = field(default_factory=list)  # their names
+    device: str
+    """`cpu` or `gpu`."""
+    seconds: float = 0.0
+    """How long it will take, estimated from the last runs."""
+    sessions: list[str] = field(default_factory=list)
+    """Names of sessions."""
 
 
-def plan(
-    stale: Sequence[str], gpu: Sequence[str], times: Mapping[str, Time], shards: int, gpus: int = 0
+class _PlannedShard(msgspec.Struct):
+    sessions: list[str]
+
+
+class _Plan(msgspec.Struct):
+    shards: list[_PlannedShard]
+
+
+_decoder = msgspec.json.Decoder(_Plan)
+
+
+def plan_shards(engine: Engine, blocks: Sequence[Block], machines: int, gpu_machines: int = 0) -> list[Shard]:
+    """Split the stale sessions of these blocks across machines.
+
+    Args:
+        engine: of the site.
+        blocks: of some pages, or of all.
+        machines: how many there are without a GPU.
+        gpu_machines: how many there are with one.
+
+    Raises:
+        PageError: data are missing, or the script that prepares them failed.
+    """
+    stale = [cached.name for cached in engine.look(blocks) if cached.runs is None]
+    on_gpu = [session_name(session) for session in _sessions(gpu_blocks(blocks, engine.config))]
+    return split(stale, on_gpu, engine.store.timings.load_all(), machines, gpu_machines)
+
+
+def split(
+    stale: Sequence[str], on_gpu: Sequence[str], timings: Mapping[str, Timing], machines: int, gpu_machines: int = 0
 ) -> list[Shard]:
-    """Return shares of the stale sessions: the longest first, each to the machine that is free first.
+    """Split sessions across machines: the longest first, each to the machine that is free first.
 
-    That is Graham's rule (1969): at most 4/3 of the shortest time that any sharing takes. A session that has not run
+    This is Graham's rule (1969): at most 4/3 of the shortest time that any split takes. A session that has not run
     yet is taken to need as long as the others need on average.
 
     Args:
         stale: names of sessions.
-        gpu: those of them that use a GPU.
-        times: how sessions went when they last ran.
-        shards: how many machines there are without a GPU.
-        gpus: how many there are with one; without any, all sessions go to the others.
+        on_gpu: those of them that use a GPU.
+        timings: how sessions went when they last ran.
+        machines: how many there are without a GPU.
+        gpu_machines: how many there are with one; without any, all sessions go to the others.
     """
-    machines = [Shard("cpu") for _ in range(shards)] + [Shard("gpu") for _ in range(gpus)]
-    known = [told.seconds for told in times.values()]
-    usual = sum(known) / len(known) if known else UNKNOWN
-    needs = {name: times[name].seconds if name in times else usual for name in stale}
-    for name in sorted(stale, key=lambda name: (-needs[name], name)):
-        device = "gpu" if gpus and name in gpu else "cpu"
-        free = min((each for each in machines if each.device == device), key=lambda each: each.seconds)
-        free.sessions.append(name)
-        free.seconds += needs[name]
-    return machines
+    shards = [Shard("cpu") for _ in range(machines)] + [Shard("gpu") for _ in range(gpu_machines)]
+    seconds = [timing.seconds for timing in timings.values()]
+    average = sum(seconds) / len(seconds) if seconds else DEFAULT_SECONDS
+    estimates = {name: timings[name].seconds if name in timings else average for name in stale}
+    for name in sorted(stale, key=lambda name: (-estimates[name], name)):
+        device = "gpu" if gpu_machines and name in on_gpu else "cpu"
+        first_free = min((each for each in shards if each.device == device), key=lambda each: each.seconds)
+        first_free.sessions.append(name)
+        first_free.seconds += estimates[name]
+    return shards
 
 
-def read(content: object, number: int, path: str) -> list[str]:
-    """Return the sessions of one share of a plan that was written as JSON.
+def select_shard(blocks: Sequence[Block], plan: Path, number: int) -> list[Block]:
+    """Return the blocks of one shard of a plan.
 
     Args:
-        content: the plan, read.
-        number: which share, from 1.
-        path: of its file, for messages.
+        blocks: of all pages.
+        plan: the file that `codeout plan --json` wrote.
+        number: of the shard, from 1.
 
     Raises:
-        PageError: it is no plan, or has no such share.
+        PageError: the plan can't be read, has no such shard, or names a session that no page has.
     """
-    shares: Any = content.get("shards") if isinstance(content, dict) else None
-    if not isinstance(shares, list) or not all(isinstance(each, dict) for each in shares):
-        raise PageError(f"{path}:1: is no plan; `codeout plan --shards N --json` makes one")
-    if not 1 <= number <= len(shares):
-        raise PageError(f"{path}:1: has shards 1 to {len(shares)}, and no {number}")
-    names = shares[number - 1].get("sessions")
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise PageError(f"{path}:1: shard {number} names no sessions")
-    return names
+    try:
+        shards = read_json(plan, _decoder, MAX_PLAN_BYTES).shards
+    except OSError as problem:
+        raise PageError(f"{plan}:1: can't be read: {problem.strerror or problem}") from problem
+    except ValueError as problem:
+        raise PageError(f"{plan}:1: not a plan; `codeout plan --shards N --json` makes one") from problem
+    if not 1 <= number <= len(shards):
+        raise PageError(f"{plan}:1: no shard {number}; the plan has {len(shards)}")
+    by_name = {session_name(session): session for session in _sessions(blocks)}
+    names = shards[number - 1].sessions
+    if unknown := sorted({*names} - by_name.keys()):
+        raise PageError(f"{plan}:1: no page has the session {unknown[0]!r}{suggest(unknown[0], by_name)}")
+    return [block for name in names for block in by_name[name]]
+
+
+def gpu_blocks(blocks: Sequence[Block], config: Config) -> list[Block]:
+    """Return the blocks of the sessions that the setting `gpu` names; all blocks if it names none."""
+    patterns = config.gpu or ("*",)
+    return [block for block in blocks if block.matches(patterns)]
+
+
+def _sessions(blocks: Sequence[Block]) -> list[tuple[Block, ...]]:
+    return [session for page in by_page(blocks) for session in sessions(page)]

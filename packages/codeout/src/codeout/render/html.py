@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
+from codeout.model.mime import HTML, LATEX, MARKDOWN, SVG, preferred_type
 from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Source, Stream, Value
 from codeout.render.svg import inline_svg
-
-RICH = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "image/gif", "text/markdown", "text/latex")
 
 MAX_LINES = 40
 """Lines of text above which a part of them is folded away."""
@@ -59,7 +58,7 @@ class Renderer:
         return _container("codeout codeout-waiting", origin, parts)
 
     def _outputs(self, run: Run, block_id: str) -> Iterator[str]:
-        yield from (_placeholder_warning(source) for source in run.provenance.sources if source.placeholder)
+        yield from (_placeholder_warning(source) for source in run.provenance.sources if source.is_placeholder)
         groups = groupby(run.outputs, lambda output: isinstance(output, Stream))
         for number, (is_stream, outputs) in enumerate(groups):
             if is_stream:
@@ -80,19 +79,19 @@ class Renderer:
 
     def _bundle(self, data: Mapping[str, str], output_id: str, alt: str) -> str:
         """Return the HTML of the richest type in a MIME bundle."""
-        mime = next((mime for mime in RICH if mime in data), "text/plain")
-        content = data.get(mime, "")
-        match mime:
-            case "text/html":
+        mime = preferred_type(data)
+        content = data.get(mime.name, "")
+        if mime.is_binary:
+            alt_text = escape(alt or data.get("text/plain", ""))
+            return f'<img src="data:{mime.name};base64,{content.strip()}" alt="{alt_text}">'
+        match mime.extension:
+            case HTML.extension:
                 return content
-            case "image/svg+xml":
+            case SVG.extension:
                 return inline_svg(content, output_id, alt)
-            case "image/png" | "image/jpeg" | "image/gif":
-                alt_text = escape(alt or data.get("text/plain", ""))
-                return f'<img src="data:{mime};base64,{content.strip()}" alt="{alt_text}">'
-            case "text/markdown":
+            case MARKDOWN.extension:
                 return self.markdown(content)
-            case "text/latex":
+            case LATEX.extension:
                 return self.markdown(_display_math(content))
         return _text_box(escape(content), output_id)
 
@@ -140,7 +139,7 @@ def _run_line(provenance: Provenance, *, is_recording: bool) -> str:
     facts = [("Ran", _date_text(provenance)), ("Python", provenance.python)]
     facts += [(name, version) for name, version in provenance.packages]
     facts += [(source.name, _full_note(source)) for source in provenance.sources]
-    facts += [("Code", provenance.code)] if provenance.code else []
+    facts += [("Code", provenance.code_digest)] if provenance.code_digest else []
     facts += [("From", "a recording made on another machine" if is_recording else "this site's build cache")]
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(fact)}</dd>" for name, fact in facts)
     summary = f"<summary>{escape(' · '.join(brief))}</summary>"
@@ -152,11 +151,11 @@ def _date_text(provenance: Provenance) -> str:
 
 
 def _brief_note(source: Source) -> str:
-    return "placeholder data" if source.placeholder else re.split("[:;,] ", source.note)[0]
+    return "placeholder data" if source.is_placeholder else re.split("[:;,] ", source.note)[0]
 
 
 def _full_note(source: Source) -> str:
-    return f"placeholder data; {source.note}" if source.placeholder else source.note
+    return f"placeholder data; {source.note}" if source.is_placeholder else source.note
 
 
 def time_text(seconds: float) -> str:

@@ -70,7 +70,7 @@ def placeholder_notice(runs: Sequence[Run]) -> str:
     Args:
         runs: the runs of its blocks.
     """
-    sources = [source for run in runs for source in run.provenance.sources if source.placeholder]
+    sources = [source for run in runs for source in run.provenance.sources if source.is_placeholder]
     notes = dict.fromkeys(f"{source.name}: {source.note}" for source in sources)
     return f"Some results on this page come from placeholder data: {'; '.join(notes)}." if notes else ""
 
@@ -131,7 +131,7 @@ def facts(rows: Sequence[Row], gpu: Sequence[str] = ()) -> str:
         for name, version in provenance.packages:
             values.setdefault(name, {})[version] = None
         for source in provenance.sources:
-            kind = "Placeholder data" if source.placeholder else "Data"
+            kind = "Placeholder data" if source.is_placeholder else "Data"
             values.setdefault(kind, {})[f"{source.name}: {source.note}"] = None
     for page in _pages_without_gpu(rows, gpu):
         reason = f"{page}, on a GPU: this machine has none, and no recording of this code exists"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from codeout.model.mime import SVG_NAMESPACE, UNIVERSAL_RULE
+from codeout.model.svg import SVG_NAMESPACE, UNIVERSAL_RULE, XLINK_NAMESPACE
 
 ElementTree.register_namespace("", SVG_NAMESPACE)
-ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+ElementTree.register_namespace("xlink", XLINK_NAMESPACE)
 
 
 def inline_svg(text: str, prefix: str, alt: str) -> str:

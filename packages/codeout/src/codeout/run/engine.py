@@ -18,7 +18,7 @@ from threading import Lock
 
 from codeout.cache import environment
 from codeout.cache.keys import Key, KeyInputs
-from codeout.cache.recordings import Recordings
+from codeout.cache.recordings import Recordings, recordings_in
 from codeout.cache.store import RunStore
 from codeout.config import Config
 from codeout.errors import BlockError, CodeoutError, PageError
@@ -69,7 +69,7 @@ class Engine:
         """Start nothing yet."""
         self.config = config
         self.store = RunStore(config.path(config.cache))
-        self.recordings = Recordings(RunStore(config.path(config.recordings)))
+        self.recordings = Recordings(recordings_in(config.path(config.recordings)))
         self.running = SessionRunner(config, self.store)
         self._fetching: subprocess.Popen[bytes] | None = None
         self._lock = Lock()
@@ -102,7 +102,7 @@ class Engine:
 
     def beside(self, block: Block, key: Key, run: Run) -> tuple[Run, ...]:
         """Return the recordings that belong beside the run of a block."""
-        return self.recordings.beside(run, key.code, lambda each: self.whole(block, each))
+        return self.recordings.find_differing(run, key.code, lambda each: self.whole(block, each))
 
     def _runs(self, looks: Sequence[CachedSession]) -> dict[int, Run]:
         """Return the runs of sessions, by the identity of their blocks: two fences of a page may be equal."""
@@ -131,7 +131,7 @@ class Engine:
         if not blocks:
             return []
         self._ready()
-        self.recordings.look()
+        self.recordings.refresh()
         looks, problems = [], []
         for session in (session for page in by_page(blocks) for session in sessions(page)):
             try:
@@ -146,7 +146,7 @@ class Engine:
 
     def first(self, looks: Sequence[CachedSession]) -> list[CachedSession]:
         """Return sessions in the order in which to begin them: the longest decides when the build is done."""
-        times = self.store.times()
+        times = self.store.timings.load_all()
         known = {name: told.seconds for name, told in times.items()}
         return sorted(
             looks, key=lambda look: (self._scheduler.is_exclusive(look.session), -known.get(look.name, float("inf")))

@@ -189,9 +189,9 @@ class _LastGoodRuns:
         self._engine = engine
         self._keys: dict[tuple[str, str], Key] = {}
         self._runs: dict[tuple[str, str], Run] = {}
-        for name, (key, recipe) in engine.store.newest().items():
-            for index in self._indices(name, recipe):
-                self._keys[index] = key
+        for name, entry in engine.store.newest_entries().items():
+            for index in self._indices(name, entry.inputs):
+                self._keys[index] = entry.key
 
     def add(self, name: str, recipe: KeyInputs, run: Run) -> None:
         self._runs |= dict.fromkeys(self._indices(name, recipe), run)

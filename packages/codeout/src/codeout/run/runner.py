@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from codeout.cache import environment
 from codeout.cache.keys import KeyInputs
-from codeout.cache.store import RunStore, Time
+from codeout.cache.store import RunStore
+from codeout.cache.timings import Timing
 from codeout.config import Config
 from codeout.errors import BlockError
 from codeout.model.blocks import Block, Place, block_name, session_name
@@ -59,7 +60,7 @@ class SessionRunner:
             return []
         name = session_name(session)
         start = time.monotonic()
-        known = self.store.time(name)
+        known = self.store.timings.get(name)
         kept, done = self._process(session, recipes)
         about = f", about {known.seconds:.0f} s" if known and not done else ""
         left = len(session) - done
@@ -89,7 +90,7 @@ class SessionRunner:
         seconds = time.monotonic() - start
         self._keep(name, kept)
         if not failed and not done:
-            self._keep_time(name, Time(round(seconds, 1), kept.forks))
+            self._keep_time(name, Timing(round(seconds, 1), kept.forks))
         log.info("codeout: %s: done in %.1f s", name, seconds)
         return [*kept.runs, *failed]
 
@@ -178,9 +179,9 @@ class SessionRunner:
         except (OSError, ValueError) as problem:
             log.warning("codeout: %s: can't keep a run (%s); it will run again", self.store.root, problem)
 
-    def _keep_time(self, name: str, time: Time) -> None:
+    def _keep_time(self, name: str, timing: Timing) -> None:
         with self._lock, contextlib.suppress(OSError):  # that the store can't be written has been said
-            self.store.keep_time(name, time)
+            self.store.timings.put(name, timing)
 
 
 class _Tick:

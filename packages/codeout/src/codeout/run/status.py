@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from codeout.cache import environment
 from codeout.cache.keys import KeyInputs, causes
-from codeout.cache.store import MEMO, Time
+from codeout.cache.store import MEMO
+from codeout.cache.timings import Timing
 from codeout.config import Config
 from codeout.model.blocks import Block, block_name, by_page, session_name, sessions
 
@@ -76,7 +77,7 @@ def block_statuses(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockSta
             yield BlockStatus(str(block), block.session, "stale")
         else:
             took = round(run.provenance.seconds, 3)
-            size = engine.store.size(inputs.key)
+            size = engine.store.count_bytes(inputs.key)
             yield BlockStatus(str(block), block.session, "hit", run.provenance.device, took, size)
 
 
@@ -86,13 +87,13 @@ def block_reasons(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockReas
     Raises:
         PageError: a data file or the prelude is missing.
     """
-    newest = engine.store.newest()
+    newest = engine.store.newest_entries()
     for block, inputs, name in inputs_by_block(blocks, engine.config):
         if engine.stored(block, inputs.key) is not None:
             yield BlockReasons(str(block), ("hit",))
         else:
-            _, last_inputs = newest.get(name, (None, None))
-            yield BlockReasons(str(block), stale_reasons(last_inputs, inputs))
+            last = newest.get(name)
+            yield BlockReasons(str(block), stale_reasons(last.inputs if last else None, inputs))
 
 
 def stale_reasons(old: KeyInputs | None, new: KeyInputs) -> tuple[str, ...]:
@@ -102,32 +103,31 @@ def stale_reasons(old: KeyInputs | None, new: KeyInputs) -> tuple[str, ...]:
     return tuple(causes(old, new)) or ("a module that it loads changed, or its line numbers did",)
 
 
-def resume_modes(times: dict[str, Time], blocks: Sequence[Block]) -> dict[str, str]:
+def resume_modes(timings: dict[str, Timing], blocks: Sequence[Block]) -> dict[str, str]:
     """Return for each session, by name, how it resumes after an edit during `mkdocs serve` or `codeout watch`."""
     can_fork = sys.platform == "linux"
     return {
-        session_name(session): resume_mode(len(session), times.get(session_name(session)), can_fork=can_fork)
+        session_name(session): resume_mode(len(session), timings.get(session_name(session)), can_fork=can_fork)
         for session in _sessions(blocks)
     }
 
 
-def resume_mode(blocks: int, time: Time | None, *, can_fork: bool) -> str:
+def resume_mode(blocks: int, timing: Timing | None, *, can_fork: bool) -> str:
     """Return how a session resumes after an edit: "checkpoint", "replay" or "unknown", and a sentence about it.
 
     Args:
         blocks: how many the session has.
-        time: how its last full run went; None if there was none.
+        timing: how its last full run went; None if there was none.
         can_fork: whether a process can be forked on this system.
     """
-    if time is None:
+    if timing is None:
         return "unknown: the session has not run here yet"
-    if time.forks >= blocks - 1:
+    if timing.checkpoints >= blocks - 1:
         return "checkpoint: an edit resumes from the block above it"
     if not can_fork:
         return "replay: an edit reruns the session, because checkpoints need Linux"
-    return (
-        f"replay: the process has threads after block {time.forks + 1}; an edit below it reruns the blocks above, too"
-    )
+    first = timing.checkpoints + 1
+    return f"replay: the process has threads after block {first}; an edit below it reruns the blocks above, too"
 
 
 def remove_unused(engine: Engine, blocks: Sequence[Block]) -> tuple[int, int]:

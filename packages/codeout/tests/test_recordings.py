@@ -1,16 +1,19 @@
-"""Devices side by side: recordings that were made elsewhere, beside the runs of this machine."""
+"""Recordings: shown with the runs of this machine, and never trusted."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from msgspec.structs import replace
 
-from codeout import Run, RunStore
-from codeout.cache.recordings import label
-from helpers import PROVENANCE, T4, record
+from codeout import Figure, Run, RunStore, Stream, Value
+from codeout.cache.keys import Environment, KeyInputs
+from codeout.cache.recordings import Recordings, label, recordings_in
+from helpers import PROVENANCE, T4, posix, record
 from small_sites import PAGE, SNIPPET, TABS, block_tabs, build, page_html
 
 
@@ -119,3 +122,109 @@ def test_devices_are_called_cpu_and_gpu_unless_two_are_alike() -> None:
     cpu, t4, h100 = (Run((), replace(PROVENANCE, device=name)) for name in ("CPU", T4, "NVIDIA H100"))
     assert [label(run, (cpu, t4)) for run in (cpu, t4)] == ["CPU", "GPU"]
     assert [label(run, (cpu, t4, h100)) for run in (cpu, t4, h100)] == ["CPU", T4, "NVIDIA H100"]
+
+
+def test_what_a_recording_printed_is_text_whatever_the_options_say(project: Path) -> None:
+    page = project / "docs" / "first.md"
+    page.write_text(page.read_text().replace(TABS, f'{TABS} html="on"'))
+    build(project)
+    record(project, text=lambda _: "<script>alert(1)</script>")
+    assert build(project, "--strict").returncode == 0
+    tab = block_tabs(project, 1)["Out · GPU"]
+    assert tab.find("script") is None
+    assert "<script>" in tab.get_text()
+    assert "a recording made on another machine" in tab.get_text()
+
+
+@pytest.mark.parametrize("language", ["bash", "python"])
+def test_the_name_of_a_device_runs_no_code(project: Path, tmp_path: Path, language: str) -> None:
+    config, marker = project / "mkdocs.yml", tmp_path / "ran"
+    config.write_text(config.read_text().replace("languages: [python]", "languages: [python, bash]"))
+    code = {"bash": f"touch {marker}", "python": f"open({str(marker)!r}, 'w').close()"}[language]
+    record(project, device=f"x\n\n```{{.{language} exec=on}}\n{code}\n```\n\n")
+    record(project)  # of two devices that are not CPUs, full names are shown
+    assert build(project, "--strict").returncode == 0
+    assert not marker.exists()
+    assert list(block_tabs(project, 1)) == ["Code", "Out · CPU", "Out · GPU"]
+
+
+@pytest.mark.parametrize("device", ["<b>one</b>", "*two*", "x" * 81, "\x02wzxhzdk:0\x03"])
+def test_a_recording_of_a_device_with_an_invalid_name_is_not_shown(project: Path, device: str) -> None:
+    record(project, device=device)
+    assert build(project, "--strict").returncode == 0
+    assert list(block_tabs(project, 1)) == ["Code", "Out"]
+
+
+def one_recording(folder: Path, **fields: object) -> tuple[Recordings, str]:
+    """Return a folder with one recording, some of whose fields are changed, and the digest of its code."""
+    inputs = KeyInputs(Environment("3.11", "Linux x86_64", T4, (("torch", "2.15.0"),), ()), (), ("code",))
+    provenance = {"device": T4, "code_digest": inputs.key.code[:12]}
+    provenance |= {name: value for name, value in fields.items() if name in PROVENANCE.__struct_fields__}
+    run = Run((Stream("stdout", "x"),), replace(PROVENANCE, **provenance), "docs/page.md:3")
+    run = replace(run, **{name: value for name, value in fields.items() if name in run.__struct_fields__})
+    RunStore(folder).put(inputs.key, run, inputs, "docs/page.md s 1")
+    recordings = Recordings(recordings_in(folder))
+    recordings.refresh()
+    return recordings, inputs.key.code
+
+
+def is_current(_: Run) -> bool:
+    return True
+
+
+def test_a_valid_recording_is_found_by_its_code(tmp_path: Path) -> None:
+    recordings, code = one_recording(tmp_path, values={"x": 1})
+    (run,) = recordings.find(code, is_current)
+    assert (run.provenance.device, run.values) == (T4, {})
+    assert [entry.name for entry in recordings.entries()] == ["docs/page.md s 1"]
+    assert recordings.find(code, lambda _: False) == []
+    assert recordings.find("0" * 40, is_current) == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"device": "NVIDIA H100"},
+        {"python": "3.12"},
+        {"packages": (("torch", "9"),)},
+        {"code_digest": "f" * 12},
+        {"date": "garbage"},
+        {"seconds": 10**400},
+        {"modules": (("/proc/self/mem", ""),)},
+        {"modules": (("a\0b.py", "f" * 64),)},
+        {"outputs": (Stream("stdout", "\x02wzxhzdk:0\x03"),)},
+        {"outputs": (Value({"text/html": "<script>alert(1)</script>"}),)},
+        {"outputs": (Figure({"image/png": "AAAA"}, ""),)},
+        {"outputs": (Stream("stdout", "x" * 4_000_000),)},
+    ],
+)
+def test_an_invalid_recording_is_not_found_and_no_module_it_names_is_read(
+    tmp_path: Path, fields: dict[str, object]
+) -> None:
+    recordings, code = one_recording(tmp_path, **fields)
+    asked: list[Run] = []
+    assert recordings.find(code, lambda run: not asked.append(run)) == []
+    assert list(recordings.entries()) == []
+    assert asked == []
+
+
+@posix
+def test_a_recording_that_is_a_device_or_a_pipe_is_not_read(tmp_path: Path) -> None:
+    recordings, code = one_recording(tmp_path)
+    (path,) = tmp_path.glob("??/*.json")
+    for replacement in (lambda: path.symlink_to("/dev/zero"), lambda: os.mkfifo(path)):
+        path.unlink()
+        replacement()
+        assert recordings.find(code, is_current) == []
+
+
+def test_of_many_recordings_of_the_same_code_some_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recordings, code = one_recording(tmp_path)
+    (path,) = tmp_path.glob("??/*.json")
+    for number in range(30):
+        shutil.copy(path, path.with_name(f"{code}-{number:016x}.json"))
+    recordings.refresh()
+    paths: list[Path] = []
+    monkeypatch.setattr(RunStore, "read_format", lambda _, path: paths.append(path) or 0)
+    assert recordings.find(code, is_current) == []
+    assert len(paths) == 20

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from codeout import Error, Figure, Output, Run, Stream, Value
-from codeout.model.outputs import from_json, to_json
+from codeout import Figure, Output, Stream
 from codeout.model.terminal import MAX_PADDING, collapse_streams, render_terminal
-from helpers import PROVENANCE
 
 
 @pytest.mark.parametrize(
@@ -65,36 +61,3 @@ def test_text_before_and_after_a_figure_stays_apart() -> None:
     figure = Figure({"image/svg+xml": "<svg/>"}, "words")
     outputs: list[Output] = [Stream("stdout", "a"), Stream("stdout", "b"), figure, Stream("stdout", "c")]
     assert list(collapse_streams(outputs)) == [Stream("stdout", "ab"), figure, Stream("stdout", "c")]
-
-
-def test_a_run_survives_json() -> None:
-    outputs = (
-        Stream("stderr", "w\n"),
-        Value({"text/plain": "1"}),
-        Figure({"image/svg+xml": "<svg/>"}, "words"),
-        Error("ValueError", "no", "Traceback", 3),
-    )
-    run = Run(outputs, PROVENANCE)
-    assert from_json(json.loads(json.dumps(to_json(run)))) == run
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        {},
-        {"outputs": [], "provenance": {}},
-        {"outputs": [{"kind": "script", "text": "x"}], "provenance": to_json(Run((), PROVENANCE))["provenance"]},
-        {
-            "outputs": [{"kind": "stream", "name": "stdin", "text": "x"}],
-            "provenance": to_json(Run((), PROVENANCE))["provenance"],
-        },
-        {
-            "outputs": [{"kind": "value", "data": {"text/plain": 1}}],
-            "provenance": to_json(Run((), PROVENANCE))["provenance"],
-        },
-        {"outputs": None, "provenance": None},
-    ],
-)
-def test_what_is_not_a_run_is_refused(content: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="not a run"):
-        from_json(content)

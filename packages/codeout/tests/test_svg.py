@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from codeout import Figure
-from codeout.compare.svg import DEEPEST, MOST, Refused, check
+from codeout.compare.budget import InvalidRecording, PictureBudget
+from codeout.compare.svg import MAX_DEPTH, MAX_ELEMENTS, check_svg
 
 FILE = io.BytesIO()
 Image.new("1", (3, 3)).save(FILE, "png")
@@ -36,7 +37,7 @@ def test_charts_of_matplotlib_are_taken(run) -> None:
     (result,) = run(CHART)
     (figure,) = [output for output in result.outputs if isinstance(output, Figure)]
     assert "image/svg+xml" in figure.data
-    check(figure.data["image/svg+xml"])
+    check_svg(figure.data["image/svg+xml"], PictureBudget())
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_charts_of_matplotlib_are_taken(run) -> None:
     ids=lambda part: part[:40],
 )
 def test_what_draws_is_taken(part: str) -> None:
-    check(SVG.format(part))
+    check_svg(SVG.format(part), PictureBudget())
 
 
 @pytest.mark.parametrize(
@@ -102,8 +103,8 @@ def test_what_draws_is_taken(part: str) -> None:
         "<clipPath id='c'>" + "<path d='M0 0'/>" * 1000 + "</clipPath>" + "<g clip-path='url(#c)'/>" * 1000,
         "<g id='a'><use href='#b'/></g><use href='#a'/>",
         "<clipPath id='c'><g clip-path='url(#c)'/></clipPath>",
-        "<g>" * (DEEPEST + 1) + "</g>" * (DEEPEST + 1),
-        "<g/>" * (MOST + 1),
+        "<g>" * (MAX_DEPTH + 1) + "</g>" * (MAX_DEPTH + 1),
+        "<g/>" * (MAX_ELEMENTS + 1),
         "<g>" * 3000 + "</g>" * 3000,
         "<g id='a'><use href='#b'/><g id='a'/></g><use href='#a'/>",
         f"<g xmlns:long='{'x' * 200}'/>",
@@ -113,8 +114,8 @@ def test_what_draws_is_taken(part: str) -> None:
     ids=lambda part: part[:40],
 )
 def test_what_could_do_more_is_refused(part: str) -> None:
-    with pytest.raises(Refused):
-        check(SVG.format(part))
+    with pytest.raises(InvalidRecording):
+        check_svg(SVG.format(part), PictureBudget())
 
 
 @pytest.mark.parametrize(
@@ -138,5 +139,5 @@ def test_what_could_do_more_is_refused(part: str) -> None:
     ],
 )
 def test_a_picture_stays_in_its_frame_and_is_one(text: str) -> None:
-    with pytest.raises(Refused):
-        check(text)
+    with pytest.raises(InvalidRecording):
+        check_svg(text, PictureBudget())
