@@ -16,7 +16,7 @@ import pytest
 
 from codeout import BlockError, Error, Run, Stream
 from codeout.model.blocks import Place
-from helpers import block, kernels, posix, printed_text
+from helpers import block, kernels, linux, posix, printed_text
 
 Runner = Callable[..., list[Run]]
 
@@ -217,6 +217,12 @@ def test_errors_can_be_shown_in_place_with_the_outputs_before_them(run: Runner) 
             r"the kernel was killed by SIGKILL \(out of memory\?\)",
             marks=posix,
             id="killed",
+        ),
+        pytest.param(
+            "import os\nos.kill(os.getpid(), 40)",
+            "the kernel was killed by signal 40",
+            marks=linux,
+            id="real-time signal",
         ),
         pytest.param("import sys\nsys.exit('enough')", "SystemExit: enough", id="sys.exit"),
         pytest.param("input('name? ')", "EOFError", id="input"),

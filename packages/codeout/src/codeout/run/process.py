@@ -85,7 +85,8 @@ class KernelProcess:
             raise BlockError(f"{block}: {problem}") from problem
         self.kill()
         stacks = self._end_of(scratch.STACKS)
-        raise BlockError(f"{block}: took longer than {limit:g} s, its time limit{self._last_output(stacks)}")
+        advice = "if it needs more time, set `timeout`"
+        raise BlockError(f"{block}: took longer than {limit:g} s; {advice}{self._last_output(stacks)}")
 
     def checkpoint(self, number: int) -> bool:
         """Fork a checkpoint of the process as it is after `number` blocks; return whether there is one."""
@@ -96,7 +97,7 @@ class KernelProcess:
             while event := self._connection.receive(MAX_WAIT):
                 if isinstance(event, CheckpointEvent):
                     return event.forked and self._checkpoints.add(number)
-        except (Closed, InvalidEvent):  # it was interrupted, or the next block will report what is wrong
+        except (Closed, InvalidEvent):  # it was interrupted, or something else writes to its pipe
             return False
         return False
 

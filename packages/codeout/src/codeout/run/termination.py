@@ -64,7 +64,8 @@ def describe_exit(code: int) -> str:
     """Return how a process ended, by its exit code as `subprocess` gives it."""
     if code >= 0:
         return f"exited with code {code}"
-    name = signal.Signals(-code).name
+    names = {member.value: member.name for member in signal.Signals}  # real-time signals have none
+    name = names.get(-code, f"signal {-code}")
     return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
