@@ -49,8 +49,8 @@ def change(folder: Path, *path: str, **fields: object) -> None:
 def shows(folder: Path, *outputs: object, **told: object) -> None:
     """Have a run show other outputs; it is put with its own key."""
     store, path = RunStore(folder), last(folder)
-    entry = store.entry(path)
-    run = store.get(entry.key)
+    entry, run = store.entry(path), store.load(path)
+    assert entry is not None
     provenance = replace(run.provenance, **told)
     store.put(entry.key, replace(run, outputs=outputs or run.outputs, provenance=provenance), entry.inputs, entry.name)
 

@@ -17,12 +17,13 @@ from codeout.cli.main import main
 from codeout.compare.runs import compare, moved_numbers
 from codeout.publish.drift import drift_page
 from helpers import PROVENANCE
+from small_sites import select_tag
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="{}" height="5"/></svg>'
 
 
 def run(*outputs: Output, **told: object) -> Run:
-    return Run(outputs, replace(PROVENANCE, **told))  # type: ignore[arg-type]
+    return Run(outputs, replace(PROVENANCE, **told))
 
 
 def shown(old: dict[str, Run], new: dict[str, Run]) -> BeautifulSoup:
@@ -55,7 +56,7 @@ def test_old_stands_beside_new_with_device_version_and_date() -> None:
     heads = [head.get_text() for head in soup.select(".both h3")]
     assert heads == ["old · CPU · torch 2.14.1 · 2026-10-01", "new · CPU · torch 2.15.0 · 2026-11-01"]
     assert "torch 2.14.1 → 2.15.0" in soup.get_text()
-    assert soup.select_one("h1").get_text() == "Outputs: 1 of 1 changed"
+    assert select_tag(soup, "h1").get_text() == "Outputs: 1 of 1 changed"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_pictures_are_shown_as_images(mime: str, old: str, new: str) -> None:
     soup = shown({"b": run(Figure({mime: old}, "words"))}, {"b": run(Figure({mime: new}, "words"))})
     images = soup.select(".both img")
     assert [image["alt"] for image in images] == ["words", "words"]
-    data = [base64.b64decode(image["src"].partition(",")[2]) for image in images]
+    data = [base64.b64decode(str(image["src"]).partition(",")[2]) for image in images]
     assert data == [part.encode() if mime.endswith("xml") else base64.b64decode(part) for part in (old, new)]
     assert soup.find("svg") is None, "a picture can't act"
 

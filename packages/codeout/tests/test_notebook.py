@@ -133,7 +133,7 @@ def test_an_expected_exception_does_not_stop_a_notebook() -> None:
 
 def test_a_notebook_names_the_packages_only_if_the_settings_name_some() -> None:
     def last_line(**changes: object) -> str:
-        provenance = replace(PROVENANCE, sources=(), date="2026-11-25T10:00:00+00:00", **changes)  # type: ignore[arg-type]
+        provenance = replace(PROVENANCE, sources=(), date="2026-11-25T10:00:00+00:00", **changes)
         return str(cells(Page("", (), [Run((), provenance)]))[-1].source)
 
     assert last_line(packages=()) == "*Outputs computed on CPU, Python 3.11, on 2026-11-25.*"

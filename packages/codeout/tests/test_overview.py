@@ -17,7 +17,7 @@ from small_sites import CONFIG, build
 
 
 def run(seconds: float, **provenance: object) -> Run:
-    return Run((Stream("stdout", "x"),), replace(PROVENANCE, seconds=seconds, **provenance))  # type: ignore[arg-type]
+    return Run((Stream("stdout", "x"),), replace(PROVENANCE, seconds=seconds, **provenance))
 
 
 def test_a_sentence_says_how_many_blocks_ran_how_long_on_what_and_when() -> None:

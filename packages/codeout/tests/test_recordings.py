@@ -14,7 +14,7 @@ from codeout import Figure, Run, RunStore, Stream, Value
 from codeout.cache.keys import Environment, KeyInputs
 from codeout.cache.recordings import Recordings, label, recordings_in
 from helpers import PROVENANCE, T4, posix, record
-from small_sites import PAGE, SNIPPET, TABS, block_tabs, build, page_html
+from small_sites import PAGE, SNIPPET, TABS, block_tabs, build, page_html, select_tag
 
 
 def test_outputs_that_differ_stand_side_by_side_with_their_devices(project: Path) -> None:
@@ -25,15 +25,15 @@ def test_outputs_that_differ_stand_side_by_side_with_their_devices(project: Path
         shown_now = block_tabs(project, 1)
         assert list(shown_now) == ["Code", "Out · CPU", "Out · GPU"]
         assert "print" in shown_now["Code"].get_text()
-        assert [tab.select_one("code").get_text() for tab in shown_now.values()][1:] == ["cpu", "cuda:0"]
-        assert shown_now["Out · CPU"].select_one(".codeout-run summary").get_text().startswith("CPU")
-        assert shown_now["Out · GPU"].select_one(".codeout-run summary").get_text().startswith("NVIDIA T4 · 7.0 s")
+        assert [select_tag(tab, "code").get_text() for tab in shown_now.values()][1:] == ["cpu", "cuda:0"]
+        assert select_tag(shown_now["Out · CPU"], ".codeout-run summary").get_text().startswith("CPU")
+        assert select_tag(shown_now["Out · GPU"], ".codeout-run summary").get_text().startswith("NVIDIA T4 · 7.0 s")
     assert block_tabs(project, 0) == {}, "a block that produced nothing anywhere is plain code"
     page = BeautifulSoup(page_html(project), "html.parser")
-    assert "1 of them also on NVIDIA T4" in page.select_one(".codeout-sentence").get_text()
+    assert "1 of them also on NVIDIA T4" in select_tag(page, ".codeout-sentence").get_text()
     rows = (project / "site" / "index.html").read_text()
     assert rows.count("<td>NVIDIA T4</td>") == 1
-    assert "7.0 s" not in BeautifulSoup(rows, "html.parser").select_one(".codeout-bars").get_text(), "bars are of here"
+    assert "7.0 s" not in select_tag(BeautifulSoup(rows, "html.parser"), ".codeout-bars").get_text(), "bars are of here"
 
 
 def test_outputs_that_are_the_same_but_for_noise_stand_once(project: Path) -> None:
@@ -71,7 +71,7 @@ def test_of_two_recordings_of_a_device_the_newest_is_shown(project: Path) -> Non
     record(project, text=lambda _: "older", date="2026-01-01T00:00:00+00:00", python="3.9")
     assert len(list(RunStore(project / "recordings").entries())) == 4
     build(project)
-    assert block_tabs(project, 1)["Out · GPU"].select_one("code").get_text() == "newer"
+    assert select_tag(block_tabs(project, 1)["Out · GPU"], "code").get_text() == "newer"
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,9 @@ def test_a_recording_of_a_device_with_an_invalid_name_is_not_shown(project: Path
 def one_recording(folder: Path, **fields: object) -> tuple[Recordings, str]:
     """Return a folder with one recording, some of whose fields are changed, and the digest of its code."""
     inputs = KeyInputs(Environment("3.11", "Linux x86_64", T4, (("torch", "2.15.0"),), ()), (), ("code",))
-    provenance = {"device": T4, "code_digest": inputs.key.code[:12]}
-    provenance |= {name: value for name, value in fields.items() if name in PROVENANCE.__struct_fields__}
-    run = Run((Stream("stdout", "x"),), replace(PROVENANCE, **provenance), "docs/page.md:3")
+    provenance = replace(PROVENANCE, device=T4, code_digest=inputs.key.code[:12])
+    named = {name: value for name, value in fields.items() if name in PROVENANCE.__struct_fields__}
+    run = Run((Stream("stdout", "x"),), replace(provenance, **named), "docs/page.md:3")
     run = replace(run, **{name: value for name, value in fields.items() if name in run.__struct_fields__})
     RunStore(folder).put(inputs.key, run, inputs, "docs/page.md s 1")
     recordings = Recordings(recordings_in(folder))
@@ -202,20 +202,24 @@ def test_an_invalid_recording_is_not_found_and_no_module_it_names_is_read(
     tmp_path: Path, fields: dict[str, object]
 ) -> None:
     recordings, code = one_recording(tmp_path, **fields)
-    asked: list[Run] = []
-    assert recordings.find(code, lambda run: not asked.append(run)) == []
+
+    def fail(_: Run) -> bool:
+        pytest.fail("asked for the modules of an invalid recording")
+
+    assert recordings.find(code, fail) == []
     assert list(recordings.entries()) == []
-    assert asked == []
 
 
 @posix
 def test_a_recording_that_is_a_device_or_a_pipe_is_not_read(tmp_path: Path) -> None:
     recordings, code = one_recording(tmp_path)
     (path,) = tmp_path.glob("??/*.json")
-    for replacement in (lambda: path.symlink_to("/dev/zero"), lambda: os.mkfifo(path)):
-        path.unlink()
-        replacement()
-        assert recordings.find(code, is_current) == []
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert recordings.find(code, is_current) == []
+    path.unlink()
+    os.mkfifo(path)
+    assert recordings.find(code, is_current) == []
 
 
 def test_of_many_recordings_of_the_same_code_some_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,6 +229,11 @@ def test_of_many_recordings_of_the_same_code_some_are_read(tmp_path: Path, monke
         shutil.copy(path, path.with_name(f"{code}-{number:016x}.json"))
     recordings.refresh()
     paths: list[Path] = []
-    monkeypatch.setattr(RunStore, "read_format", lambda _, path: paths.append(path) or 0)
+
+    def read(_: RunStore, path: Path) -> int:
+        paths.append(path)
+        return 0
+
+    monkeypatch.setattr(RunStore, "read_format", read)
     assert recordings.find(code, is_current) == []
     assert len(paths) == 20

@@ -6,6 +6,7 @@ import json
 import shutil
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,10 +38,11 @@ def content(store: Path) -> dict[str, bytes]:
     return {path.relative_to(store).as_posix(): path.read_bytes() for path in files}
 
 
-def planned(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, object]]:
+def planned(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
     capsys.readouterr()
     assert main(["plan", "--json", *arguments]) == 0
-    return json.loads(capsys.readouterr().out)["shards"]
+    shards: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["shards"]
+    return shards
 
 
 def test_the_longest_goes_first_to_the_machine_that_is_free() -> None:
@@ -97,7 +99,7 @@ def test_stores_of_shares_merge_by_copying_in_any_order_to_what_one_machine_make
         monkeypatch.chdir(machine)
         assert main(["run", "--plan", "plan.json", "--shard", str(number)]) == 0
         stores.append(machine / ".codeout")
-    merged = []
+    merged: list[dict[str, bytes]] = []
     for order in permutations(stores):
         target = tmp_path / f"merged-{len(merged)}"
         for store in order:

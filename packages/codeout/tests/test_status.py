@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codeout.cache.keys import Environment, File, KeyInputs
-from codeout.cache.store import Time
+from codeout.cache.timings import Timing
 from codeout.run.status import resume_mode, stale_reasons
 
 INPUTS = KeyInputs(Environment("3.11", "Linux", "CPU", (), ()), (File("helper.py", "1"),), ("code",))
@@ -13,27 +13,27 @@ CHANGED = KeyInputs(INPUTS.environment, (File("helper.py", "2"),), ("code",))
 
 
 @pytest.mark.parametrize(
-    ("time", "can_fork", "mode"),
+    ("timing", "can_fork", "mode"),
     [
         pytest.param(None, True, "unknown: the session has not run here yet", id="never ran"),
-        pytest.param(Time(1.0, 2), True, "checkpoint: an edit resumes from the block above it", id="all but the last"),
+        pytest.param(Timing(1.0, 2), True, "checkpoint: an edit resumes from the block above it", id="almost all"),
         pytest.param(
-            Time(1.0, 1),
+            Timing(1.0, 1),
             True,
             "replay: the process has threads after block 2; an edit below it reruns the blocks above, too",
             id="threads",
         ),
         pytest.param(
-            Time(1.0, 0), False, "replay: an edit reruns the session, because checkpoints need Linux", id="no fork"
+            Timing(1.0, 0), False, "replay: an edit reruns the session, because checkpoints need Linux", id="no fork"
         ),
     ],
 )
-def test_a_session_of_three_blocks_resumes_as_its_last_run_allows(time: Time | None, can_fork: bool, mode: str) -> None:
-    assert resume_mode(3, time, can_fork=can_fork) == mode
+def test_three_blocks_resume_as_their_last_run_allows(timing: Timing | None, can_fork: bool, mode: str) -> None:
+    assert resume_mode(3, timing, can_fork=can_fork) == mode
 
 
 def test_a_session_of_one_block_always_resumes() -> None:
-    assert resume_mode(1, Time(1.0, 0), can_fork=False).startswith("checkpoint")
+    assert resume_mode(1, Timing(1.0, 0), can_fork=False).startswith("checkpoint")
 
 
 @pytest.mark.parametrize(

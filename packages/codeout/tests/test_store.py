@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from codeout import Error, Figure, Run, RunStore, Stream, Value
 from codeout.cache.keys import Environment, Key, KeyInputs
+from codeout.model.outputs import Scalar
 from helpers import PROVENANCE, posix
 
 KEY = Key("c" * 40, "e" * 16)
@@ -51,6 +52,18 @@ def link(file: Path) -> None:
     file.symlink_to(file.with_name("elsewhere"))
 
 
+def link_to_device(file: Path) -> None:
+    """Put a link to an endless device in place of a file."""
+    file.unlink()
+    file.symlink_to("/dev/zero")
+
+
+def pipe(file: Path) -> None:
+    """Put a pipe in place of a file."""
+    file.unlink()
+    os.mkfifo(file)
+
+
 def test_a_run_that_was_put_is_found_under_its_key_alone(store: RunStore) -> None:
     store.put(KEY, RUN)
     assert store.get(KEY) == RUN
@@ -64,7 +77,14 @@ def test_every_kind_of_output_and_value_survives(store: RunStore) -> None:
         Figure({"image/svg+xml": "<svg/>"}, "words"),
         Error("ValueError", "no", "Traceback", 3, ("Exception",)),
     )
-    values = {"whole": 1, "flag": True, "text": "x", "share": 0.5, "large": 2**100, "none": -math.inf}
+    values: dict[str, Scalar] = {
+        "whole": 1,
+        "flag": True,
+        "text": "x",
+        "share": 0.5,
+        "large": 2**100,
+        "none": -math.inf,
+    }
     modules = (("snippets/helper.py", "f" * 64),)
     run = Run(outputs, PROVENANCE, "docs/a.md:3", modules, values, measured=True)
     store.put(KEY, run)
@@ -73,8 +93,10 @@ def test_every_kind_of_output_and_value_survives(store: RunStore) -> None:
 
 def test_a_value_that_is_not_a_number_survives(store: RunStore) -> None:
     store.put(KEY, replace(RUN, values={"loss": math.nan, "above": math.inf, "step": 3}))
-    values = store.get(KEY).values
-    assert math.isnan(values["loss"])
+    run = store.get(KEY)
+    assert run is not None
+    values = run.values
+    assert str(values["loss"]) == "nan"
     assert (values["above"], values["step"]) == (math.inf, 3)
 
 
@@ -111,9 +133,9 @@ HARM: dict[str, Callable[[RunStore], object]] = {
 HARM_WITH_LINKS: dict[str, Callable[[RunStore], object]] = {
     "a run that is a link": lambda s: link(path(s)),
     "a picture that is a link": lambda s: link(picture(s)),
-    "a run that is a device": lambda s: (path(s).unlink(), path(s).symlink_to("/dev/zero")),
-    "a run that is a pipe": lambda s: (path(s).unlink(), os.mkfifo(path(s))),
-    "a picture that is a pipe": lambda s: (name := picture(s), name.unlink(), os.mkfifo(name)),
+    "a run that is a device": lambda s: link_to_device(path(s)),
+    "a run that is a pipe": lambda s: pipe(path(s)),
+    "a picture that is a pipe": lambda s: pipe(picture(s)),
 }
 
 

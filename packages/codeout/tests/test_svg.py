@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 
 import pytest
 from PIL import Image
 
-from codeout import Figure
+from codeout import Figure, Run
 from codeout.compare.budget import InvalidRecording, PictureBudget
 from codeout.compare.svg import MAX_DEPTH, MAX_ELEMENTS, check_svg
 
@@ -33,7 +34,7 @@ plt.show()
 """
 
 
-def test_charts_of_matplotlib_are_taken(run) -> None:
+def test_charts_of_matplotlib_are_taken(run: Callable[..., list[Run]]) -> None:
     (result,) = run(CHART)
     (figure,) = [output for output in result.outputs if isinstance(output, Figure)]
     assert "image/svg+xml" in figure.data
