@@ -1,6 +1,5 @@
 """Gradients: one training step of a real network, then Q = 3a³ - b² by hand. Page: docs/autograd.md"""
 
-import data
 import prelude  # noqa: F401
 
 # --8<-- [start:model]

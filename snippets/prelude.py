@@ -1,14 +1,15 @@
-"""What holds for every snippet: seed, threads, where weights are kept, how pictures look, and that warnings count.
+"""Settings shared by all snippets: seed, threads, the folder for weights, the look of figures, warnings as errors.
 
-The engine runs this first in every session; a snippet that runs as a script imports it. It is the first cell of a
-page's notebook, too, without the lines that are hidden.
+The engine runs this file first in every session, and a snippet that runs as a script imports it. Without the hidden
+lines, it is also the first cell of each page's notebook.
 """
 
 import os
+import sys  # markdown-exec: hide
 import warnings  # markdown-exec: hide
 from pathlib import Path
 
-# Before numpy is imported: its threads would be idle, and a process with threads can't be copied to go on from.
+# Set before numpy is imported: its threads would be idle, and the engine makes no checkpoint of a process with threads.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import matplotlib as mpl
@@ -16,15 +17,16 @@ import torch
 
 SEED = 0
 ROOT = Path(os.environ.get("CODEOUT_ROOT") or Path.cwd())
+sys.path.append(str(ROOT / "snippets" / "support"))  # for a snippet that runs as a script  # markdown-exec: hide
 
-# One thread: with batches of four the threads would cost more than they bring, and sums keep their order.
+# One thread: with batches of four, more threads cost more time than they save, and sums keep their order.
 torch.set_num_threads(1)
 torch.manual_seed(SEED)
 
-# `torch.hub` keeps pretrained weights here, beside the data sets, and not in the home folder.
+# `torch.hub` stores pretrained weights here, next to the data sets, instead of in the home folder.
 os.environ["TORCH_HOME"] = str(ROOT / "data" / "torch")
 
-# What is deprecated today fails tomorrow: a page must not teach it.  # markdown-exec: hide
+# A page must not teach what is deprecated, because it will stop working.  # markdown-exec: hide
 warnings.simplefilter("error", DeprecationWarning)  # markdown-exec: hide
 warnings.simplefilter("error", FutureWarning)  # markdown-exec: hide
 

@@ -1,6 +1,5 @@
 """Train a small network on CIFAR-10, and look at what it learned. Page: docs/training_a_classifier.md"""
 
-import data
 import prelude  # noqa: F401
 
 # --8<-- [start:imports]

@@ -1,6 +1,5 @@
 """The same network on whatever device there is, and how long a step takes there. Page: docs/training_on_gpu.md"""
 
-import data
 import prelude  # noqa: F401
 
 # --8<-- [start:device]

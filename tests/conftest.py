@@ -19,7 +19,7 @@ def placeholders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("placeholders")
     shutil.copytree(ROOT / "snippets", folder / "snippets", ignore=shutil.ignore_patterns("__pycache__"))
     only = {**os.environ, "TUTORIAL_PLACEHOLDERS": "only"}
-    subprocess.run([sys.executable, "snippets/data.py"], cwd=folder, env=only, check=True)
+    subprocess.run([sys.executable, "snippets/support/data.py"], cwd=folder, env=only, check=True)
     return folder
 
 

@@ -45,7 +45,12 @@ def test_the_source_s_own_page_runs_and_its_pasted_outs_are_replaced(placeholder
     lenient = prelude.replace('simplefilter("error"', 'simplefilter("ignore"')  # the source is of its time
     ready = "import data\ndata.ready('cifar10')\ndata.ready('resnet18')\n"
     (placeholders / "source_prelude.py").write_text(f"{lenient}\n{ready}")
-    options = {"store": str(tmp_path), "prelude": "source_prelude.py", "paths": ["snippets"], "links": ["data"]}
+    options = {
+        "store": str(tmp_path),
+        "prelude": "source_prelude.py",
+        "paths": ["snippets", "snippets/support"],
+        "links": ["data"],
+    }
     fence = {"name": "python", "class": "python", "validator": validator, "format": formatter}
     settings = {"pymdownx.superfences": {"custom_fences": [fence]}, "pymdownx.tabbed": {"alternate_style": True}}
     extension = CodeoutExtension(root=placeholders, **options)

@@ -30,7 +30,7 @@ def test_a_second_build_runs_nothing_and_does_not_import_torch(site: Path, tmp_p
 
 
 def test_looking_for_data_that_is_there_does_not_import_torch(site: Path) -> None:
-    command = [sys.executable, "-X", "importtime", "snippets/data.py"]
+    command = [sys.executable, "-X", "importtime", "snippets/support/data.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "json" in done.stderr
     assert "torch" not in done.stderr

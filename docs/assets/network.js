@@ -1,5 +1,5 @@
 // The network that this build has trained, run in the browser: on test images, and on pictures that never leave it.
-// `snippets/browser.py` makes what this reads.
+// `snippets/support/browser.py` makes what this reads.
 (() => {
   const SIDE = 32 // pixels of a picture as the network sees it
   const ZOOM = 6 // pixels of the canvas for each of them, both ways

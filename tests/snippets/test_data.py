@@ -59,7 +59,7 @@ def server(tmp_path: Path) -> Iterator[str]:
         running.shutdown()
 
 
-def test_a_refused_download_says_why_in_one_line_and_a_stand_in_is_made(
+def test_a_refused_download_says_why_in_one_line_and_a_placeholder_is_made(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = data.prepare("cifar10")
@@ -69,7 +69,7 @@ def test_a_refused_download_says_why_in_one_line_and_a_stand_in_is_made(
     assert json.loads((root / "cifar10.json").read_text())["kind"] == "placeholder"
 
 
-def test_torchvision_takes_the_stand_in_and_its_pictures_have_the_right_shape(root: Path) -> None:
+def test_torchvision_takes_the_placeholder_and_its_pictures_have_the_right_shape(root: Path) -> None:
     assert "placeholder" in data.ready("cifar10")
     picture, label = CIFAR10(str(root), train=False)[0]
     assert picture.size == (32, 32)
@@ -77,13 +77,13 @@ def test_torchvision_takes_the_stand_in_and_its_pictures_have_the_right_shape(ro
     assert len(CIFAR10(str(root), train=True)) == 10_000
 
 
-def test_stand_ins_are_the_same_each_time(root: Path) -> None:
+def test_placeholders_are_the_same_each_time(root: Path) -> None:
     first = data.prepare("cifar10").files
     shutil.rmtree(root)
     assert data.prepare("cifar10").files == first
 
 
-def test_a_stand_in_of_the_weights_fits_the_network(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_placeholder_of_the_weights_fits_the_network(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from torchvision.models import resnet18
 
     monkeypatch.setenv("TORCH_HOME", str(root / "torch"))
@@ -162,13 +162,13 @@ def test_what_is_there_and_verified_is_not_fetched_again(
     assert data.prepare("cifar10").kind == "mirror"
 
 
-def test_a_mirror_takes_the_place_of_a_stand_in(root: Path, mirror: Path, monkeypatch) -> None:
+def test_a_mirror_takes_the_place_of_a_placeholder(root: Path, mirror: Path, monkeypatch) -> None:
     assert data.prepare("cifar10").kind == "placeholder"
     monkeypatch.setenv("TUTORIAL_MIRROR", str(mirror))
     assert data.prepare("cifar10").kind == "mirror"
 
 
-def test_a_stand_in_is_kept_without_asking_the_network_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_placeholder_is_kept_without_asking_the_network_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data.prepare("cifar10")
     monkeypatch.setitem(data._GET["cifar10"], "download", lambda: pytest.fail("asked the network"))
     assert data.prepare("cifar10").kind == "placeholder"
@@ -177,11 +177,11 @@ def test_a_stand_in_is_kept_without_asking_the_network_again(root: Path, monkeyp
 
 
 @pytest.mark.parametrize("made_before", [False, True])
-def test_stand_ins_can_be_forbidden(root: Path, monkeypatch: pytest.MonkeyPatch, made_before: bool) -> None:
+def test_placeholders_can_be_forbidden(root: Path, monkeypatch: pytest.MonkeyPatch, made_before: bool) -> None:
     if made_before:
         data.prepare("cifar10")
     monkeypatch.setenv("TUTORIAL_PLACEHOLDERS", "forbid")
-    with pytest.raises(SystemExit, match=r"^snippets/data\.py:1: no cifar10 but a placeholder"):
+    with pytest.raises(SystemExit, match=r"^snippets/support/data\.py:1: no cifar10 but a placeholder"):
         data.prepare("cifar10")
 
 
@@ -194,7 +194,8 @@ def test_a_wrong_setting_names_the_choices(root: Path, monkeypatch: pytest.Monke
 def test_two_builds_at_once_end_with_whole_files(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "snippets", tmp_path / "snippets", ignore=shutil.ignore_patterns("__pycache__"))
     environment = {"TUTORIAL_PLACEHOLDERS": "only", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-    builds = [subprocess.Popen([sys.executable, "snippets/data.py"], cwd=tmp_path, env=environment) for _ in range(3)]
+    command = [sys.executable, "snippets/support/data.py"]
+    builds = [subprocess.Popen(command, cwd=tmp_path, env=environment) for _ in range(3)]
     assert [build.wait(120) for build in builds] == [0, 0, 0]
     source = json.loads((tmp_path / "data" / "cifar10.json").read_text())
     for name, md5 in source["files"].items():

@@ -52,7 +52,7 @@ def checkout(site: Path, tmp_path: Path) -> Path:
 
 
 def collected(checkout: Path) -> dict[str, object]:
-    subprocess.run([sys.executable, "snippets/steps.py"], cwd=checkout, check=True)
+    subprocess.run([sys.executable, "snippets/support/steps.py"], cwd=checkout, check=True)
     return dict(json.loads((checkout / "data" / "steps.json").read_text()))
 
 
@@ -76,8 +76,8 @@ def shown(folder: Path, content: str | None) -> tuple[object, ...]:
     code = "import recorded\nrecorded.chart()"
     block = Block(Place("docs/p.md", 1), "devices", code, Place("docs/p.md", 2))
     snippets = ROOT / "snippets"
-    told = {"paths": [str(snippets)], "prelude": str(snippets / "prelude.py"), "links": ["data"], "timeout": 60}
-    config = Config.from_options({"root": folder, **told})
+    paths = {"paths": [str(snippets / "support")], "prelude": str(snippets / "prelude.py"), "links": ["data"]}
+    config = Config.from_options({"root": folder, "timeout": 60, **paths})
     return Engine(config).run([block])[0].outputs
 
 

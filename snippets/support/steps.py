@@ -1,6 +1,6 @@
 """How long a training step took on the devices that have been recorded: from `recordings/` to `data/steps.json`.
 
-Only recordings of the code that is on the page now count. `snippets/prepare.py` calls this; `recorded.py` draws it.
+Only recordings of the code that is on the page now count. `snippets/support/prepare.py` calls this; `recorded.py` draws it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import tempfile
 from pathlib import Path
 
-ROOT = Path(os.environ.get("CODEOUT_ROOT") or Path(__file__).resolve().parent.parent)
+ROOT = Path(os.environ.get("CODEOUT_ROOT") or Path(__file__).resolve().parents[2])
 PAGE, SESSION, SECTION = "docs/training_on_gpu.md", "training_on_gpu", "time"
 LINE = re.compile(r"^(?P<device>[\w:]+) (?P<times>\d+: [\d.]+ ms(?:, \d+: [\d.]+ ms)*)$", re.MULTILINE)
 
@@ -45,7 +45,7 @@ def write() -> None:
     """Write `data/steps.json` anew, if recordings or the code have changed since it was written."""
     file, seen = ROOT / "data" / "steps.json", ROOT / "data" / ".steps-seen.json"
     recordings = sorted((ROOT / "recordings").glob("??/*.json"))
-    watched = [*recordings, *sorted((ROOT / "snippets").glob("*.py")), ROOT / PAGE, ROOT / "mkdocs.yml"]
+    watched = [*recordings, *sorted((ROOT / "snippets").rglob("*.py")), ROOT / PAGE, ROOT / "mkdocs.yml"]
     stamp = [[path.name, path.stat().st_mtime_ns] for path in watched] if recordings else []
     if file.is_file() and seen.is_file() and json.loads(seen.read_text(encoding="utf8")) == stamp:
         return

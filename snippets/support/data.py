@@ -1,7 +1,7 @@
 """CIFAR-10 and the weights of resnet18: from what is there, the real download, a mirror, or a placeholder, in this order.
 
-    python snippets/data.py          fetch whatever is missing (a build does this first)
-    python snippets/data.py --again  try again to get the real thing where a placeholder was made
+    python snippets/support/data.py          fetch whatever is missing (a build does this first)
+    python snippets/support/data.py --again  try again to get the real thing where a placeholder was made
 
     TUTORIAL_MIRROR=FOLDER-OR-URL    a copy to use where the real download can't be reached
     TUTORIAL_PLACEHOLDERS=forbid         stop rather than make a placeholder; for publishing
@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-ROOT = Path(os.environ.get("CODEOUT_ROOT") or Path(__file__).resolve().parent.parent) / "data"
+ROOT = Path(os.environ.get("CODEOUT_ROOT") or Path(__file__).resolve().parents[2]) / "data"
 BATCHES = "cifar-10-batches-py"
 WEIGHTS = "resnet18-f37072fd.pth"  # the first eight digits of its SHA-256 are in its name
 FILES = ("batches.meta", *(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
@@ -83,7 +83,9 @@ def prepare(name: str, *, again: bool = False) -> Source:
     """
     placeholders = os.environ.get("TUTORIAL_PLACEHOLDERS", "")
     if placeholders not in ("", "forbid", "only"):
-        sys.exit(f"snippets/data.py:1: TUTORIAL_PLACEHOLDERS is 'forbid', 'only' or nothing, not {placeholders!r}")
+        sys.exit(
+            f"snippets/support/data.py:1: TUTORIAL_PLACEHOLDERS is 'forbid', 'only' or nothing, not {placeholders!r}"
+        )
     found = _known(name)
     if found is not None and not (found.placeholder and _ways(found, placeholders, again)):
         return found
@@ -97,7 +99,9 @@ def prepare(name: str, *, again: bool = False) -> Source:
             except Missing as problem:
                 print(f"{name}: {way}: {problem}", file=sys.stderr)
     if found is None or placeholders == "forbid":
-        sys.exit(f"snippets/data.py:1: no {name} but a placeholder, and TUTORIAL_PLACEHOLDERS=forbid rules that out")
+        sys.exit(
+            f"snippets/support/data.py:1: no {name} but a placeholder, and TUTORIAL_PLACEHOLDERS=forbid rules that out"
+        )
     return found
 
 
@@ -248,7 +252,7 @@ def _fetch(mirror: str, path: str) -> bytes:
 # ----------------------------------------------------------------------------------------------------- a placeholder
 
 
-def _standin_cifar10() -> Source:
+def _placeholder_cifar10() -> Source:
     import placeholder
 
     with _incoming() as folder:
@@ -258,7 +262,7 @@ def _standin_cifar10() -> Source:
     return Source("CIFAR-10", "placeholder", placeholder.CIFAR10_NOTE, files)
 
 
-def _standin_resnet18() -> Source:
+def _placeholder_resnet18() -> Source:
     import placeholder
 
     with _incoming() as folder:
@@ -272,13 +276,13 @@ _GET: dict[str, dict[str, Callable[[], Source]]] = {
         "on disk": lambda: _there("cifar10"),
         "download": _download_cifar10,
         "mirror": _mirror_cifar10,
-        "placeholder": _standin_cifar10,
+        "placeholder": _placeholder_cifar10,
     },
     "resnet18": {
         "on disk": lambda: _there("resnet18"),
         "download": _download_resnet18,
         "mirror": _mirror_resnet18,
-        "placeholder": _standin_resnet18,
+        "placeholder": _placeholder_resnet18,
     },
 }
 
