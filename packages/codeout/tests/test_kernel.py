@@ -37,6 +37,7 @@ def test_a_plain_value_is_shown_as_ipython_shows_it(run: Runner, value: str) -> 
     [
         pytest.param("[1]", id="a value"),
         pytest.param("display([1])", id="the builtin display"),
+        pytest.param("import sys\ndel sys.modules['IPython']\ndisplay([1])", id="the builtin display alone"),
         pytest.param("from IPython.display import display as show\nshow([1])", id="from IPython.display"),
         pytest.param("import IPython.display as d\nd.display([1])", id="import IPython.display"),
         pytest.param("import IPython\nIPython.display.display([1])", id="import IPython"),

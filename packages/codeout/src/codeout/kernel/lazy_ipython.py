@@ -33,12 +33,20 @@ class LazyIPython:
         self.loading_seconds = 0.0
         self._start_shell = start_shell
         self._module = self._add_lazy_module()
-        vars(builtins).update(__IPYTHON__=True, display=_display)
+        vars(builtins).update(__IPYTHON__=True, display=self._display)
         vars(sys).update(ps1="In : ", ps2="...: ", ps3="Out: ")
 
     def load(self) -> None:
         """Load IPython now, unless it is loaded."""
+        sys.modules.setdefault("IPython", self._module)  # the author's code may have removed it
         self._module.__doc__  # noqa: B018  # any attribute does it
+
+    def _display(self, *objects: Any, **options: Any) -> Any:
+        """Load IPython, which sets its own builtin `display`, and call that."""
+        self.load()
+        from IPython.display import display
+
+        return display(*objects, **options)
 
     def _add_lazy_module(self) -> ModuleType:
         spec = find_spec("IPython")
@@ -70,10 +78,3 @@ class _Loader(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         self._load(lambda: super(_Loader, self).exec_module(module))
-
-
-def _display(*objects: Any, **options: Any) -> Any:
-    """Load IPython, and display objects with its own function."""
-    from IPython.display import display
-
-    return display(*objects, **options)
