@@ -38,8 +38,9 @@ class LazyIPython:
 
     def load(self) -> None:
         """Load IPython now, unless it is loaded."""
-        sys.modules.setdefault("IPython", self._module)  # the author's code may have removed it
-        self._module.__doc__  # noqa: B018  # any attribute does it
+        if not self.is_loaded:
+            sys.modules["IPython"] = self._module  # the author's code may have removed it
+            self._module.__doc__  # noqa: B018  # any attribute does it
 
     def _display(self, *objects: Any, **options: Any) -> Any:
         """Load IPython, which sets its own builtin `display`, and call that."""
