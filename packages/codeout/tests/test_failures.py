@@ -201,7 +201,7 @@ def test_errors_can_be_shown_in_place_with_the_outputs_before_them(run: Runner) 
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         pytest.param(
             "import os\nprint('last', flush=True)\nos._exit(3)", "the kernel exited with code 3", id="os._exit"
@@ -234,10 +234,10 @@ def test_errors_can_be_shown_in_place_with_the_outputs_before_them(run: Runner) 
         pytest.param("while True: print('spam')", "took longer than 1 s", id="endless output"),
     ],
 )
-def test_a_block_that_hangs_or_dies_is_one_message_and_leaves_nothing(run: Runner, code: str, said: str) -> None:
+def test_a_block_that_hangs_or_dies_is_one_message_and_leaves_nothing(run: Runner, code: str, message: str) -> None:
     with pytest.raises(BlockError, match=r"^docs/page\.md:[123]: ") as caught:
         run(code, timeout=1)
-    assert caught.match(said)
+    assert caught.match(message)
     assert not kernels()
 
 

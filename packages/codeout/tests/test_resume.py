@@ -139,14 +139,14 @@ def test_a_resumed_process_ends_at_the_next_edit(engine: Engine) -> None:
     assert len(group(kept.worker)) == 3, "two checkpoints, and the process that resumed last"
 
 
-def checkpoint_pids(worker: KernelProcess) -> frozenset[int]:
-    assert worker._checkpoints is not None
-    return worker._checkpoints.pids
+def checkpoint_pids(kernel: KernelProcess) -> frozenset[int]:
+    assert kernel._checkpoints is not None
+    return kernel._checkpoints.pids
 
 
-def group(worker: KernelProcess) -> list[int]:
+def group(kernel: KernelProcess) -> list[int]:
     """Return the processes of a session, its watcher left out."""
-    return [p.pid for p in psutil.process_iter() if running(p.pid) and os.getpgid(p.pid) == worker._process.pid]
+    return [p.pid for p in psutil.process_iter() if running(p.pid) and os.getpgid(p.pid) == kernel._process.pid]
 
 
 def test_an_import_that_changed_is_run_again(tmp_path: Path) -> None:

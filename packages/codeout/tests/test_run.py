@@ -37,10 +37,10 @@ def test_an_edit_runs_the_session_again_in_a_new_namespace(run: Runner) -> None:
 
 
 def test_a_run_records_its_device_its_packages_and_its_duration(run: Runner) -> None:
-    told = run("import PIL", packages=["pillow"])[0].provenance
-    assert told.device
-    assert [name for name, _ in told.packages] == ["pillow"]
-    assert 0 < told.seconds < 30
+    provenance = run("import PIL", packages=["pillow"])[0].provenance
+    assert provenance.device
+    assert [name for name, _ in provenance.packages] == ["pillow"]
+    assert 0 < provenance.seconds < 30
 
 
 def test_a_run_has_the_numbers_and_short_texts_that_a_block_bound(run: Runner) -> None:
@@ -73,9 +73,9 @@ import os, pathlib
 pathlib.Path("made.txt").write_text("x")
 print(pathlib.Path("data/d.txt").read_text(), os.getcwd())
 """
-    said = printed_text(run(code, links=["data"])[0]).split()
-    assert said[0] == "here"
-    assert not Path(said[1]).exists()
+    lines = printed_text(run(code, links=["data"])[0]).split()
+    assert lines[0] == "here"
+    assert not Path(lines[1]).exists()
     assert not (tmp_path / "made.txt").exists()
     assert (tmp_path / "data" / "d.txt").exists()
 
@@ -182,16 +182,16 @@ def test_a_cache_that_cannot_be_written_costs_only_the_next_build(
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"paths": ["nowhere"]}, "'paths': no such folder: 'nowhere'"),
         ({"prelude": "gone.py"}, r"can't read gone\.py: No such file"),
     ],
 )
 def test_a_setting_that_names_a_missing_file_is_one_sentence(
-    run: Runner, settings: dict[str, object], said: str
+    run: Runner, settings: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(PageError, match=f"^mkdocs.yml:1: .*{said}"):
+    with pytest.raises(PageError, match=f"^mkdocs.yml:1: .*{message}"):
         run("1", **settings)
 
 
