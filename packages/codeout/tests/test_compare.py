@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+import sys
 
 import pytest
 from msgspec.structs import replace
 from PIL import Image
 
-from codeout import Error, Figure, Provenance, Run, Stream, Value
+from codeout import CodeoutError, Error, Figure, Provenance, Run, Stream, Value
 from codeout.compare.pictures import difference
 from codeout.compare.runs import compare, differ, report
 from codeout.model.outputs import Output
@@ -191,3 +192,11 @@ def test_a_path_with_a_hash_for_a_number_is_another_one() -> None:
 def test_nothing_but_pictures_is_opened_as_one() -> None:
     eps = base64.b64encode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n").decode()
     assert difference("image/png", eps, eps + "AAAA") == 1.0
+
+
+def test_without_pillow_equal_images_are_equal_and_others_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    assert difference("image/png", png(), png()) == 0
+    assert difference("image/svg+xml", svg(), svg(z=80)) == 0.5
+    with pytest.raises(CodeoutError, match=r"comparing pictures needs Pillow; pip install codeout\[images\]"):
+        difference("image/png", png(), png((1, 1)))

@@ -195,7 +195,7 @@ def test_a_valid_recording_is_found_by_its_code(tmp_path: Path) -> None:
         {"outputs": (Stream("stdout", "\x02wzxhzdk:0\x03"),)},
         {"outputs": (Value({"text/html": "<script>alert(1)</script>"}),)},
         {"outputs": (Figure({"image/png": "AAAA"}, ""),)},
-        {"outputs": (Stream("stdout", "x" * 4_000_000),)},
+        {"outputs": (Stream("stdout", "x" * 1_000_001),)},
     ],
 )
 def test_an_invalid_recording_is_not_found_and_no_module_it_names_is_read(

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from codeout import Figure, Run
-from codeout.compare.budget import InvalidRecording, PictureBudget
+from codeout.compare.limits import InvalidRecording, PictureBudget
 from codeout.compare.svg import MAX_DEPTH, MAX_ELEMENTS, check_svg
 
 FILE = io.BytesIO()

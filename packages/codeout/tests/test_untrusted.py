@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import sys
 import time
 from datetime import UTC, datetime
 
@@ -11,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image
 
-from codeout import Error, Figure, Output, Run, Source, Stream, Value
-from codeout.compare.budget import InvalidRecording
+from codeout import CodeoutError, Error, Figure, Output, Run, Source, Stream, Value
+from codeout.compare.limits import InvalidRecording
 from codeout.compare.untrusted import left_out, validate
 from helpers import PROVENANCE
 
@@ -68,7 +69,12 @@ def test_what_cannot_act_is_shown_as_it_is(run: Run) -> None:
 
 
 def test_html_markdown_and_latex_are_left_out_where_there_is_text() -> None:
-    rich = {"text/html": "<b>x</b>", "text/markdown": "*x*", "text/latex": "$x$", "application/json": "1"}
+    rich = {
+        "text/html": "<b>\x02</b>" + "x" * 1_000_000,
+        "text/markdown": "*x*",
+        "text/latex": "$x$",
+        "application/json": "1",
+    }
     run = show(Value({**rich, "text/plain": "x"}), figure(image((9, 9))))
     assert validate(run, NOW).outputs == (Value({"text/plain": "x"}), run.outputs[1])
     assert left_out(run) == set(rich)
@@ -136,7 +142,11 @@ BAD: dict[str, tuple[Run, str]] = {
     "an escape sequence": (show(Stream("stdout", "\x1b[31mred")), "control characters"),
     "a carriage return": (show(Stream("stdout", "a\rb")), "control characters"),
     "many outputs": (show(*[Stream("stdout", "x")] * 1001), "more than 1,000 outputs"),
-    "large outputs": (show(Stream("stdout", "x" * 32_000_001)), "more than 32,000,000 characters"),
+    "long text": (show(*[Stream("stdout", "x" * 250_001)] * 4), "text of more than 1,000,000 characters"),
+    "long values": (show(Value({"text/plain": "x" * 1_000_001})), "text of more than 1,000,000 characters"),
+    "long alt text": (show(figure(image((9, 9)), alt="x" * 1_000_001)), "text of more than 1,000,000 characters"),
+    "long tracebacks": (show(Error("E", "", "x" * 1_000_001, None)), "text of more than 1,000,000 characters"),
+    "large pictures": (show(*[figure("x" * 8_000_001)] * 4), "pictures of more than 32,000,000 characters"),
     "only HTML": (show(Value({"text/html": "<b>x</b>"})), "only text/html, which a recording may not show"),
     "a MIME type that is none": (show(Value({"a\n::b": "x", "text/plain": "x"})), "invalid MIME type"),
     "an exception with markup": (show(Error("<b>", "", "", None)), "invalid name of an exception"),
@@ -198,3 +208,11 @@ def test_drawings_have_a_budget_of_elements() -> None:
     validate(show(*[drawing] * 4), NOW)
     with pytest.raises(InvalidRecording, match="its SVG pictures exceed 200,000 elements in total"):
         validate(show(*[drawing] * 5), NOW)
+
+
+def test_without_pillow_a_raster_image_is_named_and_text_and_svg_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    drawing = show(Stream("stdout", "x"), figure(SVG.format("<g/>"), "image/svg+xml"))
+    assert validate(drawing, NOW) == drawing
+    with pytest.raises(CodeoutError, match=r"comparing pictures needs Pillow; pip install codeout\[images\]"):
+        validate(show(figure("AAAA")), NOW)

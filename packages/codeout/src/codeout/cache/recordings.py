@@ -16,7 +16,7 @@ from pathlib import Path
 
 from codeout.cache.keys import FORMAT
 from codeout.cache.store import Entry, RunStore, key_of
-from codeout.compare.budget import InvalidRecording
+from codeout.compare.limits import InvalidRecording
 from codeout.model.outputs import Provenance, Run
 
 MAX_FILE_BYTES = 4_000_000

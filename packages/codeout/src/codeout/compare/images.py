@@ -14,7 +14,7 @@ import zlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from codeout.compare.budget import InvalidRecording, PictureBudget
+from codeout.compare.limits import InvalidRecording, PictureBudget
 from codeout.errors import CodeoutError
 from codeout.model.mime import JPEG, MIME_TYPES_BY_NAME, PILLOW_FORMATS
 

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from codeout.compare.budget import InvalidRecording, PictureBudget
 from codeout.compare.images import check_image
+from codeout.compare.limits import CONTROL, InvalidRecording, PictureBudget
 from codeout.model.svg import SVG_NAMESPACE, UNIVERSAL_RULE, XLINK_NAMESPACE
 
 ELEMENTS = {
@@ -75,6 +75,8 @@ def check_svg(text: str, budget: PictureBudget) -> None:
 
 
 def _parse(text: str) -> ElementTree.Element:
+    if CONTROL.search(text):
+        raise InvalidRecording("control characters in SVG")
     if any(f"<!{each}" in text for each in DECLARATIONS):
         raise InvalidRecording("SVG with entities or other declarations")
     if LONG_NAMESPACE.search(text):

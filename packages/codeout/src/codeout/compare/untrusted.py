@@ -7,18 +7,20 @@ shape, texts have no control characters, and pictures cannot act and stay within
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from codeout.compare.budget import InvalidRecording, PictureBudget
 from codeout.compare.images import check_image
+from codeout.compare.limits import CONTROL, InvalidRecording, PictureBudget
 from codeout.compare.svg import check_svg
-from codeout.model.mime import RECORDABLE_NAMES, SVG, is_binary
+from codeout.model.mime import PLAIN, RECORDABLE_NAMES, SVG
 from codeout.model.outputs import Bundle, Error, Figure, Output, Provenance, Run, Source, Stream, Value, replace_data
 
 MAX_OUTPUTS = 1_000
-MAX_SIZE = 32_000_000
-"""Characters of all outputs of a run, pictures in base64 included."""
+MAX_TEXT = 1_000_000
+"""Characters of all text of a run; comparing as much with the site's own run takes some seconds."""
+MAX_PICTURE_DATA = 32_000_000
+"""Characters of all pictures of a run, in base64 or as SVG."""
 MAX_NAMES = 500
 """Of packages, modules or data sources of a run, or of base classes of an exception."""
 MAX_SECONDS = 10_000_000
@@ -38,8 +40,6 @@ ORIGIN = re.compile(r"[^\\\n]{1,300}:[0-9]{1,7}")
 CLASS_NAME = re.compile(r"\w{1,100}")
 SOURCE_WORD = re.compile(r"[^\n]{0,500}")
 MIME = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Characters that a terminal obeys, or that Markdown's own placeholders are made of."""
 
 
 def validate(run: Run, now: datetime) -> Run:
@@ -55,18 +55,15 @@ def validate(run: Run, now: datetime) -> Run:
         InvalidRecording: part of the run is malformed, too large, or a picture that could act.
         CodeoutError: it has raster images, and Pillow is not installed.
     """
-    if len(run.outputs) > MAX_OUTPUTS:
-        raise InvalidRecording(f"more than {MAX_OUTPUTS:,} outputs")
-    if sum(len(text) for output in run.outputs for text in _texts(output)) > MAX_SIZE:
-        raise InvalidRecording(f"outputs of more than {MAX_SIZE:,} characters")
     if not ORIGIN.fullmatch(run.origin) or CONTROL.search(run.origin):
         raise InvalidRecording("invalid origin of its code")
     _check_provenance(run.provenance, now)
     _check_modules(run)
-    if any(CONTROL.search(text) for output in run.outputs for text in _texts(output)):
-        raise InvalidRecording("control characters in its outputs")
-    budget = PictureBudget()
-    outputs = tuple(_recordable(output, budget) for output in run.outputs)
+    if len(run.outputs) > MAX_OUTPUTS:
+        raise InvalidRecording(f"more than {MAX_OUTPUTS:,} outputs")
+    outputs = tuple(_recordable(output) for output in run.outputs)
+    _check_texts(outputs)
+    _check_pictures(outputs)
     return Run(outputs, run.provenance, run.origin, run.modules, measured=run.measured)
 
 
@@ -122,23 +119,15 @@ def _check_modules(run: Run) -> None:
         raise InvalidRecording("modules from outside the site's folder")
 
 
-def _texts(output: Output) -> Iterator[str]:
-    """Yield what a page would show of an output as text, or as alt text."""
-    match output:
-        case Stream(_, text):
-            yield text
-        case Error(kind, message, traceback):
-            yield from (kind, message, traceback)
-        case Value(data):
-            yield from data.values()
-        case Figure(data, alt):
-            yield from (alt, *data.values())
+def _recordable(output: Output) -> Output:
+    """Return an output with only those of its representations that a recording may show.
 
-
-def _recordable(output: Output, budget: PictureBudget) -> Output:
+    Raises:
+        InvalidRecording: there are none, or a name in it is malformed.
+    """
     match output:
         case Value(data) | Figure(data):
-            return replace_data(output, _recordable_data(data, budget))
+            return replace_data(output, _recordable_data(data))
         case Error(kind, _, _, line, bases):
             if len(bases) > MAX_NAMES or not all(map(CLASS_NAME.fullmatch, (kind, *bases))):
                 raise InvalidRecording("invalid name of an exception")
@@ -147,20 +136,44 @@ def _recordable(output: Output, budget: PictureBudget) -> Output:
     return output
 
 
-def _recordable_data(data: Bundle, budget: PictureBudget) -> Bundle:
-    """Return only those representations of a value that a recording may show, checked.
-
-    Raises:
-        InvalidRecording: there are none, or one is malformed.
-    """
+def _recordable_data(data: Bundle) -> Bundle:
     if not all(map(MIME.fullmatch, data)):
         raise InvalidRecording("invalid MIME type")
     recordable = {mime: part for mime, part in data.items() if mime in RECORDABLE_NAMES}
     if not recordable:
         raise InvalidRecording(f"an output that is only {', '.join(sorted(data)[:5])}, which a recording may not show")
-    for mime, part in recordable.items():
+    return recordable
+
+
+def _check_texts(outputs: Sequence[Output]) -> None:
+    texts = [text for output in outputs for text in _texts(output)]
+    if sum(map(len, texts)) > MAX_TEXT:
+        raise InvalidRecording(f"text of more than {MAX_TEXT:,} characters")
+    if any(map(CONTROL.search, texts)):
+        raise InvalidRecording("control characters in its text")
+
+
+def _texts(output: Output) -> Iterator[str]:
+    """Yield what a page would show of an output as text or alt text."""
+    match output:
+        case Stream(_, text):
+            yield text
+        case Error(kind, message, traceback):
+            yield from (kind, message, traceback)
+        case Figure(data, alt):
+            yield from (alt, data.get(PLAIN.name, ""))
+        case Value(data):
+            yield data.get(PLAIN.name, "")
+
+
+def _check_pictures(outputs: Sequence[Output]) -> None:
+    bundles = [output.data for output in outputs if isinstance(output, Value | Figure)]
+    pictures = [(mime, part) for data in bundles for mime, part in data.items() if mime != PLAIN.name]
+    if sum(len(part) for _, part in pictures) > MAX_PICTURE_DATA:
+        raise InvalidRecording(f"pictures of more than {MAX_PICTURE_DATA:,} characters")
+    budget = PictureBudget()
+    for mime, part in pictures:
         if mime == SVG.name:
             check_svg(part, budget)
-        elif is_binary(mime):
+        else:
             check_image(mime, part, budget)
-    return recordable

@@ -17,7 +17,7 @@ from codeout.cache import environment
 from codeout.cache.keys import KeyInputs
 from codeout.cache.recordings import MAX_FILE_BYTES, Recording, read_recording, recordings_in
 from codeout.cache.store import MEMO, PICTURE_NAME, PICTURES, TIMES, RunStore
-from codeout.compare.budget import InvalidRecording
+from codeout.compare.limits import InvalidRecording
 from codeout.errors import PageError
 from codeout.model.blocks import Block, block_name
 from codeout.model.expectations import has_unexpected_error, is_missing_error

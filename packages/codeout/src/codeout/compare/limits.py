@@ -1,7 +1,8 @@
-"""What the pictures of a recording may cost together, and the error that rejects one."""
+"""What a recording may hold and cost, and the error that rejects one."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 MAX_PIXELS = 20_000_000
@@ -10,6 +11,8 @@ MIN_PIXELS = 10_000
 """What even the smallest picture counts as, since opening a file takes time, too."""
 MAX_ELEMENTS = 200_000
 """SVG elements of all pictures of a run together."""
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Characters that a terminal obeys, or that Markdown's own placeholders are made of."""
 
 
 class InvalidRecording(Exception):
