@@ -11,7 +11,7 @@ import pytest
 
 from codeout import Config, PageError
 from codeout.cache import environment as env
-from codeout.cache.distributions import Installed
+from codeout.cache.distributions import InstalledPackages
 from codeout.cache.keys import Environment, File, Key, KeyInputs, Step, causes, normal, recipes
 from helpers import block
 
@@ -144,18 +144,18 @@ def test_what_is_known_of_packages_is_read_again_after_an_installation(
 
     install("1.0")
     monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
-    installed = Installed(tmp_path / "packages.json")
+    installed = InstalledPackages(tmp_path / "packages.json")
     assert installed.versions(["thing"]) == {"thing": "1.0"}
-    assert Installed(tmp_path / "packages.json").versions(["thing"]) == {"thing": "1.0"}
+    assert InstalledPackages(tmp_path / "packages.json").versions(["thing"]) == {"thing": "1.0"}
     (tmp_path / "site-packages" / "thing-1.0.dist-info").rename(tmp_path / "gone")
     install("2.0")
     assert installed.versions(["thing"]) == {"thing": "2.0"}
-    assert Installed(tmp_path / "packages.json").versions(["thing"]) == {"thing": "2.0"}
+    assert InstalledPackages(tmp_path / "packages.json").versions(["thing"]) == {"thing": "2.0"}
 
 
 def test_a_damaged_memory_of_packages_is_read_anew(tmp_path: Path) -> None:
     (tmp_path / "packages.json").write_text("[")
-    assert "pillow" in Installed(tmp_path / "packages.json").versions(["PIL"])
+    assert "pillow" in InstalledPackages(tmp_path / "packages.json").versions(["PIL"])
 
 
 def recipe(*codes: str, files: dict[str, str] | None = None, **environment: object) -> KeyInputs:

@@ -34,20 +34,20 @@ def test_a_layout_is_made_once_until_its_parts_change(tmp_path: Path) -> None:
 
 def test_an_installed_package_makes_all_layouts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = LayoutCache.load(tmp_path / "x", []).settings
-    monkeypatch.setattr(layouts, "stamp", lambda: ["another"])
+    monkeypatch.setattr(layouts, "installation_stamp", lambda: ["another"])
     assert LayoutCache.load(tmp_path / "x", []).settings != before
 
 
 def test_an_edit_of_the_engine_makes_all_layouts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "__file__", str(tmp_path / "packages.py"))
     (tmp_path / "notes.py").write_text("one")
-    packages.edits.cache_clear()
+    packages.engine_stamp.cache_clear()
     before = LayoutCache.load(tmp_path / "x", []).settings
     os.utime(tmp_path / "notes.py", ns=(1, 1))
     assert LayoutCache.load(tmp_path / "x", []).settings == before, "of the code that runs"
-    packages.edits.cache_clear()  # as in the next process
+    packages.engine_stamp.cache_clear()  # as in the next process
     assert LayoutCache.load(tmp_path / "x", []).settings != before
-    packages.edits.cache_clear()
+    packages.engine_stamp.cache_clear()
 
 
 def test_a_function_among_the_settings_is_known_again(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-from codeout.cache.distributions import Installed
+from codeout.cache.distributions import InstalledPackages
 from codeout.cache.keys import KEYED, Environment, File, KeyInputs, Step, recipes
 from codeout.cache.store import MEMO
 from codeout.config import Config
@@ -141,8 +141,8 @@ def sources(session: Sequence[Block], config: Config) -> tuple[Source, ...]:
 
 
 @cache
-def _installed(store: Path) -> Installed:
-    return Installed(store / MEMO / "packages.json")
+def _installed(store: Path) -> InstalledPackages:
+    return InstalledPackages(store / MEMO / "packages.json")
 
 
 @cache

@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from codeout.cache.distributions import edits, stamp
+from codeout.cache.distributions import engine_stamp, installation_stamp
 from codeout.cache.files import write_atomically
 from codeout.cache.keys import digest
 
@@ -34,7 +34,9 @@ class LayoutCache:
     @classmethod
     def load(cls, file: Path, extensions: object) -> LayoutCache:
         """Return what was kept, unless it was made by other packages or other settings of the site's extensions."""
-        layouts = cls(file, digest(stamp(), edits(), json.dumps(extensions, default=_name, sort_keys=True)))
+        layouts = cls(
+            file, digest(installation_stamp(), engine_stamp(), json.dumps(extensions, default=_name, sort_keys=True))
+        )
         try:
             content = json.loads(file.read_text(encoding="utf8"))
             if content["settings"] == layouts.settings:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeout.cache import environment
-from codeout.cache.distributions import edits
+from codeout.cache.distributions import engine_stamp
 from codeout.cache.files import write_atomically
 from codeout.cache.keys import digest
 from codeout.config import Config
@@ -36,7 +36,7 @@ class Exports:
         text = self.config.path(blocks[0].place.path).read_bytes()
         # The key of a run covers all that its code depends on: the prelude and the modules, too.
         told = [(block.raises, run.provenance) for block, run in zip(blocks, runs, strict=True)]
-        key = digest(edits(), text, told, self.url, self.config.gpu)
+        key = digest(engine_stamp(), text, told, self.url, self.config.gpu)
         file = self.folder / f"{key[:40]}.{kind}"
         if not file.is_file():
             from codeout.render.notebook import notebook  # here, so that a build with nothing to make is quick
