@@ -159,7 +159,7 @@ def test_an_environment_has_all_that_the_site_needs_and_the_wanted_torch(version
     found = versions.requirements(version)
     assert found[: len(wanted)] == wanted
     assert "mkdocs==1.6.1" in found
-    assert found[found.index("-e") + 1] == "."
+    assert found[found.index("-e") + 1] == "packages/codeout"
     assert not [word for word in found if word.startswith(("pytest", "torch==2.15", "torchvision=="))]
 
 

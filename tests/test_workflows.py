@@ -188,12 +188,12 @@ def test_publish_builds_checks_and_deploys_with_runs_and_zip_beside_the_pages(hu
         (
             {"d_json": '{"name": "photos", "kind": "placeholder", "note": "drawings"}'},
             "May it be published?",
-            "docs/train.md:3 (snippets/train.py:2): was made with a placeholder for photos: drawings",
+            "docs/train.md:3 (snippets/train.py:2): made with placeholder data for photos: drawings",
         ),
         (
             {"mkdocs_yml": CONFIG.replace("gpu: [train]", "gpu: [train], require_recordings: [train]")},
             "May it be published?",
-            "docs/train.md:3 (snippets/train.py:2): needs a recording from another device, and has none",
+            "docs/train.md:3 (snippets/train.py:2): no recording from another device, but",
         ),
     ],
     ids=["a block that did not run", "a placeholder", "a missing recording"],
@@ -262,8 +262,17 @@ SCRIPT = [{"kind": "figure", "data": {"image/svg+xml": SVG}, "alt": ""}]
 CLIMBS = [{"kind": "figure", "data": {"image/png": "file:../../../etc/passwd"}, "alt": ""}]
 
 
-def changed(**told: object) -> Callable[[Path], object]:
-    return lambda run: run.write_text(json.dumps(json.loads(run.read_text()) | told))
+def changed(**fields: object) -> Callable[[Path], object]:
+    return lambda run: run.write_text(json.dumps(json.loads(run.read_text()) | fields))
+
+
+def with_outputs(outputs: object) -> Callable[[Path], object]:
+    def change(path: Path) -> None:
+        content = json.loads(path.read_text())
+        content["run"]["outputs"] = outputs
+        path.write_text(json.dumps(content))
+
+    return change
 
 
 def replaced(old: str, new: str) -> Callable[[Path], object]:
@@ -272,13 +281,16 @@ def replaced(old: str, new: str) -> Callable[[Path], object]:
 
 POISON: dict[str, tuple[Callable[[Path], object], str]] = {
     "a huge file": (replaced("cuda:0", "x" * 5_000_000), "bytes; a file may have"),
-    "a stranger": (lambda run: (run.parent / "run.sh").write_text("rm"), "has no place in a store"),
-    "a link": (lambda run: (run.parent.parent / "images").symlink_to("/etc"), "is a link"),
-    "another device": (replaced('"device": "NVIDIA T4"', '"device": "T4"'), "ran elsewhere"),
-    "another block": (changed(name="docs/index.md"), "says it is"),
-    "a script in SVG": (changed(outputs=SCRIPT), "SVG with <script>"),
-    "a path that climbs out": (changed(outputs=CLIMBS), "is not whole"),
-    "a wrong key": (lambda run: run.rename(run.with_name(run.name[:2] + "f" * 38 + run.name[40:])), "its key is not"),
+    "a stranger": (lambda run: (run.parent / "run.sh").write_text("rm"), "unexpected file"),
+    "a link": (lambda run: (run.parent.parent / "images").symlink_to("/etc"), "symbolic link"),
+    "another device": (replaced('"device": "NVIDIA T4"', '"device": "T4"'), "its key is not the digest"),
+    "another block": (changed(name="docs/index.md"), "claims to be another block"),
+    "a script in SVG": (with_outputs(SCRIPT), "SVG with <script>"),
+    "a path that climbs out": (with_outputs(CLIMBS), "not a complete run"),
+    "a wrong key": (
+        lambda run: run.rename(run.with_name(run.name[:2] + "f" * 38 + run.name[40:])),
+        "not a complete run",
+    ),
 }
 
 

@@ -220,7 +220,7 @@ class _Steps:
 def repository(folder: Path, files: Mapping[str, str]) -> Path:
     """Return a bare repository with this one's workflows and tools, and a small site of other pages."""
     work = folder / "work"
-    for part in (".github", "tools", "overrides", "src/cards", "docs/assets"):
+    for part in (".github", "tools", "overrides", "hooks", "docs/assets"):
         leave = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(ROOT / part, work / part, ignore=leave)
     for path, text in {**files, "requirements.txt": "# nothing\n", ".gitignore": ".codeout\ndata\nsite\n"}.items():
