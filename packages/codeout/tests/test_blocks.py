@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from markdown import Markdown
 
-from codeout import Finder, PageError
-from codeout.model.blocks import Place, sessions
+from codeout import CodeoutError, PageError
+from codeout.model.blocks import Place, group_sessions
+from pages import find_blocks
 
 PAGE = """# Title
 
@@ -43,7 +43,7 @@ alone = True
 
 
 def test_blocks_are_found_in_order_with_their_lines_and_options() -> None:
-    found = Finder().find(PAGE, "docs/p.md")
+    found = find_blocks(PAGE)
     assert [(b.code, b.place.line, b.session) for b in found] == [
         ("x = 1", 7, "a"),
         ("y = 2", 13, "a"),
@@ -54,11 +54,11 @@ def test_blocks_are_found_in_order_with_their_lines_and_options() -> None:
 
 
 def test_lines_count_the_front_matter() -> None:
-    assert Finder().find(PAGE, "docs/p.md", offset=4)[0].place == Place("docs/p.md", 11)
+    assert find_blocks("---\ntitle: A\nx: 1\n---\n" + PAGE)[0].place == Place("docs/p.md", 11)
 
 
 def test_blocks_without_a_session_are_sessions_by_themselves() -> None:
-    assert [len(session) for session in sessions(Finder().find(PAGE, "docs/p.md"))] == [2, 1]
+    assert [len(session.blocks) for session in group_sessions(find_blocks(PAGE))] == [2, 1]
 
 
 def test_a_block_knows_the_line_of_its_snippet(tmp_path: Path) -> None:
@@ -68,10 +68,8 @@ def test_a_block_knows_the_line_of_its_snippet(tmp_path: Path) -> None:
         f"# --8<-- [start:{n}]\n{code}\n# --8<-- [end:{n}]\n" for n, code in (("one", "a = 1"), ("two", "b = 2"))
     )
     snippet.write_text(f"import this\n{one}\n{two}")
-    settings = {"pymdownx.snippets": {"base_path": [str(snippet.parent)], "check_paths": True}}
-    md = Markdown(extensions=["pymdownx.snippets"], extension_configs=settings)
     page = '```python exec="on"\n--8<-- "s.py:two"\n```\n\n```python exec="on"\n--8<-- "s.py:one"\nmore = 1\n```\n'
-    first, second = Finder(md.preprocessors["snippet"], tmp_path).find(page, "docs/p.md")
+    first, second = find_blocks(page, tmp_path, base_path=[str(snippet.parent)])
     assert (first.code, first.origin, str(first)) == (
         "b = 2",
         Place("snippets/s.py", 7),
@@ -81,31 +79,25 @@ def test_a_block_knows_the_line_of_its_snippet(tmp_path: Path) -> None:
 
 
 def test_an_option_without_meaning_is_refused_with_its_line() -> None:
-    with pytest.raises(PageError, match=r"^docs/p\.md:1: measured is 'true' or 'false', not 'often'$"):
-        Finder().find('```python exec="on" measured="often"\nx\n```\n', "docs/p.md")
-    with pytest.raises(PageError, match=r"^docs/p\.md:1: timeout takes a number of seconds, not 'soon'$"):
-        Finder().find('```python exec="on" timeout="soon"\nx\n```\n', "docs/p.md")
-
-
-def finder(folder: Path, **settings: object) -> Finder:
-    snippets = {"base_path": [str(folder)], "check_paths": True, **settings}
-    md = Markdown(extensions=["pymdownx.snippets"], extension_configs={"pymdownx.snippets": snippets})
-    return Finder(md.preprocessors["snippet"], folder)
+    with pytest.raises(CodeoutError, match=r"^docs/p\.md:1: measured must be 'true' or 'false', not 'often'$"):
+        find_blocks('```python exec="on" measured="often"\nx\n```\n')
+    with pytest.raises(CodeoutError, match=r"^docs/p\.md:1: timeout must be a number of seconds, not 'soon'$"):
+        find_blocks('```python exec="on" timeout="soon"\nx\n```\n')
 
 
 def test_text_that_is_appended_to_every_page_does_not_hide_where_fences_are(tmp_path: Path) -> None:
     (tmp_path / "glossary.md").write_text("*[GPU]: a processor\n")
     page = 'text\n\n```python exec="on"\nx = 1\n```\n'
-    found = finder(tmp_path, auto_append=["glossary.md"]).find(page, "docs/p.md")
+    found = find_blocks(page, tmp_path, base_path=[str(tmp_path)], auto_append=["glossary.md"])
     assert [b.place.line for b in found] == [3]
 
 
 def test_fences_of_an_included_part_do_not_hide_those_after_it(tmp_path: Path) -> None:
     (tmp_path / "part.md").write_text('```python exec="on"\npart = 1\n```\n')
     page = '--8<-- "part.md"\n\n```python exec="on"\nown = 1\n```\n'
-    found = finder(tmp_path).find(page, "docs/p.md")
+    found = find_blocks(page, tmp_path, base_path=[str(tmp_path)])
     assert [(b.code, b.place.line) for b in found] == [("part = 1", 1), ("own = 1", 3)]
-    assert len(finder(tmp_path).find('--8<-- "part.md"\n', "docs/p.md")) == 1
+    assert len(find_blocks('--8<-- "part.md"\n', tmp_path, base_path=[str(tmp_path)])) == 1
 
 
 @pytest.mark.parametrize(
@@ -117,16 +109,16 @@ def test_fences_of_an_included_part_do_not_hide_those_after_it(tmp_path: Path) -
     ],
 )
 def test_fences_of_all_kinds_know_their_line(page: str, line: int) -> None:
-    assert [b.place.line for b in Finder().find(page, "docs/p.md")] == [line]
+    assert [b.place.line for b in find_blocks(page)] == [line]
 
 
 def test_a_section_with_markers_in_it_is_placed_by_its_page(tmp_path: Path) -> None:
     inner = "# --8<-- [start:b]\nx = 1\n# --8<-- [end:b]"
     (tmp_path / "s.py").write_text(f"# --8<-- [start:a]\n{inner}\ny = 1\n# --8<-- [end:a]\n")
-    (found,) = finder(tmp_path).find('```python exec="on"\n--8<-- "s.py:a"\n```\n', "docs/p.md")
+    (found,) = find_blocks('```python exec="on"\n--8<-- "s.py:a"\n```\n', tmp_path, base_path=[str(tmp_path)])
     assert found.origin == Place("docs/p.md", 2)
 
 
 def test_a_missing_section_is_a_sentence_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(PageError, match=r"^docs/p\.md:5: Snippet at path 'gone\.py' could not be found"):
-        finder(tmp_path).find('# T\n\ntext\n\n--8<-- "gone.py"\n', "docs/p.md")
+        find_blocks('# T\n\ntext\n\n--8<-- "gone.py"\n', tmp_path, base_path=[str(tmp_path)])

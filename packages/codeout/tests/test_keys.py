@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from codeout import Config, PageError
+from codeout import Block, Config, PageError
 from codeout.cache import environment as env
 from codeout.cache.distributions import InstalledPackages
-from codeout.cache.keys import Environment, File, Key, KeyInputs, Step, causes, normal, recipes
+from codeout.cache.keys import Environment, File, Key, KeyInputs, Step, accumulate_inputs, describe_changes, normalize
+from codeout.model.blocks import group_sessions
 from helpers import block
 
 HERE = Environment("3.11.7", "Linux x86_64", "CPU", (("torch", "2.15.0"),), ())
@@ -23,7 +24,7 @@ def of(*codes: str) -> list[Key]:
 
 
 def keys(steps: list[Step], before: list[File]) -> list[Key]:
-    return [recipe.key for recipe in recipes(steps, before)]
+    return [recipe.key for recipe in accumulate_inputs(steps, before)]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_files_of_the_session_and_modules_of_a_block_count() -> None:
 
 
 def test_code_that_is_no_python_keeps_its_white_space() -> None:
-    assert normal("a = (  \n") == "a = (  \n"
+    assert normalize("a = (  \n") == "a = (  \n"
 
 
 def test_a_module_is_followed_to_the_modules_that_it_imports(tmp_path: Path) -> None:
@@ -83,9 +84,9 @@ def test_a_change_in_an_imported_module_reruns_from_the_block_that_imports_it(tm
     config = Config.from_options({"root": tmp_path, "paths": ["."]})
     session = [block("a = 1"), block("import one"), block("b = 1")]
     (tmp_path / "one.py").write_text("x = 1\n")
-    before = env.session_inputs(session, config)
+    before = keyed(session, config)
     (tmp_path / "one.py").write_text("x = 2\n")
-    after = env.session_inputs(session, config)
+    after = keyed(session, config)
     assert [one != other for one, other in zip(before, after, strict=True)] == [False, True, True]
 
 
@@ -102,36 +103,36 @@ def test_prelude_data_and_variables_are_in_the_key(tmp_path: Path, monkeypatch: 
         lambda: monkeypatch.setenv("TZ", "Asia/Tokyo"),
     ):
         change()
-        seen.add(str(env.session_inputs([block("a")], Config.from_options(settings))[0].key))
+        seen.add(str(keyed([block("a")], Config.from_options(settings))[0].key))
     assert len(seen) == 5
 
 
 def test_packages_are_those_that_the_code_can_reach(tmp_path: Path) -> None:
     found = dict(
-        env.environment(["import PIL.Image", "import sys, json"], Config.from_options({"root": tmp_path})).packages
+        env.read_environment(["import PIL.Image", "import sys, json"], Config.from_options({"root": tmp_path})).packages
     )
     assert {"pillow", "ipython"} <= set(found)
-    reached = dict(env.environment(["import matplotlib"], Config.from_options({"root": tmp_path})).packages)
+    reached = dict(env.read_environment(["import matplotlib"], Config.from_options({"root": tmp_path})).packages)
     assert {"matplotlib", "numpy", "pillow"} <= set(reached)
     assert not {"torch", "mkdocs", "requests"} & {*found, *reached}
 
 
 def test_reading_versions_imports_nothing(tmp_path: Path) -> None:
     loaded = set(sys.modules)
-    env.environment(["import torch, matplotlib"], Config.from_options({"root": tmp_path}))
+    env.read_environment(["import torch, matplotlib"], Config.from_options({"root": tmp_path}))
     assert not {name for name in set(sys.modules) - loaded if name.split(".")[0] in ("torch", "matplotlib")}
 
 
 def test_missing_data_is_a_sentence_that_names_the_block_and_the_file(tmp_path: Path) -> None:
     config = Config.from_options({"root": tmp_path, "data": {"s": ["gone.json"]}})
-    with pytest.raises(PageError, match=r"^docs/page\.md:1: session 's' depends on gone\.json, which is not there$"):
-        env.session_inputs([block("a")], config)
+    with pytest.raises(PageError, match=r"^docs/page\.md:1: session 's' depends on gone\.json, which does not exist$"):
+        keyed([block("a")], config)
 
 
 def test_a_data_file_tells_where_the_data_came_from(tmp_path: Path) -> None:
     (tmp_path / "d.json").write_text(json.dumps({"name": "D", "kind": "placeholder", "note": "drawn"}))
-    (source,) = env.sources([block("a")], Config.from_options({"root": tmp_path, "data": {"s": ["d.json"]}}))
-    assert (source.name, source.note, source.is_placeholder) == ("D", "drawn", True)
+    (source,) = env.sources(group_sessions([block("a")])[0], Config.from_options({"root": tmp_path, "data": {"s": ["d.json"]}}))
+    assert (source.name, source.note, source.placeholder) == ("D", "drawn", True)
 
 
 def test_what_is_known_of_packages_is_read_again_after_an_installation(
@@ -158,10 +159,15 @@ def test_a_damaged_memory_of_packages_is_read_anew(tmp_path: Path) -> None:
     assert "pillow" in InstalledPackages(tmp_path / "packages.json").versions(["PIL"])
 
 
+def keyed(blocks: list[Block], config: Config) -> tuple[KeyInputs, ...]:
+    (session,) = group_sessions(blocks)
+    return env.add_keys(session, config).inputs
+
+
 def recipe(*codes: str, files: dict[str, str] | None = None, **environment: object) -> KeyInputs:
     before = [File(path, digest) for path, digest in (files or {}).items()]
     there = dataclasses.replace(HERE, **environment)  # type: ignore[arg-type]
-    return recipes([Step(code, (), (), there) for code in codes], before)[-1]
+    return accumulate_inputs([Step(code, (), (), there) for code in codes], before)[-1]
 
 
 @pytest.mark.parametrize(
@@ -183,12 +189,12 @@ def recipe(*codes: str, files: dict[str, str] | None = None, **environment: obje
     ],
 )
 def test_what_has_changed_is_said_in_words(old: KeyInputs, new: KeyInputs, said: list[str]) -> None:
-    assert causes(old, new) == said
+    assert describe_changes(old, new) == said
     assert (old.key == new.key) == (said == [])
 
 
 def test_a_package_that_a_lower_block_imports_does_not_touch_those_above(tmp_path: Path) -> None:
     config = Config.from_options({"root": tmp_path})
-    before = env.session_inputs([block("a = 1"), block("b = 1")], config)
-    after = env.session_inputs([block("a = 1"), block("import PIL")], config)
+    before = keyed([block("a = 1"), block("b = 1")], config)
+    after = keyed([block("a = 1"), block("import PIL")], config)
     assert [one == other for one, other in zip(before, after, strict=True)] == [True, False]

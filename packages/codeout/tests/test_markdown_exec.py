@@ -28,8 +28,6 @@ Markdown.__init__ = with_codeout
 """
 DIFFERENT = {
     "test_python.py::test_error_raised": "an error is shown as an output, or fails the build; not a warning",
-    "test_python.py::test_reporting_errors_in_sessions": "likewise",
-    "test_python.py::test_sessions": "`pycon` blocks are left to markdown-exec, so they share no session with ours",
     "test_python.py::test_functions_have_a_module_attribute": "a block is `__main__`, as a script is",
     "test_python.py::test_future_annotations_do_not_leak_into_user_code": "likewise; they don't leak",
 }

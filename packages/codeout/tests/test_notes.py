@@ -9,9 +9,11 @@ import pytest
 
 from codeout import Config, Engine, PageError
 from codeout.cache import environment as env
+from codeout.model.blocks import group_sessions
 from codeout.render.cells import Page
 from codeout.render.script import script
 from helpers import block
+from pages import convert_page
 from small_sites import TABS, convert, page, plain
 
 CODE = "x = 1  # (1)!\ny = 2  # why\nprint(x + y)  # (2)!"
@@ -40,11 +42,11 @@ def shown(tmp_path: Path, options: str = TABS, code: str = CODE, notes: str = NO
 def test_the_list_comes_right_after_the_code_in_every_layout(tmp_path: Path, options: str) -> None:
     html = shown(tmp_path, options)
     code, notes = re.findall(
-        r"(<code>(?:(?!<code>).)*?</code></pre>(?:</div>|</td>|</tr>|</table>)*)(<ol.*?</ol>)", html, re.DOTALL
+        r"(<code>(?:(?!<code>).)*?</code></pre>(?:</div>|</td>|</tr>|</table>)*)(<ol.*?</ol>)", html, re.S
     )[0]
     assert "print" in code
     assert notes.startswith('<ol class="codeout-notes">')
-    assert re.findall("<li>(.*?)</li>", notes, re.DOTALL) == [
+    assert re.findall("<li>(.*?)</li>", notes, re.S) == [
         "Says <code>x &lt; y</code> and <strong>more</strong>.",
         'Adds <a href="https://example.org">them</a>.',
     ]
@@ -81,10 +83,10 @@ def test_a_block_in_a_list_has_its_notes_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("notes", "problem"),
     [
-        ("", "its code marks the notes 1, 2, but no numbered list comes right below it"),
-        ("\nFirst this.\n" + NOTES, "its code marks the notes 1, 2, but no numbered list comes right below it"),
-        ("\n1. One.\n", "its code marks the notes 1, 2, but the numbered list below it has 1"),
-        ("\n1. One.\n2. Two.\n3. Three.\n", "its code marks the notes 1, 2, but the numbered list below it has 3"),
+        ("", "the code marks the annotations 1, 2, but no list follows it"),
+        ("\nFirst this.\n" + NOTES, "the code marks the annotations 1, 2, but no list follows it"),
+        ("\n1. One.\n", "the code marks the annotations 1, 2, but the list below it has 1"),
+        ("\n1. One.\n2. Two.\n3. Three.\n", "the code marks the annotations 1, 2, but the list below it has 3"),
     ],
 )
 def test_a_mark_without_a_note_is_an_error_that_says_where(tmp_path: Path, notes: str, problem: str) -> None:
@@ -95,7 +97,7 @@ def test_a_mark_without_a_note_is_an_error_that_says_where(tmp_path: Path, notes
 def test_a_note_that_comes_or_goes_runs_nothing(tmp_path: Path) -> None:
     config = Config.from_options({"root": tmp_path})
     keys = [
-        env.session_inputs([block(code)], config)[0].key
+        env.add_keys(group_sessions([block(code)])[0], config).keys[0]
         for code in ("x = 1\nprint(x)", "x = 1  # (1)!\nprint(x)", "x = 1\nprint(x)  # (12)!", "x = 1  # (1)\nprint(x)")
     ]
     assert keys[0] == keys[1] == keys[2]
@@ -127,6 +129,6 @@ def test_a_script_keeps_the_numbers_that_its_text_explains(tmp_path: Path) -> No
     text = page(('session="s"', CODE)) + NOTES
     made = block(CODE)
     (run,) = Engine(Config.from_options({"root": tmp_path})).run([made])
-    written = script(Page(text, [block(CODE, line=3)], [run]))
+    written = script(Page(convert_page(text).text_with_holes(), [made], [run]))
     assert "x = 1  # (1)\n" in written
     assert "# 1. Says `x < y`" in written

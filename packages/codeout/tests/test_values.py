@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from markdown import Markdown
-from markdown_exec import formatter, validator
 
 from codeout import PageError
 
-EXTENSIONS: dict[str, dict[str, object]] = {
+FENCES = {
+    "pymdownx.superfences": {"custom_fences": []},
     "pymdownx.tabbed": {"alternate_style": True},
     "attr_list": {},
     "markdown.extensions.tables": {},
@@ -18,12 +18,10 @@ EXTENSIONS: dict[str, dict[str, object]] = {
 
 
 def convert(text: str, root: Path) -> str:
+    from markdown_exec import formatter, validator
+
     fence = {"name": "python", "class": "python", "validator": validator, "format": formatter}
-    settings: dict[str, dict[str, object]] = {
-        **EXTENSIONS,
-        "pymdownx.superfences": {"custom_fences": [fence]},
-        "codeout": {"root": str(root)},
-    }
+    settings = {**FENCES, "pymdownx.superfences": {"custom_fences": [fence]}, "codeout": {"root": str(root), "strict_values": True}}
     return Markdown(extensions=list(settings), extension_configs=settings).convert(text)
 
 
@@ -52,12 +50,12 @@ def test_headings_tables_and_lists_have_values_too(tmp_path: Path) -> None:
 
 
 def test_a_name_that_no_block_makes_is_an_error_with_the_line_and_the_names(tmp_path: Path) -> None:
-    with pytest.raises(PageError, match=r"^page:5: \{z\}: no block of the page makes 'z', but x; write \\\{"):
+    with pytest.raises(PageError, match=r"^page:5: \{z\}: no block defines 'z'; available: x; write \\\{"):
         convert(page("=x = 1", "now {z}"), tmp_path)
 
 
 def test_where_no_block_makes_any_value_that_is_said(tmp_path: Path) -> None:
-    with pytest.raises(PageError, match=r"makes 'x'; they have made none: one failed, or has yet to run"):
+    with pytest.raises(PageError, match=r"no block defines 'x'; available: none"):
         convert(page("{x}", "=print(1)"), tmp_path)
 
 
@@ -72,7 +70,7 @@ def test_a_page_without_blocks_keeps_its_braces(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", ["x = [1]", "x = object()", "_x = 1", "x = 'a' * 201", "x = 1 << 65"])
 def test_only_numbers_and_short_texts_can_be_named(code: str, tmp_path: Path) -> None:
-    with pytest.raises(PageError, match="no block of the page makes"):
+    with pytest.raises(PageError, match="no block defines"):
         convert(page(f"={code}", "now {x}"), tmp_path)
 
 

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from codeout.cache.store import RunStore
     from codeout.config import Config
     from codeout.errors import BlockError, CodeoutError, PageError
-    from codeout.markdown.finder import Finder
     from codeout.model.blocks import Block
     from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Source, Stream, Value
     from codeout.run.engine import Engine
@@ -25,7 +24,6 @@ __all__ = [
     "Engine",
     "Error",
     "Figure",
-    "Finder",
     "Output",
     "PageError",
     "Provenance",
@@ -40,7 +38,6 @@ _MODULES = {
     "codeout.cache.store": ("RunStore",),
     "codeout.config": ("Config",),
     "codeout.errors": ("BlockError", "CodeoutError", "PageError"),
-    "codeout.markdown.finder": ("Finder",),
     "codeout.model.blocks": ("Block",),
     "codeout.model.outputs": ("Error", "Figure", "Output", "Provenance", "Run", "Source", "Stream", "Value"),
     "codeout.run.engine": ("Engine",),

@@ -86,6 +86,9 @@ class Config:
     errors: Literal["raise", "show"] = "raise"
     """Whether a failing block stops the build or shows its traceback on the page."""
 
+    strict_values: bool = False
+    """Whether `{name}` in the text of a page is an error if no block defines it."""
+
     @classmethod
     def from_options(cls, options: Mapping[str, Any], source: str = "mkdocs.yml") -> Config:
         """Return the settings that a mapping, usually read from YAML, describes.
@@ -122,6 +125,11 @@ class Config:
                 if not any(fnmatchcase(name, pattern) for name in names):
                     problem = f"{setting!r}: no session matches {pattern!r}"
                     raise PageError(f"{self.source}:1: codeout: {problem}{suggest(pattern, names)}")
+
+    @property
+    def memo(self) -> Path:
+        """The folder of what makes a build quick and may be lost at any time."""
+        return self.path(self.cache) / "memo"
 
     def path(self, relative: str) -> Path:
         """Return the absolute path of one that is relative to the root."""
@@ -208,6 +216,7 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "timeout": _number,
     "jobs": _count,
     "checkpoints": _flag,
+    "strict_values": _flag,
     "errors": partial(_choice, choices=("raise", "show")),
 }
 """Setting → function that checks its value and returns it typed, or raises a `ValueError` that completes a sentence."""

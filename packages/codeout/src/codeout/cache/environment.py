@@ -14,39 +14,43 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from codeout.cache.distributions import InstalledPackages
-from codeout.cache.keys import KEYED, Environment, File, KeyInputs, Step, recipes
+from codeout.cache.keys import KEYED, Environment, File, KeyedSession, Step, accumulate_inputs
 from codeout.cache.store import MEMO
 from codeout.config import Config
 from codeout.errors import PageError
-from codeout.model.blocks import Block
+from codeout.model.blocks import Session
 from codeout.model.outputs import Source
 
 
-def session_inputs(session: Sequence[Block], config: Config) -> list[KeyInputs]:
-    """Return the recipes of a session's blocks on this machine, now."""
+def add_keys(session: Session, config: Config) -> KeyedSession:
+    """Return a session with the key inputs that its blocks have on this machine, now.
+
+    Raises:
+        PageError: a data file or the prelude is missing.
+    """
     prelude = _read(config, config.prelude) if config.prelude else ""
-    before = [File(config.prelude, sha(prelude.encode()))] if config.prelude else []
-    before += modules(prelude, config)
-    before += [File(path, sha(config.path(path).read_bytes())) for path in data_files(session, config)]
-    texts = [prelude, *_texts(before, config)]
-    reached = _imports(texts)
-    here = environment(texts, config)
+    session_files = [File(config.prelude, sha(prelude.encode()))] if config.prelude else []
+    session_files += modules(prelude, config)
+    session_files += [File(path, sha(config.path(path).read_bytes())) for path in data_files(session, config)]
+    texts = [prelude, *_texts(session_files, config)]
+    imported = _imports(texts)
+    environment = read_environment(texts, config)
     steps = []
-    for block in session:
-        own = modules(block.code, config)
-        more = [block.code, *_texts(own, config)]
-        texts += more
-        if not _imports(more) <= reached:  # most blocks import nothing new, and are where the one above is
-            reached |= _imports(more)
-            here = environment(texts, config)
+    for block in session.blocks:
+        block_modules = modules(block.code, config)
+        block_texts = [block.code, *_texts(block_modules, config)]
+        texts += block_texts
+        if not _imports(block_texts) <= imported:  # most blocks import nothing new
+            imported |= _imports(block_texts)
+            environment = read_environment(texts, config)
         options = (f"width={block.width}", f"workdir={block.workdir}", *(["measured"] if block.measured else []))
-        steps.append(Step(block.executable_code, options, own, here))
-    return recipes(steps, before)
+        steps.append(Step(block.executable_code, options, block_modules, environment))
+    return KeyedSession(session, tuple(accumulate_inputs(steps, session_files)))
 
 
 def _imports(texts: Iterable[str]) -> set[str]:
@@ -58,7 +62,7 @@ def _texts(files: Iterable[File], config: Config) -> list[str]:
     return [path.read_text("utf8", "replace") for path in paths]
 
 
-def environment(texts: Iterable[str], config: Config) -> Environment:
+def read_environment(texts: Iterable[str], config: Config) -> Environment:
     """Return the environment of code: the device, and each installed package that the code can reach."""
     foreign = {name for name in _imports(texts) if not _local(name, config)}
     found = _installed(config.path(config.cache)).versions({"IPython", *config.packages, *foreign})
@@ -114,22 +118,23 @@ def digests(paths: Iterable[str], config: Config) -> tuple[tuple[str, str], ...]
     return tuple(found)
 
 
-def data_files(session: Sequence[Block], config: Config) -> list[str]:
+def data_files(session: Session, config: Config) -> list[str]:
     """Return the data files that a session depends on, by the settings' patterns of session names.
 
     Raises:
-        PageError: one of them is not there.
+        PageError: one of them does not exist.
     """
-    first = session[0]
-    found = [path for pattern, paths in config.data.items() if first.matches([pattern]) for path in paths]
-    for path in found:
+    paths = [path for pattern, paths in config.data.items() if session.matches([pattern]) for path in paths]
+    for path in paths:
         if not config.path(path).is_file():
-            made = f"; {config.prepare} should have made it" if config.prepare else ""
-            raise PageError(f"{first.place}: session {first.session!r} depends on {path}, which is not there{made}")
-    return found
+            origin = f"; {config.prepare} should have created it" if config.prepare else ""
+            raise PageError(
+                f"{session.blocks[0].place}: session {session.label!r} depends on {path}, which does not exist{origin}"
+            )
+    return paths
 
 
-def sources(session: Sequence[Block], config: Config) -> tuple[Source, ...]:
+def sources(session: Session, config: Config) -> tuple[Source, ...]:
     """Return what the data files of a session say of themselves, where they say it (`{"name", "kind", "note"}`)."""
     found = []
     for path in data_files(session, config):

@@ -1,19 +1,22 @@
-"""The key of a block: a digest of everything that can change its output, and of nothing else.
+"""The cache key of a block: a digest of everything that can change its output, and of nothing else.
 
-Values in, values out: `environment` reads the machine, this module only adds up what it is told.
+Pure functions, no I/O: `environment` reads the machine, this module adds up what it is given.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from codeout.model.blocks import Block, Session
 from codeout.model.source import same_program
 
-KEYED = ("TZ", "LANG", "LC_ALL")  # variables that blocks see, since they change outputs
-FORMAT = 7  # raise it when captured outputs change shape: every run on disk is then a miss
+KEYED = ("TZ", "LANG", "LC_ALL")
+"""Environment variables that blocks always see, since they change outputs."""
+FORMAT = 8
+"""The format of entries; raise it when captured outputs change shape, and every entry on disk is a miss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +24,25 @@ class Environment:
     """What a run depends on besides code and data."""
 
     python: str
-    platform: str  # operating system and processor
+    """The version of Python."""
+    platform: str
+    """Operating system and processor."""
     device: str
-    packages: tuple[tuple[str, str], ...]  # (name, version), sorted
-    variables: tuple[tuple[str, str], ...]  # (name, value), sorted
+    """The accelerator, or `CPU`."""
+    packages: tuple[tuple[str, str], ...]
+    """(name, version) of distributions, sorted."""
+    variables: tuple[tuple[str, str], ...]
+    """(name, value) of environment variables, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that a block depends on, and the digest of what is in it."""
+    """A file that a block depends on."""
 
     path: str
+    """Relative to the site's folder where possible."""
     digest: str
+    """SHA-256 of the content, hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,90 +50,139 @@ class Step:
     """One block as its key sees it."""
 
     code: str
-    options: tuple[str, ...]  # those that can change the output
-    modules: tuple[File, ...]  # the local modules that it imports, and theirs
-    environment: Environment  # with the packages that code down to here can reach
+    """What runs."""
+    options: tuple[str, ...]
+    """Those that can change the output."""
+    modules: tuple[File, ...]
+    """The local modules that the code imports, and those that these import."""
+    environment: Environment
+    """With the packages that the code down to here can load."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Names a run: the same code in another environment has the same first half."""
+    """The name of a run; the same code in another environment has the same first half."""
 
     code: str
+    """Digest of the code and the files that it depends on."""
     environment: str
+    """Digest of the environment."""
 
     def __str__(self) -> str:
-        """Return the name of the run's file."""
+        """Return the name of the run's file, without its extension."""
         return f"{self.code}-{self.environment}"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyInputs:
-    """Everything that can change the output of a block. Its digest is the key; kept with a run, it tells why."""
+    """Everything that a block's cache key covers; stored with a run, it explains later why the run is stale."""
 
     environment: Environment
-    files: tuple[File, ...]  # prelude, data, and the modules imported so far; sorted
-    codes: tuple[str, ...]  # digests of the blocks above and, last, of this one
+    """Python, packages, device and variables."""
+    files: tuple[File, ...]
+    """Prelude, data, and the modules imported down to the block, sorted by path."""
+    codes: tuple[str, ...]
+    """Digests of the blocks above it and, last, of the block itself."""
 
     @property
     def key(self) -> Key:
-        """The name of the run."""
+        """The cache key."""
         return Key(digest(FORMAT, self.files, self.codes)[:40], digest(FORMAT, self.environment)[:16])
 
 
+@dataclass(frozen=True, slots=True)
+class KeyedSession:
+    """A session with the key inputs of each of its blocks."""
+
+    session: Session
+    """The blocks."""
+    inputs: tuple[KeyInputs, ...]
+    """One for each block, in the same order."""
+
+    def __iter__(self) -> Iterator[tuple[Block, KeyInputs]]:
+        """Iterate over the blocks with their key inputs."""
+        return zip(self.session.blocks, self.inputs, strict=True)
+
+    def __len__(self) -> int:
+        """Return the number of blocks."""
+        return len(self.inputs)
+
+    @property
+    def name(self) -> str:
+        """The name of the session."""
+        return self.session.name
+
+    @property
+    def keys(self) -> list[Key]:
+        """The cache keys of the blocks."""
+        return [inputs.key for inputs in self.inputs]
+
+    def count_unchanged(self, other: KeyedSession) -> int:
+        """Return how many blocks from the first are the same in another version of the session, and at the same lines.
+
+        The lines count, since a traceback may name them.
+        """
+        count = 0
+        for (block, inputs), (new_block, new_inputs) in zip(self, other, strict=False):
+            if inputs != new_inputs or (block.origin, block.raises) != (new_block.origin, new_block.raises):
+                break
+            count += 1
+        return count
+
+
 def digest(*parts: object) -> str:
-    """Return a hexadecimal SHA-256 of values whose `repr` tells them apart."""
+    """Return the hexadecimal SHA-256 of values whose `repr` distinguishes them."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def recipes(steps: Sequence[Step], before: Iterable[File]) -> list[KeyInputs]:
-    """Return a recipe for each block of a session.
+def accumulate_inputs(steps: Sequence[Step], session_files: Iterable[File]) -> list[KeyInputs]:
+    """Return the key inputs of each block of a session; each covers the blocks above it.
 
     Args:
-        steps: the blocks, in page order; each recipe covers those above it.
-        before: files that the whole session depends on: prelude, its modules, data.
+        steps: the blocks, in page order.
+        session_files: files that the whole session depends on: the prelude, its modules, data.
     """
-    files = {file.path: file for file in before}
+    files = {file.path: file for file in session_files}
     codes: list[str] = []
-    found = []
+    accumulated = []
     for step in steps:
         files |= {file.path: file for file in step.modules}
-        codes.append(digest(normal(step.code), step.options)[:40])
-        found.append(KeyInputs(step.environment, tuple(files[path] for path in sorted(files)), tuple(codes)))
-    return found
+        codes.append(digest(normalize(step.code), step.options)[:40])
+        accumulated.append(KeyInputs(step.environment, tuple(files[path] for path in sorted(files)), tuple(codes)))
+    return accumulated
 
 
-def causes(old: KeyInputs, new: KeyInputs) -> list[str]:
-    """Return in words what has changed from one recipe to another."""
-    found = []
+def describe_changes(old: KeyInputs, new: KeyInputs) -> list[str]:
+    """Describe what changed from one version of a block's key inputs to another."""
+    changes = []
     for name in ("python", "platform", "device"):
-        was, now = getattr(old.environment, name), getattr(new.environment, name)
-        if was != now:
-            found.append(f"{name} {was} → {now}")
-    found += _changes(dict(old.environment.packages), dict(new.environment.packages), "{name} {was} → {now}")
-    found += _changes(dict(old.environment.variables), dict(new.environment.variables), "${name} changed")
-    files = [{file.path: file.digest for file in recipe.files} for recipe in (old, new)]
-    found += _changes(files[0], files[1], "{name} changed")
+        before, after = getattr(old.environment, name), getattr(new.environment, name)
+        if before != after:
+            changes.append(f"{name} {before} → {after}")
+    changes += _compare(dict(old.environment.packages), dict(new.environment.packages), "{name} {old} → {new}")
+    changes += _compare(dict(old.environment.variables), dict(new.environment.variables), "${name} changed")
+    old_files, new_files = ({file.path: file.digest for file in inputs.files} for inputs in (old, new))
+    changes += _compare(old_files, new_files, "{name} changed")
     if old.codes[-1] != new.codes[-1]:
-        found.append("its own code changed")
+        changes.append("its own code changed")
     if old.codes[:-1] != new.codes[:-1]:
         pairs = zip(old.codes[:-1], new.codes[:-1], strict=False)
-        first = next((n for n, (was, now) in enumerate(pairs, start=1) if was != now), None)
+        first = next((number for number, (before, after) in enumerate(pairs, start=1) if before != after), None)
         same_length = len(old.codes) == len(new.codes)
-        found.append(f"block {first} above it changed" if first and same_length else "the blocks above it changed")
-    return found
+        changes.append(f"block {first} above it changed" if first and same_length else "the blocks above it changed")
+    return changes
 
 
-def _changes(old: Mapping[str, str], new: Mapping[str, str], words: str) -> list[str]:
+def _compare(old: Mapping[str, str], new: Mapping[str, str], template: str) -> list[str]:
     return [
-        words.format(name=name, was=old.get(name, "none"), now=new.get(name, "none"))
+        template.format(name=name, old=old.get(name, "none"), new=new.get(name, "none"))
         for name in sorted({*old, *new})
         if old.get(name) != new.get(name)
     ]
 
 
 @cache
-def normal(code: str) -> str:
-    """Return code without the white space that can't change what it does: at the ends of lines, and around it."""
+def normalize(code: str) -> str:
+    """Return code without the white space that cannot change what it does: at the ends of lines, and around it."""
     stripped = "\n".join(line.rstrip() for line in code.strip("\n").split("\n"))
     return stripped if stripped == code or same_program(stripped, code) else code

@@ -216,21 +216,13 @@ class RunStore:
         """Return the files of all runs, in the order of their names."""
         return sorted(self.root.glob("??/*-*.json"))
 
-    def clean(self, needed: Container[str]) -> tuple[int, int]:
-        """Remove the runs of code that is not needed, for every environment, and pictures that no run shows.
+    def unused(self, needed: Container[str]) -> list[Path]:
+        """Return the files of runs of code that is not needed, in every environment.
 
         Args:
             needed: the first halves of the keys to keep.
-
-        Returns:
-            How many runs were removed, and how many remain.
         """
-        paths = list(self.root.glob("??/*.json"))
-        unneeded = [path for path in paths if path.name.split("-")[0] not in needed]
-        for path in unneeded:
-            path.unlink(missing_ok=True)
-        self.clean_pictures()
-        return len(unneeded), len(paths) - len(unneeded)
+        return [path for path in sorted(self.root.glob("??/*.json")) if path.name.split("-")[0] not in needed]
 
     def clean_pictures(self) -> None:
         """Remove pictures that no run shows, whatever the run's format."""

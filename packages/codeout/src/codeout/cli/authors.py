@@ -15,7 +15,7 @@ import click
 from codeout.cli.options import FILE, FOLDER, POSITIVE, examples, json_option, pages_argument, pass_site
 
 if TYPE_CHECKING:
-    from codeout.cli.site import SiteConfig
+    from codeout.cli.site import CommandSite
 
 
 @click.command(
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--plan", type=FILE, help="Only one shard of this plan (see `codeout plan`).")
 @click.option("--shard", type=POSITIVE, metavar="N", help="The number of that shard, from 1.")
 @pass_site
-def run(site: SiteConfig, pages: tuple[Path, ...], gpu: bool, plan: Path | None, shard: int | None) -> None:
+def run(site: CommandSite, pages: tuple[Path, ...], gpu: bool, plan: Path | None, shard: int | None) -> None:
     """Run stale blocks.
 
     Several sessions run at the same time. Their outputs are stored in the build cache, where `mkdocs build` finds
@@ -64,7 +64,7 @@ def run(site: SiteConfig, pages: tuple[Path, ...], gpu: bool, plan: Path | None,
 )
 @pages_argument
 @pass_site
-def watch(site: SiteConfig, pages: tuple[Path, ...]) -> None:
+def watch(site: CommandSite, pages: tuple[Path, ...]) -> None:
     """Rerun stale blocks at each save, and print their outputs.
 
     An edit resumes from a checkpoint of the block above it where possible. No browser is needed. Press Ctrl-C to stop.
@@ -89,7 +89,7 @@ def watch(site: SiteConfig, pages: tuple[Path, ...]) -> None:
 @pages_argument
 @json_option
 @pass_site
-def status(site: SiteConfig, pages: tuple[Path, ...], as_json: bool) -> None:
+def status(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
     """Show whether each block is up to date.
 
     A block with cached outputs is a "hit"; its run time, its size on disk and its device are shown as well. The list
@@ -106,7 +106,7 @@ def status(site: SiteConfig, pages: tuple[Path, ...], as_json: bool) -> None:
 
     engine, blocks = Engine(site.config), site.blocks(pages)
     rows = list(block_statuses(engine, blocks))
-    resumes = resume_modes(engine.store.timings.load_all(), blocks)
+    resumes = resume_modes(engine.lookup.cache.timings.load_all(), blocks)
     if as_json:
         print(json.dumps({"blocks": [dataclasses.asdict(row) for row in rows], "resumes": resumes}, indent=1))
         return
@@ -128,7 +128,7 @@ def status(site: SiteConfig, pages: tuple[Path, ...], as_json: bool) -> None:
 @pages_argument
 @json_option
 @pass_site
-def why(site: SiteConfig, pages: tuple[Path, ...], as_json: bool) -> None:
+def why(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
     """Show why each block is stale.
 
     For each stale block, the output names what changed since its last run: its code, the code above it, a file, a
@@ -156,21 +156,20 @@ def why(site: SiteConfig, pages: tuple[Path, ...], as_json: bool) -> None:
 @pages_argument
 @json_option
 @pass_site
-def numbers(site: SiteConfig, pages: tuple[Path, ...], as_json: bool) -> None:
+def numbers(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
     """List hard-coded numbers that match no nearby code or output.
 
     Each number in the text of a page is compared with the code and the outputs of the blocks directly above and below
     it. Correct the numbers that are listed, or replace them with values of the page, such as {accuracy:.1%}.
     """
-    from codeout.model.blocks import by_page
+    from codeout.model.blocks import group_by_page
     from codeout.model.prose import hardcoded_numbers
     from codeout.run.engine import Engine
 
     engine = Engine(site.config)
     found = [
         number
-        for blocks in by_page(site.blocks(pages))
-        for path in [blocks[0].place.path]
+        for path, blocks in group_by_page(site.blocks(pages)).items()
         for number in hardcoded_numbers(site.config.path(path).read_text("utf8"), path, blocks, engine.run(blocks))
     ]
     if as_json:
@@ -192,19 +191,18 @@ def numbers(site: SiteConfig, pages: tuple[Path, ...], as_json: bool) -> None:
 @click.option("--to", "kind", type=click.Choice(["ipynb", "py"]), default="ipynb", show_default=True, help="Format.")
 @click.option("-o", "--output", type=FOLDER, default=Path("notebooks"), show_default=True, help="Folder to write to.")
 @pass_site
-def export(site: SiteConfig, pages: tuple[Path, ...], kind: str, output: Path) -> None:
+def export(site: CommandSite, pages: tuple[Path, ...], kind: str, output: Path) -> None:
     """Write pages as notebooks with outputs, or as scripts.
 
     Stale blocks are run first. Scripts are written together with the modules of the site that they import.
     """
-    from codeout.model.blocks import by_page
-    from codeout.render.export import page_of
+    from codeout.render.export import make_page
     from codeout.render.files import exported_files
     from codeout.run.engine import Engine
 
     engine = Engine(site.config)
-    for blocks in by_page(site.blocks(pages)):
-        page = page_of(blocks, engine.run(blocks), site.config, site.url)
+    for each in site.pages(pages):
+        page = make_page(each.text, each.blocks, engine.run(each.blocks), site.config, site.url)
         for path, text in exported_files(page, kind, site.config.docs_dir).items():
             target = output / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -213,18 +211,25 @@ def export(site: SiteConfig, pages: tuple[Path, ...], kind: str, output: Path) -
 
 
 @click.command()
+@click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
 @pass_site
-def clean(site: SiteConfig) -> None:
+def clean(site: CommandSite, dry_run: bool) -> None:
     """Remove unused results from the cache.
 
-    A result is unused if no block of the site has its code any more. Results from other devices and Python versions
-    are kept.
+    A result is unused if no block of the site has its code any more, and the last build did not use it. Results from
+    other devices and Python versions are kept.
     """
     from codeout.run.engine import Engine
-    from codeout.run.status import remove_unused
+    from codeout.run.status import remove_runs, unused_runs
 
-    removed, remaining = remove_unused(Engine(site.config), site.blocks([]))
-    print(f"removed {removed} runs, kept {remaining}")
+    engine = Engine(site.config)
+    unused = unused_runs(engine, site.blocks([]))
+    total = len(engine.lookup.cache.paths())
+    for path in unused:
+        print(path)
+    if not dry_run:
+        remove_runs(engine, unused)
+    print(f"{'would remove' if dry_run else 'removed'} {len(unused)} runs, {total - len(unused)} remain")
 
 
 def _log_to_terminal() -> None:

@@ -47,16 +47,14 @@ class SectionedGroup(click.Group):
     "-f",
     "--config-file",
     type=FILE,
-    default=Path("mkdocs.yml"),
-    show_default=True,
-    help="Site configuration.",
+    help="Site configuration.  [default: mkdocs.yml, mkdocs.yaml or properdocs.yml in the current folder]",
 )
 @click.version_option(package_name="codeout", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(context: click.Context, config_file: Path) -> None:
+def cli(context: click.Context, config_file: Path | None) -> None:
     """Run the Python blocks of a MkDocs site, and manage their cached outputs.
 
-    Commands read mkdocs.yml in the current folder; use -f to name another file.
+    Commands load the site as its generator does, with its plugins.
     """
     context.obj = config_file
 

@@ -14,14 +14,14 @@ from codeout.cli.options import FILE, FOLDER, POSITIVE, examples, json_option, p
 from codeout.errors import CodeoutError
 
 if TYPE_CHECKING:
-    from codeout.cli.site import SiteConfig
+    from codeout.cli.site import CommandSite
 
 DIFF_FAILED = 2  # exit status of diff(1) when it cannot compare
 
 
 @click.command()
 @pass_site
-def ready(site: SiteConfig) -> int:
+def ready(site: CommandSite) -> int:
     """Check whether the site is ready to publish.
 
     A site is ready if every block is up to date, no output is based on placeholder data, and no recording is missing
@@ -47,7 +47,7 @@ def ready(site: SiteConfig) -> int:
 )
 @click.argument("folder", type=FOLDER)
 @pass_site
-def accept(site: SiteConfig, folder: Path) -> None:
+def accept(site: CommandSite, folder: Path) -> None:
     """Validate runs from another machine, and store them as recordings.
 
     FOLDER is the build cache of that machine. Its content is treated as untrusted input: if any file fails validation,
@@ -85,7 +85,7 @@ def accept(site: SiteConfig, folder: Path) -> None:
 )
 @json_option
 @pass_site
-def plan(site: SiteConfig, pages: tuple[Path, ...], shards: int, gpus: int, as_json: bool) -> None:
+def plan(site: CommandSite, pages: tuple[Path, ...], shards: int, gpus: int, as_json: bool) -> None:
     """Split the stale sessions across machines.
 
     The longest sessions are assigned first, each to the machine with the least work. Run one shard on each machine
@@ -157,7 +157,7 @@ def _diff(old_folder: Path, new_folder: Path, tolerance: float | None, html: Pat
 @click.option("-o", "--output", type=FILE, required=True, help="JSON file to write.")
 @click.option("--against", type=FOLDER, help="Build cache to compare the outputs with.")
 @pass_site
-def compat(site: SiteConfig, output: Path, against: Path | None) -> int:
+def compat(site: CommandSite, output: Path, against: Path | None) -> int:
     """Test all pages with the installed package versions.
 
     Each page is run by itself, and the result says which pages run and which outputs differ. The site can show a table

@@ -32,9 +32,9 @@ def pass_site(command: Command) -> Command:
 
     @click.pass_obj
     @wraps(command)
-    def with_site(config_file: Path, /, **options: Any) -> Any:
-        from codeout.cli.site import SiteConfig
+    def with_site(config_file: Path | None, /, **options: Any) -> Any:
+        from codeout.cli.site import CommandSite
 
-        return command(SiteConfig(config_file), **options)
+        return command(CommandSite(config_file), **options)
 
     return with_site

@@ -1,6 +1,6 @@
-"""Notes to lines of code: `# (1)!` in a block marks a line, and the numbered list below the block has the words.
+"""Annotations of code: `# (1)!` marks a line of a block, and item 1 of the numbered list below the block is its text.
 
-The marks are those of Material for MkDocs; here they work in a tab, too, and a reader needs no script for them.
+The markers are those of Material for MkDocs; here they work inside a tab, too, and need no script.
 """
 
 from __future__ import annotations
@@ -8,40 +8,43 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
 from markdown import Markdown
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE
 
-from codeout.markdown.page import Plan, Site
+if TYPE_CHECKING:
+    from codeout.markdown.page import Registered
 
 HIGHLIGHTED = re.compile(  # by Pygments
-    r'<span class="(?P<kind>c1?)">(?P<words>[^<]*?)(?P<gap> *)# \((?P<number>\d+)\)!</span>'
+    r'<span class="(?P<kind>c1?)">(?P<comment>[^<]*?)(?P<gap> *)# \((?P<number>\d+)\)!</span>'
 )
 SOURCE = re.compile(r'<div class="(?:[\w-]+ )*highlight\b')
 DIVISION = re.compile(r"<(/?)div\b[^>]*>")
-PLACE = '<ol class="codeout-notes"></ol>'  # stands after a block's code until its list is known
+LIST_SLOT = '<ol class="codeout-notes"></ol>'
+"""Stands after a block's code until its list is known."""
 
 
-def marked(html: str, marks: Sequence[int]) -> str:
-    """Return the HTML of a block with its marks as numbers, and a place after its code for what they say."""
+def number_marks(html: str, numbers: Sequence[int]) -> str:
+    """Return the HTML of a block with its markers as numbers, and a slot for the list after its code."""
     source = SOURCE.search(html)
-    if not marks or source is None:
+    if not numbers or source is None:
         return html
-    end = _end(html, source.start())
-    code = HIGHLIGHTED.sub(_number, html[source.start() : end], count=len(marks))
-    return html[: source.start()] + code + PLACE + html[end:]
+    end = _end_of_division(html, source.start())
+    code = HIGHLIGHTED.sub(_number, html[source.start() : end], count=len(numbers))
+    return html[: source.start()] + code + LIST_SLOT + html[end:]
 
 
 def _number(mark: re.Match[str]) -> str:
-    words = f'<span class="{mark["kind"]}">{mark["words"]}</span>{mark["gap"]}' if mark["words"] else ""
+    comment = f'<span class="{mark["kind"]}">{mark["comment"]}</span>{mark["gap"]}' if mark["comment"] else ""
     # Still a comment: who copies the code copies Python, and Material's own annotations find it where they are on.
     number = mark["number"]
-    return f'{words}<span class="{mark["kind"]} codeout-mark" data-note="{number}"># ({number})</span>'
+    return f'{comment}<span class="{mark["kind"]} codeout-mark" data-note="{number}"># ({number})</span>'
 
 
-def _end(html: str, start: int) -> int:
+def _end_of_division(html: str, start: int) -> int:
     """Return where the division that begins at `start` is closed."""
     depth = 0
     for tag in DIVISION.finditer(html, start):
@@ -51,51 +54,32 @@ def _end(html: str, start: int) -> int:
     return len(html)
 
 
-class Annotations(Treeprocessor):
-    """Moves the list below a block whose code has marks to the end of that code."""
+class ListFinder(Treeprocessor):
+    """Gives the list below an annotated block to that block."""
 
-    def __init__(self, md: Markdown, site: Site, plan: Callable[[], Plan]) -> None:
-        """Take the site, and what returns the plan of the page that is being converted."""
+    def __init__(self, md: Markdown, find_annotated: Callable[[str], Registered | None]) -> None:
+        """Take what returns the annotated block that stashed HTML stands for."""
         super().__init__(md)
-        self._site, self._plan = site, plan
+        self._find_annotated = find_annotated
 
     def run(self, root: Element) -> None:
-        """Go through the blocks of a page.
-
-        Raises:
-            Exception: a mark has no note, or a note no mark; of the kind that the site's generator shows as a message.
-        """
-        plan = self._plan()
-        waiting = {html: number for number, html in enumerate(plan.html) if PLACE in html}
-        if not waiting:
-            return
+        """Go through the blocks of a page that are paragraphs of their own, and what follows each."""
         for parent in root.iter():
-            for child, after in pairwise([*parent, None]):
-                place = self._stashed(child)
-                html = "" if place is None else str(self.md.htmlStash.rawHtmlBlocks[place])
-                if child is None or place is None or html not in waiting:
+            for child, following in pairwise([*parent, None]):
+                stashed = self._stashed(child)
+                block = self._find_annotated(str(self.md.htmlStash.rawHtmlBlocks[stashed])) if stashed is not None else None
+                if child is None or stashed is None or block is None or following is None or following.tag != "ol":
                     continue
-                notes = after if after is not None and after.tag == "ol" else None
-                self._check(waiting.pop(html), [] if notes is None else notes.findall("li"))
-                if notes is not None:
-                    parent.remove(notes)
-                    notes.set("class", "codeout-notes")
-                    child.tail, notes.tail = notes.tail, None
-                    self.md.htmlStash.rawHtmlBlocks[place] = html.replace(PLACE, self.md.serializer(notes))
-        for number in waiting.values():  # of a block that is no paragraph of its own: nothing can follow it
-            self._check(number, [])
+                parent.remove(following)
+                following.set("class", "codeout-notes")
+                child.tail, following.tail = following.tail, None
+                block.annotations = len(following.findall("li"))
+                self.md.htmlStash.rawHtmlBlocks[stashed] = block.placeholder_with(self.md.serializer(following))
 
     @staticmethod
     def _stashed(element: Element | None) -> int | None:
-        """Return which stashed HTML a paragraph stands for, if it is there for nothing else."""
+        """Return the number of the stashed HTML that a paragraph consists of, if it does."""
         if element is None or element.tag != "p":
             return None
         match = HTML_PLACEHOLDER_RE.fullmatch((element.text or "").strip())
         return int(match[1]) if match else None
-
-    def _check(self, number: int, notes: Sequence[Element]) -> None:
-        block = self._plan().blocks[number]
-        if sorted({*block.marks}) != [*range(1, len(notes) + 1)]:
-            marks = ", ".join(map(str, block.marks))
-            has = f"the numbered list below it has {len(notes)}" if notes else "no numbered list comes right below it"
-            raise self._site.fault(f"{block}: its code marks the notes {marks}, but {has}")

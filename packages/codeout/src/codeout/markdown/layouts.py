@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,51 +16,46 @@ from codeout.cache.files import write_atomically
 from codeout.cache.keys import digest
 
 
-def here(device: str) -> str:
-    """Return what stands in a layout for the output on a device; the name is empty if there is but one."""
-    return f'<div class="codeout-here" title="{escape(device)}"></div>'
-
-
 @dataclass(slots=True)
 class LayoutCache:
     """The layouts of one site, kept in a file between builds."""
 
     file: Path
-    settings: str  # a digest of what else a layout depends on: the site's extensions, the packages installed
-    _known: dict[str, str] = field(default_factory=dict)
+    """The file."""
+    settings: str
+    """A digest of what else a layout depends on: the site's extensions and the installed packages."""
+    _loaded: dict[str, str] = field(default_factory=dict)
     _used: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, file: Path, extensions: object) -> LayoutCache:
-        """Return what was kept, unless it was made by other packages or other settings of the site's extensions."""
-        layouts = cls(
-            file, digest(installation_stamp(), engine_stamp(), json.dumps(extensions, default=_name, sort_keys=True))
-        )
+        """Read the cache; it starts empty if packages or settings of the site's extensions have changed since."""
+        layouts = cls(file, digest(installation_stamp(), engine_stamp(), json.dumps(extensions, default=_name_of, sort_keys=True)))
         try:
             content = json.loads(file.read_text(encoding="utf8"))
             if content["settings"] == layouts.settings:
-                layouts._known = {str(key): str(html) for key, html in content["layouts"].items()}
+                layouts._loaded = {str(key): str(html) for key, html in content["layouts"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass  # there is none, or it is torn
         return layouts
 
     def get(self, parts: Mapping[str, Any], make: Callable[[], str]) -> str:
-        """Return the layout that is made from these parts."""
+        """Return the layout that `make` makes of these parts."""
         key = digest(sorted(parts.items()))
-        self._used[key] = self._known.get(key) or self._used.get(key) or make()
+        self._used[key] = self._loaded.get(key) or self._used.get(key) or make()
         return self._used[key]
 
     def save(self) -> None:
-        """Keep the layouts that were used since the last time."""
-        if self._used != self._known:
+        """Write the layouts that were used since the last time."""
+        if self._used != self._loaded:
             content = json.dumps({"settings": self.settings, "layouts": self._used})
             try:
                 write_atomically(self.file, content.encode())
             except OSError:
-                return  # the store says so when it keeps a run
-        self._known, self._used = self._used, {}
+                return  # the cache of runs logs it
+        self._loaded, self._used = self._used, {}
 
 
-def _name(value: object) -> str:
-    """Return what stands for a setting that is no plain value: a function's name, not its address."""
+def _name_of(value: object) -> str:
+    """Return the name of a setting that is not plain data, such as a function, instead of its address."""
     return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"

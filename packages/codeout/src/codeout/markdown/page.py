@@ -1,76 +1,381 @@
-"""What the conversions of one site share, and the plan of the page that is being converted."""
+"""The conversion of one page: fences are registered, and filled in when the conversion is over.
+
+A page spans every conversion that happens while it converts: docstrings, fences in executed Markdown, Markdown that a
+block printed or returned.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+import secrets
+from collections import Counter
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from html import escape
+from typing import Any
 
-from pymdownx.superfences import SuperFencesException
+from markdown import Markdown
 
-from codeout.errors import CodeoutError, PageError
-from codeout.markdown.finder import Finder
-from codeout.markdown.layouts import LayoutCache
-from codeout.model.blocks import Block, anchors
-from codeout.run.engine import BlockState, Engine
+from codeout.errors import PageError
+from codeout.markdown.annotations import LIST_SLOT
+from codeout.markdown.layout import BlockLayout, has_tabs
+from codeout.markdown.options import read_block, split_prompts
+from codeout.markdown.site import Site
+from codeout.markdown.sources import Sources, find_fences
+from codeout.markdown.values import MARK, START, Reference, ValueFiller, mark_number
+from codeout.model.blocks import Block, Session, group_sessions
+from codeout.model.outputs import Run
+from codeout.render.cells import HOLE
+from codeout.render.overview import sentence
+from codeout.run.engine import BlockState
 
-if TYPE_CHECKING:
-    from codeout.run.live import LiveSessions
-
-
-class FenceError(SuperFencesException, CodeoutError):
-    """A mistake found while a fence is formatted; superfences lets no other exception through."""
-
-
-Where = tuple[str, int, str]  # page, lines above its text, text
-Planned = tuple[list[Block], list[BlockState]]
-Show = Callable[[BlockState], str]  # → HTML
-
-
-@dataclass(slots=True)
-class Site:
-    """What the conversions of one site share: the engine, and the page that is being converted."""
-
-    engine: Engine
-    behind: LiveSessions | None = None  # what runs behind the pages of a live server; else pages wait for their runs
-    layouts: LayoutCache | None = None  # of blocks that were made before, if a plugin keeps them
-    page: str = "page"  # the path of the page, if a plugin has told it
-    offset: int = 0  # lines of its file above the text that is converted
-    known: dict[Where, Planned] = field(default_factory=dict)  # what a plugin has planned ahead
-    shows: dict[str, Show] = field(default_factory=dict)  # by name: how a live page shows a block that has run
-    named: dict[str, dict[str, Show]] = field(default_factory=dict)  # by a block's name: the values in the text below
-    fault: Callable[[str], Exception] = PageError  # makes what the generator shows as a message
-
-    def plan(self, text: str, finder: Finder) -> Planned:
-        """Return the blocks of the page that is being converted, and what is known of them."""
-        planned = self.known.get((self.page, self.offset, text))
-        if planned is None:
-            blocks = finder.find(text, self.page, self.offset)
-            planned = blocks, self.look(blocks)
-        return planned
-
-    def look(self, blocks: Sequence[Block]) -> list[BlockState]:
-        """Return what is known of blocks: all of it, or on a live server what is known now."""
-        if self.behind:
-            return self.behind.look(blocks)
-        return self.engine.show(blocks)
+CURRENT: ContextVar[PageConversion | None] = ContextVar("codeout-page", default=None)
+"""The page that is being converted."""
+TOKEN = secrets.token_hex(8)
+"""Part of our placeholders in HTML; no text contains it by chance or by intent."""
+PLACEHOLDER = re.compile(
+    rf'(?P<before><p>)?<(?P<element>div|span) class="codeout-pending" id="[^"]*" data-fence="{TOKEN}-(?P<fence>\d+)">'
+    rf'</(?P=element)>(?P<after>(?(before)</p>))'
+    rf'(?:(?P<notes><ol class="codeout-notes">.*?)<div data-fence-end="{TOKEN}-(?P=fence)"></div>)?',
+    re.DOTALL,
+)
+COMMENT = r"(?P<comment><!--.*?-->)"
+PARTS = re.compile(rf"{COMMENT}|{PLACEHOLDER.pattern}", re.DOTALL)
+"""What matters of the HTML of a page without values."""
+PARTS_WITH_VALUES = re.compile(
+    rf"{COMMENT}|{PLACEHOLDER.pattern}"
+    r"|(?P<raw><(?P<tag>script|style|pre|code|textarea|svg|math)\b.*?</(?P=tag)>|<[a-zA-Z/][^>]*>)"
+    rf"|(?P<mark>{MARK.pattern})",
+    re.DOTALL,
+)
+OUR_ID = re.compile(r'\sid="(out-[^"]+)"')
 
 
 @dataclass(slots=True)
-class Plan:
-    """The blocks of a page, and how far its conversion is."""
+class Registered:
+    """A block that was handed over, and what is needed to show it."""
 
-    blocks: list[Block] = field(default_factory=list)
-    seen: list[BlockState] = field(default_factory=list)
-    shown: int = 0
-    html: list[str] = field(default_factory=list)  # of each block that is shown so far
+    number: int
+    """Its position on the page, from 0."""
+    block: Block
+    """The block."""
+    layout: BlockLayout
+    """How it is shown."""
+    block_id: str
+    """Its id in the page."""
+    is_on_page: bool = False
+    """Whether the page shows it: a fence in a comment, or in text that was thrown away, is converted as well."""
+    annotations: int = 0
+    """The number of items of the list below it."""
+
+    @property
+    def placeholder(self) -> str:
+        """The HTML that stands for the block until the conversion is over."""
+        element = "div" if self.block.shows_source or not self.layout.arguments["html"] else "span"
+        attributes = f'class="codeout-pending" id="{self.block_id}" data-fence="{TOKEN}-{self.number}"'
+        return f"<{element} {attributes}></{element}>"
+
+    def placeholder_with(self, notes: str) -> str:
+        """Return the placeholder with the list that belongs to the block."""
+        return f'{self.placeholder}{notes}<div data-fence-end="{TOKEN}-{self.number}"></div>'
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertedPage:
+    """What a conversion leaves behind."""
+
+    path: str
+    """The path of the page."""
+    text: str
+    """The Markdown that was converted, with everything that it includes."""
+    blocks: tuple[Block, ...]
+    """The blocks that the page shows, in source order."""
+    states: tuple[BlockState, ...]
+    """The state of each."""
+    ids: tuple[str, ...]
+    """The id of each in the page."""
+    fill_text: Callable[[str], str]
+    """Fills values into plain text of the page, such as its title."""
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs of all blocks; empty while one has not run."""
+        runs = [state.run for state in self.states if state.run]
+        return runs if len(runs) == len(self.states) else []
+
+    @property
+    def summary(self) -> str:
+        """How its blocks ran, in a sentence; empty while one has not run."""
+        return sentence(self.runs, [run for state in self.states for run in state.recordings])
+
+    def text_with_holes(self) -> str:
+        """Return the text with a line in place of each block: its indentation, `HOLE` and the number of the block."""
+        lines, done, number = self.text.split("\n"), 0, 0
+        parts: list[str] = []
+        for fence in find_fences(self.text):
+            if number < len(self.blocks) and fence.line > done and fence.is_code(self.blocks[number].code):
+                indent = re.match(r"[> \t]*", lines[fence.line - 1])
+                parts += [*lines[done : fence.line - 1], f"{indent[0] if indent else ''}{HOLE}{number}"]
+                done, number = min(fence.line + len(fence.body) + 1, len(lines)), number + 1
+        return "\n".join([*parts, *lines[done:]])
+
+
+@dataclass(slots=True)
+class PageConversion:
+    """The blocks and values of a page while it converts."""
+
+    site: Site
+    """What the pages of the site share."""
+    md: Markdown
+    """What converts the page."""
+    path: str
+    """The path of the page."""
+    sources: Sources
+    """The files that the page is made of."""
+    suffix: str = ""
+    """What ids end with, where the page may be part of another, like an excerpt in a blog's index."""
     text: str = ""
+    """The Markdown, with everything that it includes."""
+    registered: list[Registered] = field(default_factory=list)
+    """The blocks so far."""
+    references: list[Reference] = field(default_factory=list)
+    """The values that the text names so far."""
+    states: dict[str, BlockState] = field(default_factory=dict)
+    """The state of each block, by its name."""
+    _printing: Block | None = None  # the block whose Markdown is being converted
+    _content: dict[str, int] = field(default_factory=dict)  # HTML of blocks that are content → their numbers
+    _seen: int = 0  # blocks that precede the part that is being filled in
 
-    def next(self, code: str) -> tuple[Block, BlockState, str]:
-        """Return the block of the fence that is formatted now, its run, and a name for it, unique in the page."""
-        number = self.shown
-        if number == len(self.blocks) or self.blocks[number].code.strip() != code.strip():
-            known = str(self.blocks[number]) if number < len(self.blocks) else "the end of the page"
-            raise FenceError(f"{known}: a preprocessor has changed this fence, so it is not the block that was run")
-        self.shown += 1
-        return self.blocks[number], self.seen[number], anchors(self.blocks)[number]
+    # ------------------------------------------------------------------------------------------- while it converts
+
+    def register(self, arguments: Mapping[str, Any]) -> str:
+        """Return the HTML of a fence for now: a placeholder, or content of the page.
+
+        Raises:
+            CodeoutError: an option is invalid, or a block whose output is content of the page failed.
+        """
+        code = arguments["code"]
+        printed_by = self._printing.place if self._printing else None
+        location = self.sources.locate(code, printed_by, _documented_object(arguments["md"]))
+        if location.is_commented:
+            return ""
+        if arguments["language"] == "pycon":
+            code = split_prompts(code)[0]
+        block = read_block(code, arguments, location.place, location.origin, location.section)
+        if not has_tabs(arguments["md"], arguments):
+            raise PageError(f"{block}: tabs need `- pymdownx.tabbed: {{alternate_style: true}}` in markdown_extensions")
+        layout = BlockLayout(block, arguments, self.site.layouts, self.expand)
+        registered = Registered(len(self.registered), block, layout, self._new_id(block))
+        self.registered.append(registered)
+        return self._content_now(registered) if layout.is_bare else registered.placeholder
+
+    def _new_id(self, block: Block) -> str:
+        """Return an id: of the section, so that a link to it lasts, or else of the block's number."""
+        taken = {each.block_id for each in self.registered}
+        name = f"out-{block.section or len(self.registered) + 1}{self.suffix}"
+        if name in taken:
+            name = f"out-{len(self.registered) + 1}{self.suffix}"
+        return _unique(name, taken)
+
+    def _content_now(self, registered: Registered) -> str:
+        """Return the HTML of a block without source: what it printed, as Markdown, is part of the page.
+
+        Raises:
+            CodeoutError: the block failed.
+        """
+        registered.is_on_page = True
+        names = self._names(self.registered)
+        session = next(each for each in self._sessions(self.registered) if registered.number in each.numbers)
+        self.states |= self.site.resolver.states([session], self.md)
+        state = self.states[names[registered.number]]
+        if state.run is None or not registered.layout.is_content(state.run):
+            return registered.placeholder
+        outer, self._printing = self._printing, registered.block
+        try:
+            html = self._live(registered, state, registered.layout.content(state.run))
+        finally:
+            self._printing = outer
+        self._content[html] = registered.number
+        return html
+
+    def add_reference(self, reference: Reference) -> int:
+        """Register a reference to a value; return its number."""
+        self.references.append(reference)
+        return len(self.references) - 1
+
+    def count_blocks(self, stashed: str) -> int | None:
+        """Return the position of the last block that stashed HTML stands for, from 1; None if it stands for none."""
+        numbers = [int(match["fence"]) for match in PLACEHOLDER.finditer(stashed)]
+        numbers += [self._content[stashed]] if stashed in self._content else []
+        return max(numbers) + 1 if numbers else None
+
+    def find_annotated(self, stashed: str) -> Registered | None:
+        """Return the block with annotations that stashed HTML stands for."""
+        match = PLACEHOLDER.fullmatch(stashed)
+        registered = self.registered[int(match["fence"])] if match else None
+        return registered if registered and registered.block.annotation_numbers else None
+
+    # ---------------------------------------------------------------------------------------- when it has converted
+
+    def finish(self, html: str) -> str:
+        """Return the HTML of the page with all outputs and values.
+
+        Raises:
+            CodeoutError: a block did what the page does not expect, a value is undefined, or a list of annotations
+                does not fit its block.
+        """
+        self._check_annotations()
+        self._make_ids_unique(html)
+        html = self.expand(html)
+        _fill_toc(getattr(self.md, "toc_tokens", []), self.fill_text)
+        return html
+
+    def result(self) -> ConvertedPage:
+        """Return what the conversion leaves behind."""
+        on_page = self._on_page
+        names = self._names(on_page)
+        states = tuple(self.states[names[each.number]] for each in on_page)
+        blocks, ids = tuple(each.block for each in on_page), tuple(each.block_id for each in on_page)
+        return ConvertedPage(self.path, self.text, blocks, states, ids, self.fill_text)
+
+    def expand(self, html: str) -> str:
+        """Return HTML of the page's own, with the blocks and values in it."""
+        has_values = START in html
+        if not has_values and TOKEN not in html:
+            return html
+        self._resolve(html)
+        return (PARTS_WITH_VALUES if has_values else PARTS).sub(self._replacement, html)
+
+    def restore(self, text: str) -> str:
+        """Return text with its marks as the author wrote them."""
+        if START not in text:
+            return text
+        return MARK.sub(lambda match: self.references[mark_number(match)].literal, text)
+
+    def _restore_html(self, html: str) -> str:
+        return MARK.sub(lambda match: escape(self.references[mark_number(match)].literal), html)
+
+    def fill_text(self, text: str) -> str:
+        """Return plain text with the values that its marks stand for."""
+        if START not in text:
+            return text
+        return MARK.sub(lambda match: self._values.text(self.references[mark_number(match)]), text)
+
+    def states_in_order(self) -> list[BlockState | None]:
+        """Return the state of each registered block; None for one that the page does not show."""
+        names = self._names(self._on_page)
+        return [self.states.get(names[each.number]) if each.number in names else None for each in self.registered]
+
+    def _resolve(self, html: str) -> None:
+        """Get the states of the blocks that the page shows, with those whose placeholders are in this part of it."""
+        for match in PARTS.finditer(html):
+            if match["fence"]:
+                self.registered[int(match["fence"])].is_on_page = True
+        if self._on_page:
+            self.states |= self.site.resolver.states(self._sessions(self._on_page), self.md)
+
+    @property
+    def _on_page(self) -> list[Registered]:
+        return [each for each in self.registered if each.is_on_page]
+
+    @staticmethod
+    def _sessions(registered: Sequence[Registered]) -> list[Session]:
+        return group_sessions([each.block for each in registered])
+
+    def _names(self, registered: Sequence[Registered]) -> dict[int, str]:
+        """Return the names of blocks by their position among all blocks of the page."""
+        return {
+            registered[position].number: name
+            for session in self._sessions(registered)
+            for position, name in zip(session.numbers, session.block_names, strict=True)
+        }
+
+    def _replacement(self, match: re.Match[str]) -> str:
+        parts = match.groupdict()
+        if parts["fence"]:
+            registered = self.registered[int(parts["fence"])]
+            self._seen = registered.number + 1
+            html = self._show(registered)
+            if parts["before"] and not self.md.is_block_level(_first_tag(html)):
+                html = f"<p>{html}</p>"
+            return html.replace(LIST_SLOT, self.expand(parts["notes"]), 1) if parts["notes"] else html
+        if parts.get("mark"):
+            reference = self.references[mark_number(MARK.fullmatch(match[0]))]
+            return self._values.html(reference, self._seen)
+        if parts["comment"]:
+            return self._restore_html(PLACEHOLDER.sub("", match[0]))
+        return self._restore_html(PLACEHOLDER.sub(lambda inner: self._show(self.registered[int(inner["fence"])]), match[0]))
+
+    def _show(self, registered: Registered) -> str:
+        state = self.states[self._names(self._on_page)[registered.number]]
+        return self._live(registered, state, self._render(registered, state))
+
+    def _render(self, registered: Registered, state: BlockState) -> str:
+        """Return the HTML of a block in a state; a live server calls this long after the conversion.
+
+        Raises:
+            PageError: an output is not what its type says.
+        """
+        token = CURRENT.set(self)
+        try:
+            return registered.layout.html(state, registered.block_id)
+        except (ValueError, SyntaxError) as problem:
+            raise PageError(f"{registered.block}: cannot be shown: {type(problem).__name__}: {problem}") from problem
+        finally:
+            CURRENT.reset(token)
+
+    def _live(self, registered: Registered, state: BlockState, html: str) -> str:
+        """Return HTML that a live server can update, if there is one."""
+        if not self.site.resolver.is_live:
+            return html
+        self.site.renderers[state.name] = partial(self._render, registered)
+        return f'<div data-codeout="{escape(state.name)}" data-key="{state.key}">{html}</div>'
+
+    @property
+    def _values(self) -> ValueFiller:
+        return ValueFiller(self.site, self.sources, self.states_in_order)
+
+    def _make_ids_unique(self, html: str) -> None:
+        """Give blocks other ids than those that headings and other parts of the page have."""
+        ids = Counter(OUR_ID.findall(html))
+        for each in self.registered:
+            if ids[each.block_id] > 1:
+                each.block_id = _unique(each.block_id + "-2", {*ids, *(other.block_id for other in self.registered)})
+
+    def _check_annotations(self) -> None:
+        for each in self.registered:
+            numbers = each.block.annotation_numbers
+            if sorted({*numbers}) != [*range(1, each.annotations + 1)]:
+                marked = ", ".join(map(str, numbers))
+                listed = f"the list below it has {each.annotations}" if each.annotations else "no list follows it"
+                raise PageError(f"{each.block}: the code marks the annotations {marked}, but {listed}")
+
+
+def _unique(name: str, taken: Container[str]) -> str:
+    number, unique = 2, name
+    while unique in taken:
+        unique = f"{name}-{number}"
+        number += 1
+    return unique
+
+
+def _first_tag(html: str) -> str:
+    """Return the name of the element that HTML begins with; empty if it begins with text."""
+    match = re.match(r"\s*<([a-zA-Z][\w-]*)", html)
+    return match[1].lower() if match else ""
+
+
+def _documented_object(md: Markdown) -> str:
+    """Return the dotted path of the object whose docstring a Markdown instance of mkdocstrings converts."""
+    processor = md.treeprocessors["mkdocstrings_ids"] if "mkdocstrings_ids" in md.treeprocessors else None  # noqa: SIM401
+    return str(getattr(processor, "id_prefix", "")).removesuffix("--")
+
+
+def _fill_toc(tokens: Sequence[dict[str, Any]], fill: Callable[[str], str]) -> None:
+    for token in tokens:
+        for key in ("name", "html", "data-toc-label"):
+            if isinstance(token.get(key), str):
+                token[key] = fill(token[key])
+        _fill_toc(token.get("children", []), fill)

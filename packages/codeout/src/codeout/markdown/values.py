@@ -1,113 +1,205 @@
-"""Values in running text: finds `{name}` in a converted page, and puts in what the blocks around it made of it."""
+"""Values in running text: `{name}` is marked while a page converts, and filled in when its blocks have run.
+
+A mark is made of noncharacters of Unicode, which no text contains and no slug keeps, so that it survives every
+conversion and a value in a heading does not change the heading's id.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass
+from difflib import get_close_matches
+from html import escape
 from xml.etree.ElementTree import Element
 
 from markdown import Markdown
+from markdown.preprocessors import Preprocessor
 from markdown.treeprocessors import Treeprocessor
-from markdown.util import HTML_PLACEHOLDER_RE, AtomicString
+from markdown.util import HTML_PLACEHOLDER_RE
 
-from codeout.errors import PageError
-from codeout.markdown.page import Plan, Site
+from codeout.errors import PageError, suggest
+from codeout.markdown.site import Site
+from codeout.markdown.sources import Sources
 from codeout.model import prose
+from codeout.model.blocks import Place
 from codeout.model.outputs import Provenance, Run
+from codeout.render.values import render_value
 from codeout.run.engine import BlockState
+from codeout.run.progress import log
 
-NOTHING = Run((), Provenance("", "", (), 0.0, "", ()))  # of a block that has never run
+START, END, ZERO = "\ufdd0", "\ufdd1", 0xFDD2  # sixteen digits follow
+MARK = re.compile(f"{START}([\ufdd2-\ufde1]+){END}")
+SKIPPED = re.compile(
+    r"(?s)\\."  # an escaped character
+    r"|(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`)"  # code in running text
+    r"|<!--.*?-->"
+)
+MATH = re.compile(r"(?s)\$\$.*?\$\$|\$[^\s$](?:[^$\n]*[^\s$\\])?\$|\\\(.*?\\\)|\\\[.*?\\\]")
 
 
-class Values(Treeprocessor):
-    """Puts values of the page's sessions where its text names them."""
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A `{name}` in the text of a page."""
 
-    def __init__(self, md: Markdown, site: Site, plan: Callable[[], Plan]) -> None:
-        """Take the site, and what returns the plan of the page that is being converted."""
+    literal: str
+    """As the author wrote it."""
+    name: str
+    """The variable."""
+    spec: str
+    """Python's format specification, or nothing."""
+    above: int | None
+    """How many of the page's blocks precede it in its source; None in a docstring without any."""
+
+
+class Marker(Preprocessor):
+    """Marks the references of a text, right after its fences have become placeholders."""
+
+    def __init__(
+        self, md: Markdown, add: Callable[[Reference], int], count_blocks: Callable[[str], int | None], is_nested: bool
+    ) -> None:
+        """Take what registers a reference and returns its number, and what counts the blocks down to stashed HTML."""
         super().__init__(md)
-        self._site, self._plan = site, plan
-        self._above = 0  # blocks above the text that is looked at
+        self._add, self._count_blocks, self._is_nested = add, count_blocks, is_nested
+
+    def run(self, lines: list[str]) -> list[str]:
+        """Return the lines with their references marked."""
+        text = "\n".join(lines)
+        if not prose.REFERENCE.search(text):
+            return lines
+        skipped = [match.span() for pattern in self._skipped() for match in pattern.finditer(text)]
+        above = None if self._is_nested else 0
+        parts, position = [], 0
+        for match in re.finditer(f"{HTML_PLACEHOLDER_RE.pattern}|{prose.REFERENCE.pattern}", text):
+            if match["name"] is None:
+                counted = self._count_blocks(str(self.md.htmlStash.rawHtmlBlocks[int(match[1])]))
+                above = above if counted is None else counted
+            elif not any(start <= match.start() < end for start, end in skipped):
+                number = self._add(Reference(match[0], match["name"], (match["format"] or "")[1:], above))
+                parts += [text[position : match.start()], _mark(number)]
+                position = match.end()
+        return "".join([*parts, text[position:]]).split("\n")
+
+    def _skipped(self) -> Sequence[re.Pattern[str]]:
+        return (SKIPPED, MATH) if "arithmatex-inline" in self.md.inlinePatterns else (SKIPPED,)
+
+
+class CodeRestorer(Treeprocessor):
+    """Restores references in indented code, before it is highlighted."""
+
+    def __init__(self, md: Markdown, restore: Callable[[str], str]) -> None:
+        """Take what puts the literals back."""
+        super().__init__(md)
+        self._restore = restore
 
     def run(self, root: Element) -> None:
-        """Go through the text of a page, in the order in which a reader meets it."""
-        self._above = 0
-        if self._plan().blocks and prose.REFERENCE.search(self._plan().text):
-            self._inside(root)
-
-    def _inside(self, element: Element) -> None:
-        if element.tag in ("code", "pre", "script", "style"):
-            return
-        children = list(element)
-        before = self._split(element.text)
-        if before:
-            element.text, element[:0] = before[0], before[1]
-        for child in children:
-            self._inside(child)
-            after = self._split(child.tail)
-            if after:
-                place = list(element).index(child) + 1
-                child.tail, element[place:place] = after[0], after[1]
-
-    def _split(self, text: str | None) -> tuple[str, list[Element]] | None:
-        """Count the blocks in a text; return it up to the first name in it, and each value with what follows it."""
-        plan = self._plan()
-        for match in HTML_PLACEHOLDER_RE.finditer(text or ""):
-            shown = plan.html[self._above] if self._above < len(plan.html) else None
-            self._above += self.md.htmlStash.rawHtmlBlocks[int(match[1])] == shown
-        if not text or isinstance(text, AtomicString) or not prose.REFERENCE.search(text):
-            return None
-        matches = list(prose.REFERENCE.finditer(text))
-        ends = [match.start() for match in matches[1:]] + [len(text)]
-        found = []
-        for match, end in zip(matches, ends, strict=True):
-            value = self._value(match[0], match["name"], (match["format"] or "")[1:])
-            value.tail = text[match.end() : end]
-            found.append(value)
-        return text[: matches[0].start()], found
-
-    def _value(self, literal: str, name: str, spec: str) -> Element:
-        plan, site, above = self._plan(), self._site, self._above
-        fault = partial(_fault, site.page, site.offset, plan.text, literal)  # a live page asks when others have come
-        element = Element("span", {"class": "codeout-named"})
-
-        def words(runs: Sequence[Run]) -> str:
-            value = prose.find_value(name, runs, above)
-            if value is None:
-                known = prose.value_names(runs)
-                others = (
-                    f", but {', '.join(known)}" if known else "; they have made none: one failed, or has yet to run"
-                )
-                raise fault(f"no block of the page makes {name!r}{others}")
-            try:
-                return value.formatted(spec)
-            except ValueError as problem:
-                raise fault(str(problem)) from problem
-
-        if site.behind is None:
-            try:
-                element.text = words([seen.run for seen in plan.seen if seen.run])
-            except PageError as problem:
-                raise site.fault(str(problem)) from problem
-            return element
-        anchor = plan.seen[above - 1]
-        now = site.behind.run
-
-        def show(_: BlockState) -> str:
-            runs = [now(seen.name) or seen.run or seen.last for seen in plan.seen]
-            try:
-                return words([run or NOTHING for run in runs])
-            except PageError as problem:  # perhaps what makes it has not run yet
-                return f"{literal} ({problem})" if all(runs) else "…"
-
-        pseudonym = f"{anchor.name} {literal}"
-        site.named.setdefault(anchor.name, {})[pseudonym] = show
-        element.attrib |= {"data-codeout": pseudonym, "data-key": anchor.key}
-        if anchor.run is None:
-            element.attrib["class"] += " codeout-stale"
-        element.text = show(anchor)
-        return element
+        """Go through the code blocks of a page."""
+        for block in root.iter("pre"):
+            for code in block.iter():
+                if code.text and START in code.text:
+                    code.text = type(code.text)(self._restore(code.text))
 
 
-def _fault(page: str, offset: int, text: str, literal: str, problem: str) -> PageError:
-    line = next((number for number, line in enumerate(text.split("\n"), start=1) if literal in line), 1)
-    return PageError(f"{page}:{offset + line}: {literal}: {problem}; write \\{{ for a brace")
+def _mark(number: int) -> str:
+    return START + "".join(chr(ZERO + int(digit, 16)) for digit in f"{number:x}") + END
+
+
+def mark_number(match: re.Match[str]) -> int:
+    """Return the number of the reference that a mark stands for."""
+    return int("".join(f"{ord(digit) - ZERO:x}" for digit in match[1]), 16)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueFiller:
+    """Fills in the values of one page."""
+
+    site: Site
+    """The site."""
+    sources: Sources
+    """The files of the page, for places in messages."""
+    states: Callable[[], list[BlockState | None]]
+    """Returns the state of each block of the page, in source order; None for one that the page does not show."""
+
+    def text(self, reference: Reference) -> str:
+        """Return a value as plain text; the literal if it is undefined."""
+        value = prose.find_value(reference.name, self._runs(), reference.above or 0)
+        return reference.literal if value is None else value.marked(reference.spec)
+
+    def html(self, reference: Reference, preceding: int) -> str:
+        """Return the HTML of a value.
+
+        Args:
+            reference: what the text says.
+            preceding: how many blocks precede it on the page, where its source does not tell.
+
+        Raises:
+            PageError: the format is invalid, or the value is undefined and the settings make that an error.
+        """
+        above = preceding if reference.above is None else reference.above
+        if self.site.resolver.is_live and any(self.states()):
+            return self._live(reference, above)
+        return self._filled(reference, above)
+
+    def _filled(self, reference: Reference, above: int) -> str:
+        runs = self._runs()
+        value = prose.find_value(reference.name, runs, above)
+        if value is None:
+            return self._undefined(reference, prose.value_names(runs))
+        try:
+            return render_value(value, reference.spec)
+        except ValueError as problem:
+            raise self._error(reference, str(problem)) from problem
+
+    def _undefined(self, reference: Reference, names: Sequence[str]) -> str:
+        """Return the literal of an undefined value, with a hint in the log if it looks like a mistake."""
+        if not any(self.states()):
+            return escape(reference.literal)
+        message = f"no block defines {reference.name!r}{suggest(reference.name, names)}"
+        if self.site.config.strict_values:
+            raise self._error(reference, message)
+        if get_close_matches(reference.name, names, n=1):
+            log.info("codeout: %s: %s: %s", self._line(reference), reference.literal, message)
+        return escape(reference.literal)
+
+    def _live(self, reference: Reference, above: int) -> str:
+        """Return a value that a live page updates when the block that it follows has run."""
+        states = self.states()
+        shown = [state for state in states if state]
+        anchor = next((state for state in reversed(states[:above]) if state), shown[-1])
+        name = f"{anchor.name} {reference.literal}"
+        self.site.renderers[name] = lambda _: self._now(reference, above)
+        self.site.keys[name] = anchor.key
+        self.site.dependents.setdefault(anchor.name, set()).add(name)
+        stale = "" if anchor.run else " codeout-stale"
+        attributes = f'data-codeout="{escape(name)}" data-key="{anchor.key}"'
+        return f'<span class="codeout-value-slot{stale}" {attributes}>{self._now(reference, above)}</span>'
+
+    def _now(self, reference: Reference, above: int) -> str:
+        """Return the HTML of a value as far as it is known."""
+        is_complete = all(run is not None for run in self._present_runs())
+        try:
+            if prose.find_value(reference.name, self._runs(), above) is None and not is_complete:
+                return "…"  # the block that defines it may not have run yet
+            return self._filled(reference, above)
+        except PageError as problem:
+            return escape(f"{reference.literal} ({problem})")
+
+    def _runs(self) -> list[Run]:
+        """Return a run for each block: the present one, the last successful one, or one without outputs."""
+        states = self.states()
+        return [run or (state and state.last_good) or NO_RUN for run, state in zip(self._present_runs(), states, strict=True)]
+
+    def _present_runs(self) -> list[Run | None]:
+        now = self.site.resolver.run_now
+        return [(now(state.name) or state.run) if state else NO_RUN for state in self.states()]
+
+    def _line(self, reference: Reference) -> Place:
+        lines = self.sources.text.split("\n")
+        return Place(self.sources.page, next((n for n, line in enumerate(lines, 1) if reference.literal in line), 1))
+
+    def _error(self, reference: Reference, message: str) -> PageError:
+        return PageError(f"{self._line(reference)}: {reference.literal}: {message}; write \\{{ for a brace")
+
+
+NO_RUN = Run((), Provenance("", "", (), 0.0, "", ()))
+"""Stands for the run of a block that has never run."""

@@ -14,7 +14,7 @@
         const words = place.querySelector(".codeout-progress")
         const said = place.querySelector(".codeout-said")
         if (!words || !said) continue // it shows a run already, from the store
-        words.textContent = state.words
+        words.textContent = state.message
         said.textContent = state.text
         said.hidden = !state.text
         said.scrollTop = said.scrollHeight

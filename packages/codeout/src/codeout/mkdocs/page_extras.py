@@ -1,30 +1,32 @@
-"""What door 2 adds to a page that is built: how all outputs were made, and a notebook and a script to take away."""
+"""What the plugin adds to pages: links to notebooks and scripts, the overview of all outputs, and files for large data."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
-from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from codeout.cache.store import MEMO
-from codeout.markdown.page import Planned, Site
+from codeout.markdown.page import ConvertedPage
+from codeout.markdown.site import Site
 from codeout.mkdocs.assets import outside
-from codeout.model.blocks import Block, anchors
-from codeout.model.outputs import Run, count_characters
+from codeout.model.outputs import count_characters
 from codeout.render import overview
 from codeout.render.export import Exports
 
 FOLDER = "assets/outputs"  # of the site, for large data of outputs
 COMPAT = '<div class="codeout-compat"></div>'  # what a page writes where the table of versions belongs
-DOWNLOADS = {"ipynb": "Notebook", "py": "Script"}
+LINK_TEXTS = {"ipynb": "Notebook", "py": "Script"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,74 +34,104 @@ class PageExtras:
     """Adds to the pages of one build."""
 
     site: Site
-    config: MkDocsConfig
-    pages: Sequence[Page]  # of the site
-    building: bool  # and not serving
+    """The site."""
+    pages: Mapping[str, ConvertedPage]
+    """The pages that are converted so far, by their paths."""
+    files: Mapping[str, Any]
+    """The file of each page of the site, by the page's path."""
+    destinations: Set[str]
+    """Where the files of the site are written."""
+    url: str
+    """The address of the site; empty if unknown."""
+    writes_downloads: bool
+    """Whether downloads are written: a server does not."""
 
-    def added(self, output: str, page: Page) -> str:
-        """Return the HTML of a page with what is added, once all its blocks have run."""
-        ran = list(self._ran(page))
-        if ran:
-            links = "".join(f" · {link}" for link in (*self._downloads(page, ran), *self._elsewhere(page)))
-            output = re.sub(r'(?<=<p class="codeout-sentence">)[^<]*', lambda match: match[0] + links, output, count=1)
-        if overview.MARKER in output:
-            rows = list(self._rows(page))
-            facts = overview.facts(rows, self.site.engine.config.gpu)
-            output = output.replace(overview.MARKER, facts + overview.table(rows))
-        if COMPAT in output:
-            from codeout.publish import compat  # here, so that a build with no such page is quick
+    def links(self, page: ConvertedPage) -> list[str]:
+        """Write what can be downloaded of a page; return links to it, and to where else the page can be opened."""
+        file = self.files.get(page.path)
+        if file is None:
+            return []
+        downloads = self._downloads(page, file) if self.writes_downloads and page.runs else ()
+        return [*downloads, *self._links_elsewhere(file)]
 
-            config = self.site.engine.config
-            titles = {f"{config.docs_dir}/{each.file.src_uri}": str(each.title) for each in self.pages}
-            output = output.replace(COMPAT, compat.table(compat.read_results(config), titles))
-        return self._lighter(output, page) if self.building else output
+    def _downloads(self, page: ConvertedPage, file: Any) -> Iterator[str]:
+        exports = Exports(self.site.config, self.url)
+        folder = Path(file.abs_dest_path).parent
+        for kind in self.site.config.downloads:
+            name = f"{Path(file.src_uri).stem}.{kind}"
+            self._check_is_free(page, file, name)
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(exports.get(page.text_with_holes(), page.blocks, page.runs, kind), folder / name)
+            yield f'<a href="{quote(name)}" download>{LINK_TEXTS[kind]}</a>'
 
-    def _lighter(self, output: str, page: Page) -> str:
-        """Write large data beside the pages of the site, instead of into them."""
-        output, found = outside(output, lambda name: get_relative_url(f"{FOLDER}/{name}", page.url))
-        for name, content in found.items():
-            file = Path(self.config.site_dir) / FOLDER / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-        return output
+    def _check_is_free(self, page: ConvertedPage, file: Any, name: str) -> None:
+        """Check that a download does not take the place of a file of the author's.
 
-    def _ran(self, page: Page) -> Iterator[tuple[Block, Run]]:
-        """Yield the blocks of a page with their runs; nothing while one has not run."""
-        blocks, seen = self._planned(page)
-        if all(each.run for each in seen):
-            yield from ((block, each.run) for block, each in zip(blocks, seen, strict=True) if each.run)
+        Raises:
+            PluginError: it would.
+        """
+        folder = Path(file.dest_uri).parent
+        if (folder / name).as_posix() in self.destinations:
+            raise PluginError(
+                f"{page.path}:1: the download {name!r} would overwrite your file {(folder / name).as_posix()!r}; "
+                "rename one of the two, or leave its kind out of `downloads`"
+            )
 
-    def _planned(self, page: Page) -> Planned:
-        path = f"{self.site.engine.config.docs_dir}/{page.file.src_uri}"
-        return next((planned for (name, _, _), planned in self.site.known.items() if name == path), ([], []))
-
-    def _rows(self, here: Page) -> Iterator[overview.Row]:
-        for page in self.pages:
-            url = get_relative_url(page.url, here.url)
-            blocks, seen = self._planned(page)
-            for block, each, anchor in zip(blocks, seen, anchors(blocks), strict=True):
-                for run in (each.run, *each.beside):
-                    if run:
-                        size, recorded = count_characters(run), run is not each.run
-                        yield overview.Row(str(page.title), f"{url}#{anchor}", block, run, size, recorded)
-
-    def _elsewhere(self, page: Page) -> Iterator[str]:
+    def _links_elsewhere(self, file: Any) -> Iterator[str]:
         """Yield links to where else a page can be opened; not those whose address needs a variable that is not set."""
-        name = page.file.src_uri.removesuffix(".md")
-        for words, url in self.site.engine.config.open_in.items():
-            known = {variable: os.environ.get(variable, "") for variable in re.findall(r"{([A-Z][A-Z0-9_]*)}", url)}
-            if all(known.values()):
-                yield f'<a href="{escape(url.format_map({**known, "page": name}))}">{escape(words)}</a>'
+        name = str(Path(file.src_uri).with_suffix("")).replace(os.sep, "/")
+        for text, url in self.site.config.open_in.items():
+            variables = {each: os.environ.get(each, "") for each in re.findall(r"{([A-Z][A-Z0-9_]*)}", url)}
+            if all(variables.values()):
+                yield f'<a href="{escape(url.format_map({**variables, "page": quote(name)}))}">{escape(text)}</a>'
 
-    def _downloads(self, page: Page, ran: Sequence[tuple[Block, Run]]) -> Iterator[str]:
-        """Write a page as what it is to be taken away as, beside it; yield links."""
-        settings = self.site.engine.config
-        if not self.building or not settings.downloads:
-            return
-        exports = Exports(settings.path(settings.cache) / MEMO / "exports", settings, self.config.site_url or "")
-        folder = (Path(self.config.site_dir) / page.file.dest_uri).parent
-        folder.mkdir(parents=True, exist_ok=True)
-        for kind in settings.downloads:
-            name = f"{Path(page.file.src_uri).stem}.{kind}"
-            shutil.copyfile(exports.get([block for block, _ in ran], [run for _, run in ran], kind), folder / name)
-            yield f'<a href="{name}" download>{DOWNLOADS[kind]}</a>'
+    def fill_overviews(self, html: str, page: Page, pages: Sequence[Page]) -> str:
+        """Return the HTML of a page with the overview of all outputs, and the table of versions, where it asks for them."""
+        if overview.MARKER in html:
+            html = html.replace(overview.MARKER, self._overview(page, pages))
+        if COMPAT in html:
+            from codeout.publish import compat  # on use, so that a build without such a page starts quickly
+
+            docs_dir = self.site.config.docs_dir
+            titles = {f"{docs_dir}/{each.file.src_uri}": str(each.title) for each in pages}
+            html = html.replace(COMPAT, compat.table(compat.read_results(self.site.config), titles))
+        return html
+
+    def _overview(self, page: Page, pages: Sequence[Page]) -> str:
+        render = partial(self._render_overview, page, pages)
+        if not self.site.resolver.is_live:
+            return render()
+        name = "overview"
+        self.site.renderers[name], self.site.keys[name] = render, name
+        for converted in self.pages.values():
+            for state in converted.states:
+                self.site.dependents.setdefault(state.name, set()).add(name)
+        return f'<div data-codeout="{name}" data-key="{name}">{render()}</div>'
+
+    def _render_overview(self, here: Page, pages: Sequence[Page], _: object = None) -> str:
+        rows = list(self._rows(here, pages))
+        return overview.facts(rows, self.site.config.gpu) + overview.table(rows)
+
+    def _rows(self, here: Page, pages: Sequence[Page]) -> Iterator[overview.Row]:
+        now = self.site.resolver.run_now
+        for page in pages:
+            converted = self.pages.get(self.site.path_of(page.file))
+            url = get_relative_url(page.url, here.url)
+            for block, state, block_id in (
+                zip(converted.blocks, converted.states, converted.ids, strict=True) if converted else ()
+            ):
+                own = now(state.name) or state.run
+                for run in (own, *state.recordings):
+                    if run:
+                        yield overview.Row(
+                            str(page.title), f"{url}#{block_id}", block, run, count_characters(run), is_recording=run is not own
+                        )
+
+    def move_data_out(self, html: str, page: Page, site_dir: str) -> str:
+        """Write large data beside the pages of the site, instead of into them."""
+        html, files = outside(html, lambda name: get_relative_url(f"{FOLDER}/{name}", page.url))
+        for name, content in files.items():
+            path = Path(site_dir) / FOLDER / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return html

@@ -1,6 +1,7 @@
-"""Door 2: MkDocs events. Tells the engine which page is being converted, and has the whole site run ahead.
+"""Entry point: the MkDocs plugin. It announces each page to the extension, and adds what concerns the whole site.
 
-What a reader sees does not depend on it: with the extension alone the site is the same, only slower to build.
+What a reader sees of a block does not depend on it: with the extension alone the site is the same, only slower to
+build.
 """
 
 from __future__ import annotations
@@ -8,10 +9,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import logging
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import islice
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,176 +22,271 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import DuplicateFilter
-from mkdocs.utils.meta import get_data
 
-from codeout.cache.store import MEMO
+from codeout.cache.record import BuildRecord, write_record
 from codeout.config import Config
 from codeout.errors import CodeoutError
 from codeout.markdown.extension import NAME
-from codeout.markdown.finder import LANGUAGES, Finder
+from codeout.markdown.header import page_header
+from codeout.markdown.hints import Predictor
 from codeout.markdown.layouts import LayoutCache
-from codeout.markdown.page import Site, Where
+from codeout.markdown.page import ConvertedPage
+from codeout.markdown.site import Announced, BuildResolver, CacheResolver, LiveResolver, Resolver, Site
 from codeout.mkdocs.page_extras import PageExtras
-from codeout.model.blocks import Block
+from codeout.mkdocs.paths import PagePaths, site_root
+from codeout.model.blocks import Block, Session, group_sessions
 from codeout.run.engine import Engine
+from codeout.run.progress import log
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from mkdocs.livereload import LiveReloadServer
 
+    from codeout.mkdocs.events import EventStream
+
+Mode = Literal["build", "serve", "collect"]
+
 
 class Settings(PluginConfig):
-    """None here: the options stand with the extension, where every generator reads them."""
+    """None: the options are those of the extension, where every generator reads them."""
 
 
 class CodeoutPlugin(BasePlugin[Settings]):
-    """Plans the site before its first page is converted."""
+    """Prepares the site for the extension, and completes its pages."""
 
     def __init__(self) -> None:
         """Start as for `mkdocs build`."""
         super().__init__()
-        self._serving = False
+        self.mode: Mode = "build"
+        self.pages: dict[str, ConvertedPage] = {}
         self._site: Site | None = None
-        self._finder = Finder()
-        self._pages: list[Page] = []
+        self._paths: PagePaths | None = None
+        self._files: dict[str, Any] = {}
+        self._destinations: set[str] = set()
+        self._url = ""
+        self._options: dict[str, Any] = {}
+        self._problems: list[str] = []
+        self._events: EventStream | None = None
+
+    # ------------------------------------------------------------------------------------------------ before pages
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
-        """Remember whether somebody is watching: then an error shows in its place, and the server stays up."""
-        self._serving = command == "serve"
+        """Note whether a server runs: then an error shows on its page, and the server goes on."""
+        if self.mode != "collect":
+            self.mode = "serve" if command == "serve" else "build"
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
-        """Set the engine up from the options of the extension; while serving, keep it as long as they are the same."""
+        """Set up the site from the options of the extension; a server keeps it as long as they are the same."""
+        source = Path(config.config_file_path or "mkdocs.yml").name
         if NAME not in config.markdown_extensions:
-            raise PluginError("mkdocs.yml:1: the codeout plugin needs `- codeout` under `markdown_extensions`, too")
-        options = {k: v for k, v in (config.mdx_configs.get(NAME) or {}).items() if k != "site"}
-        root = Path(config.config_file_path).parent.resolve() if config.config_file_path else Path.cwd()
-        try:
-            settings = Config.from_options({"root": root, **options})
-        except CodeoutError as problem:
-            raise PluginError(str(problem)) from problem
-        settings = dataclasses.replace(
-            settings,
-            docs_dir=Path(os.path.relpath(config.docs_dir, root)).as_posix(),
-            errors="show" if self._serving else settings.errors,
-            checkpoints=self._serving or settings.checkpoints,
-        )
-        if self._site is None or self._site.engine.config != settings:
+            raise PluginError(f"{source}:1: the codeout plugin needs `- codeout` under `markdown_extensions` as well")
+        options = {key: value for key, value in (config.mdx_configs.get(NAME) or {}).items() if key != "site"}
+        settings = self._settings(config, options, source)
+        self._options = options
+        if self._site is None or self._site.config != settings:
             self.on_shutdown()
-            engine = Engine(settings)
-            self._site = Site(engine, fault=PluginError)
-            if self._serving:
-                from codeout.run.live import LiveSessions  # here, as below, so that a build is quick
-
-                self._site.behind = LiveSessions(engine)
-        for each in logging.getLogger("mkdocs.commands.build").filters if self._serving else ():
-            if isinstance(each, DuplicateFilter):  # else the same mistake, made again, is told by no word
-                each.msgs.clear()
-        self._site.engine.prepare()  # while MkDocs gets ready
+            self._site = self._new_site(settings)
+        self._forget_logged_messages()
         extensions = (config.markdown_extensions, {**config.mdx_configs, NAME: options})
-        self._site.layouts = LayoutCache.load(settings.path(settings.cache) / MEMO / "layouts.json", extensions)
+        self._site.layouts = LayoutCache.load(settings.memo / "layouts.json", extensions)
+        self._paths = PagePaths(config, settings.root)
+        self._site.path_of = self._paths.path_of
         config.mdx_configs[NAME] = {**options, "site": self._site}
         return config
 
-    def on_shutdown(self) -> None:
-        """End what runs, and what is kept to go on from."""
-        if self._site is not None:
-            (self._site.behind or self._site.engine).close()
+    def _settings(self, config: MkDocsConfig, options: dict[str, Any], source: str) -> Config:
+        try:
+            settings = Config.from_options({"root": site_root(config), **options}, source)
+        except CodeoutError as problem:
+            raise PluginError(str(problem)) from problem
+        serves = self.mode == "serve"
+        return dataclasses.replace(
+            settings,
+            docs_dir=PagePaths(config, settings.root).docs_dir,
+            errors="show" if serves else settings.errors,
+            checkpoints=serves or settings.checkpoints,
+        )
 
-    def on_env(self, env: Environment, *, config: MkDocsConfig, files: Files) -> None:
-        """Note the pages of the site, now that all have titles."""
-        self._pages = [file.page for file in files.documentation_pages() if file.page]
+    def _new_site(self, settings: Config) -> Site:
+        engine = Engine(settings)
+        if self.mode != "collect":
+            engine.lookup.prepare()  # while MkDocs gets ready
+        resolver: Resolver
+        if self.mode == "serve":
+            from codeout.run.live import LiveSessions  # on use, so that a build starts quickly
+
+            resolver = LiveResolver(LiveSessions(engine, self._publish_change))
+        elif self.mode == "collect":
+            resolver = CacheResolver(engine)
+        else:
+            resolver = BuildResolver(engine, self._predict)
+        site = Site(settings, resolver, is_announcing=True, on_error=self._on_error, on_page=self._on_page)
+        site.header = self._header
+        return site
+
+    def _forget_logged_messages(self) -> None:
+        """Have a server log the same mistake again, when it is made again."""
+        for each in logging.getLogger("mkdocs.commands.build").filters if self.mode == "serve" else ():
+            if isinstance(each, DuplicateFilter):
+                each.msgs.clear()
 
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
-        """Run all blocks of the site that are not in the store, sessions side by side.
-
-        Only if no other plugin may change the text of pages: what they will hand over is not known yet.
-        """
-        others = [method for method in config.plugins.events["page_markdown"] if method != self.on_page_markdown]
-        pages = [] if others else files.documentation_pages()
-        self._finder = _finder(config, self._ready().engine.config.root)
-        self._ready().shows, self._ready().named = {}, {}  # of the pages as they were
-        with _told():
-            found: list[tuple[Where, list[Block]]] = []
-            for file in pages:
-                text, _ = get_data(file.content_string)
-                offset = file.content_string.count("\n") - text.count("\n")
-                page = self._path(file.src_uri)
-                found.append(((page, offset, text), self._finder.find(text, page, offset)))
-            every = [block for _, blocks in found for block in blocks]
-            if not others:
-                self._ready().engine.config.check_patterns(block.session for block in every)
-            if (behind := self._ready().behind) and not others:
-                behind.keep(every)
-            seen = iter(self._ready().look(every))
-            self._ready().known = {where: (blocks, list(islice(seen, len(blocks)))) for where, blocks in found}
-        if not self._serving:
-            gc.freeze()  # what is there now stays to the end of a build; a collection would only go through all of it
+        """Note the pages of the site, and that none is converted yet."""
+        self.pages, self._problems = {}, []
+        self._ready.renderers, self._ready.dependents, self._ready.keys = {}, {}, {}
+        self._files = {self._path(file): file for file in files.documentation_pages()}
+        self._destinations = {file.dest_uri for file in files}
+        self._url = config.site_url or ""
+        if self.mode == "build":
+            gc.freeze()  # what is there now stays to the end; a collection would only go through all of it
         return nav
+
+    def _predict(self, md: Markdown) -> list[Session]:
+        """Return the sessions that the pages that are still to be converted will probably have."""
+        settings = self._ready.config
+        predictor = Predictor(md, settings.root.resolve(), settings.docs_dir)
+        later = [(path, file) for path, file in self._files.items() if path not in self.pages]
+        blocks = [block for path, file in later for block in predictor.predict(path, file.content_string)]
+        return group_sessions(blocks)
+
+    # ------------------------------------------------------------------------------------------------- of each page
 
     @event_priority(-100)  # last: after plugins that change the text
     def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-        """Tell the extension which page comes next, and how many lines its front matter takes."""
-        site = self._ready()
-        site.page = self._path(page.file.src_uri)
-        site.offset = max(page.file.content_string.count("\n") - markdown.count("\n"), 0)
-        with _told():
-            site.known[site.page, site.offset, markdown] = site.plan(markdown, self._finder)
+        """Announce the page that is converted next."""
+        path = self._path(page.file)
+        folder = Path(page.file.abs_src_path).parent if page.file.abs_src_path else ""
+        self._ready.announced = Announced(path, page.file.content_string, str(folder))
         return markdown
 
-    def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
-        """Watch what the pages are made of, and tell open pages what has run."""
-        from codeout.mkdocs.events import EventStream
+    @event_priority(100)  # first: other plugins see the complete page
+    def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+        """Complete what MkDocs knows of the page: its title, its anchors, and how its blocks ran."""
+        path, self._ready.announced = self._path(page.file), None
+        if converted := self.pages.get(path):
+            if isinstance(page.title, str) and page.title != (title := converted.fill_text(page.title)):
+                page.title = title
+            page.present_anchor_ids = {*(page.present_anchor_ids or ()), *converted.ids}
+            page.meta["codeout_summary"] = converted.summary
+        return html
 
-        server.set_app(EventStream(self._ready).wrapped(server.get_app()))
-        settings = self._ready().engine.config
-        for path in {*settings.paths, settings.prelude} - {""}:
-            server.watch(str(settings.path(path)))
-        return server
+    def _on_page(self, page: ConvertedPage) -> None:
+        if self._ready.announced:
+            self.pages[page.path] = page
 
-    def on_post_build(self, *, config: MkDocsConfig) -> None:
-        """Keep the layouts for the next build."""
-        if layouts := self._ready().layouts:
-            layouts.save()
+    def _header(self, site: Site, page: ConvertedPage) -> str:
+        """Return how the blocks of a page ran, with links to where the page can be taken or opened."""
+        links = self._extras.links(page) if self.mode != "collect" and page.blocks else []
+        return page_header(site, page, links)
+
+    def _on_error(self, problem: CodeoutError) -> str:
+        """Take in a page's mistake: a build reports those of all pages, a server shows each as its page."""
+        if self.mode == "serve":
+            log.error("%s", problem)
+        else:
+            self._problems.append(str(problem))
+        return f'<div class="codeout-error"><pre>{escape(str(problem))}</pre></div>'
+
+    # ------------------------------------------------------------------------------------------------ after all pages
+
+    @event_priority(100)
+    def on_env(self, env: Environment, *, config: MkDocsConfig, files: Files) -> None:
+        """Report the mistakes of all pages, and complete the pages that show something of the whole site."""
+        sessions = self._sessions()
+        self._check_patterns(sessions)
+        if self._problems:
+            raise PluginError("\n\n".join(dict.fromkeys(self._problems)))
+        if isinstance(self._ready.resolver, LiveResolver):
+            self._ready.resolver.live.keep(sessions)
+        for file in files.documentation_pages():
+            if file.page and file.page.content:
+                file.page.content = self._extras.fill_overviews(file.page.content, file.page, self._titles(files))
+
+    def _sessions(self) -> list[Session]:
+        return group_sessions([block for page in self.pages.values() for block in page.blocks])
+
+    def _check_patterns(self, sessions: list[Session]) -> None:
+        """Check that settings which name sessions name some of the site's."""
+        try:
+            self._ready.config.check_patterns(block.session for session in sessions for block in session.blocks)
+        except CodeoutError as problem:
+            self._on_error(problem)
+
+    @staticmethod
+    def _titles(files: Files) -> list[Page]:
+        return [file.page for file in files.documentation_pages() if file.page]
 
     def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
-        """Add what tells how the outputs were made, and what to take away; while serving, have the page listen."""
-        output = PageExtras(self._ready(), config, self._pages, building=not self._serving).added(output, page)
-        if not self._serving:
-            return output
+        """Move large data out of a built page; have a served page listen."""
+        if self.mode == "build":
+            return self._extras.move_data_out(output, page, config.site_dir)
         from codeout.mkdocs.events import SCRIPT, STYLE
 
         head, body, rest = output.rpartition("</body>")
         return f"{head}{STYLE}{SCRIPT}{body}{rest}" if body else output
 
-    def _path(self, src_uri: str) -> str:
-        return f"{self._ready().engine.config.docs_dir}/{src_uri}"
+    def on_post_build(self, *, config: MkDocsConfig) -> None:
+        """Write down what the build used, and keep the layouts for the next one."""
+        if self._ready.layouts:
+            self._ready.layouts.save()
+        write_record(self._ready.config, BuildRecord.from_pages(self._options, config.site_url, self.recorded_pages()))
+        if self._events:
+            self._events.publish()
 
+    def recorded_pages(self) -> list[tuple[str, str, list[tuple[Block, str]]]]:
+        """Return the path, the text, and the blocks with their keys, of each page that was converted."""
+        return [
+            (
+                page.path,
+                page.text_with_holes(),
+                [(block, state.key) for block, state in zip(page.blocks, page.states, strict=True)],
+            )
+            for page in self.pages.values()
+        ]
+
+    @property
+    def settings(self) -> Config:
+        """The settings of the engine, once MkDocs has read the configuration."""
+        return self._ready.config
+
+    def on_build_error(self, *, error: Exception) -> None:
+        """End what runs ahead for a build that has failed."""
+        if self.mode == "build":
+            self.on_shutdown()
+
+    def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
+        """Watch the files that pages depend on, and stream events to open pages."""
+        from codeout.mkdocs.events import EventStream
+
+        self._events = EventStream(lambda: self._ready)
+        self._events.attach(server)
+        settings = self._ready.config
+        for path in {*settings.paths, settings.prelude} - {""}:
+            server.watch(str(settings.path(path)))
+        return server
+
+    def on_shutdown(self) -> None:
+        """End all processes."""
+        if self._site is not None:
+            self._site.resolver.close()
+
+    def _publish_change(self) -> None:
+        if self._events:
+            self._events.publish()
+
+    def _path(self, file: Any) -> str:
+        if self._paths is None:
+            raise AssertionError("MkDocs calls on_config before every other event")
+        return self._paths.path_of(file)
+
+    @property
+    def _extras(self) -> PageExtras:
+        return PageExtras(
+            self._ready, self.pages, self._files, self._destinations, self._url, self.mode == "build"
+        )
+
+    @property
     def _ready(self) -> Site:
         if self._site is None:
             raise AssertionError("MkDocs calls on_config before every other event")
         return self._site
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Have MkDocs print what the engine says as a message, not as a crash of ours."""
-    try:
-        yield
-    except CodeoutError as problem:
-        raise PluginError(str(problem)) from problem
-
-
-def _finder(config: MkDocsConfig, root: Path) -> Finder:
-    """Return what finds the blocks of a site's pages as the site's own conversion will."""
-    fences = (config.mdx_configs.get("pymdownx.superfences") or {}).get("custom_fences", [])
-    known = [fence.get("name") for fence in fences]
-    return Finder(_snippets(config), root.resolve(), tuple(name for name in LANGUAGES if name in known))
-
-
-def _snippets(config: MkDocsConfig) -> Any:
-    """Return the site's own preprocessor of snippets; None if it has none."""
-    name = "pymdownx.snippets"
-    if name not in config.markdown_extensions:
-        return None
-    md = Markdown(extensions=[name], extension_configs={name: config.mdx_configs.get(name) or {}})
-    return md.preprocessors["snippet"]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 
 from codeout.model.source import same_program
 
-MARK = re.compile(r"# \((\d+)\)!$", re.MULTILINE)  # of a note to a line, as in Material for MkDocs
+ANNOTATION = re.compile(r"# \((\d+)\)!$", re.MULTILINE)
+"""The marker that ties a line of code to an item of the list below it, as in Material for MkDocs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,9 @@ class Place:
     """A line of a file; `str()` of it is what a terminal makes clickable."""
 
     path: str
-    line: int  # 1-based
+    """Relative to the folder of the site's configuration file where possible."""
+    line: int
+    """Counted from 1."""
 
     def __str__(self) -> str:
         """Return `path:line`."""
@@ -30,85 +32,127 @@ class Place:
 class Block:
     """One executable fence of a page."""
 
-    place: Place  # of the fence
-    session: str  # blocks of a page with the same session share a namespace
+    place: Place
+    """The line of the page where the fence opens, or that includes the file or docstring with the fence."""
+    session: str
+    """Blocks of a page with the same session share a namespace; an empty name is a session of its own."""
     code: str
-    origin: Place  # of the first line of `code`: in the snippet, or in the page
-    raises: str = ""  # the exception that the page expects
-    timeout: float | None = None  # seconds
-    width: int = 0  # columns of the terminal that the block sees
+    """As the page has it, with the markers of annotations."""
+    origin: Place
+    """The first line of `code`: in a snippet, an included file, a docstring, or the page."""
+    raises: str = ""
+    """The exception that the page expects."""
+    timeout: float | None = None
+    """Seconds; None for the site's default."""
+    width: int = 0
+    """Columns of the terminal that the block sees; 0 for the default."""
     workdir: str = ""
-    section: str = ""  # of the snippet that is its code
-    measured: bool = False  # its output is measured, and never the same twice
-    shown: bool = True  # its code is on the page, too, and not its output alone
+    """The working directory, relative to the site's folder; empty for the session's own."""
+    section: str = ""
+    """The name of the snippet section that is the block's code."""
+    measured: bool = False
+    """Whether the output contains measurements and so differs on every run."""
+    shows_source: bool = True
+    """Whether the page shows the code, and not only the output."""
 
     def __str__(self) -> str:
         """Return where the block is, and where its code is if that is elsewhere."""
-        same = self.origin.path == self.place.path
-        return f"{self.place}" if same else f"{self.place} ({self.origin})"
+        return f"{self.place}" if self.origin.path == self.place.path else f"{self.place} ({self.origin})"
+
+    @property
+    def page(self) -> str:
+        """The path of the page that shows the block."""
+        return self.place.path
 
     @property
     def executable_code(self) -> str:
-        """Its code as it runs: each line is there, and no mark of a note. So a note that comes or goes runs nothing."""
-        return _unmarked(self.code)
+        """The code without the markers of annotations, line for line, so that adding a marker reruns nothing."""
+        return _without_annotations(self.code)
 
     @property
-    def marks(self) -> list[int]:
-        """The numbers of the notes that its code marks, in order."""
-        return [int(number) for number in MARK.findall(self.code)] if self.executable_code != self.code else []
+    def annotation_numbers(self) -> list[int]:
+        """The numbers of the annotations in the code, in order."""
+        return [int(number) for number in ANNOTATION.findall(self.code)] if self.executable_code != self.code else []
 
     def matches(self, patterns: Iterable[str]) -> bool:
-        """Return whether its session is one of those that the patterns of a setting name."""
+        """Return whether a setting's patterns name the block's session."""
         return any(fnmatchcase(self.session, pattern) for pattern in patterns)
 
-    def line(self, number: int | None) -> str:
-        """Return where line `number` of the origin's file is, in words for a message."""
-        if number is None:
+    def locate(self, line: int | None) -> str:
+        """Describe a line of the file that the code comes from, for a message."""
+        if line is None:
             return str(self)
         if self.origin.path == self.place.path:
-            return f"{self.place.path}:{number}"
-        return f"{self.place} ({self.origin.path}:{number})"
+            return f"{self.place.path}:{line}"
+        return f"{self.place} ({self.origin.path}:{line})"
 
 
 @cache
-def _unmarked(code: str) -> str:
-    without = re.sub(rf"[ \t]*{MARK.pattern}", "", code, flags=re.MULTILINE)
-    # Only a string of many lines can hold what looks like one; to read Python takes longer than all the rest.
-    sure = '"""' not in code and "'''" not in code
-    return without if sure or without == code or same_program(without, code) else code
+def _without_annotations(code: str) -> str:
+    bare = re.sub(rf"[ \t]*{ANNOTATION.pattern}", "", code, flags=re.MULTILINE)
+    # Only a string of many lines can hold what looks like a marker; parsing Python takes longer than all the rest.
+    is_certain = '"""' not in code and "'''" not in code
+    return bare if is_certain or bare == code or same_program(bare, code) else code
 
 
-def sessions(blocks: Iterable[Block]) -> list[tuple[Block, ...]]:
-    """Return the blocks of a page by session, in page order; a block without a session is one by itself."""
-    order: dict[str, list[Block]] = {}
-    for number, block in enumerate(blocks):
-        order.setdefault(block.session or f"#{number}", []).append(block)
-    return [tuple(session) for session in order.values()]
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The blocks of a page that share a namespace; one kernel process runs them in order."""
+
+    page: str
+    """The path of the page."""
+    label: str
+    """Its name on the page, or `#N` for the N-th block without one."""
+    blocks: tuple[Block, ...]
+    numbers: tuple[int, ...]
+    """The position of each block among all blocks of the page, from 0."""
+
+    @property
+    def name(self) -> str:
+        """The name of the session, unique in the site and stable from one edit to the next."""
+        return f"{self.page} {self.label}"
+
+    def block_name(self, number: int) -> str:
+        """Return the name of a block, unique in the site, by its position in the session from 1."""
+        return f"{self.name} {number}"
+
+    @property
+    def block_names(self) -> list[str]:
+        """The names of all blocks, in order."""
+        return [self.block_name(number) for number in range(1, len(self.blocks) + 1)]
+
+    def matches(self, patterns: Iterable[str]) -> bool:
+        """Return whether a setting's patterns name the session."""
+        return self.blocks[0].matches(patterns)
 
 
-def session_name(session: Sequence[Block]) -> str:
-    """Return what a session is called: its page and its own name, or the place of its only block."""
-    first = session[0]
-    return f"{first.place.path} {first.session}" if first.session else str(first.place)
-
-
-def block_name(session: Sequence[Block], number: int) -> str:
-    """Return what names a block from one edit to the next: its page, its session, and its place in it."""
-    return f"{session_name(session)} {number}"
-
-
-def anchors(blocks: Sequence[Block]) -> list[str]:
-    """Return an id in the page for each of its blocks: of its section, so that a link to it lasts, else its number."""
-    sections = Counter(block.section for block in blocks)
+def group_sessions(blocks: Iterable[Block]) -> list[Session]:
+    """Return the sessions of a page, or of many pages, in the order of their first blocks."""
+    groups: dict[tuple[str, str], list[tuple[int, Block]]] = {}
+    on_page: dict[str, int] = {}
+    anonymous: dict[str, int] = {}
+    for block in blocks:
+        number = on_page[block.page] = on_page.get(block.page, -1) + 1
+        label = block.session
+        if not label:
+            anonymous[block.page] = anonymous.get(block.page, 0) + 1
+            label = f"#{anonymous[block.page]}"
+        groups.setdefault((block.page, label), []).append((number, block))
     return [
-        f"out-{block.section}" if block.section and sections[block.section] == 1 else f"out-{number}"
-        for number, block in enumerate(blocks, start=1)
+        Session(page, label, tuple(block for _, block in members), tuple(number for number, _ in members))
+        for (page, label), members in groups.items()
     ]
 
 
-def by_page(blocks: Sequence[Block]) -> list[list[Block]]:
-    """Return the blocks of many pages, a list a page."""
+def group_by_page(blocks: Sequence[Block]) -> dict[str, list[Block]]:
+    """Return the blocks of many pages by the path of their page."""
     pages: dict[str, list[Block]] = {}
     for block in blocks:
-        pages.setdefault(block.place.path, []).append(block)
-    return list(pages.values())
+        pages.setdefault(block.page, []).append(block)
+    return pages
+
+
+def iterate_block_names(sessions: Iterable[Session]) -> Iterator[tuple[str, Block]]:
+    """Yield the blocks of sessions with their names."""
+    for session in sessions:
+        yield from zip(session.block_names, session.blocks, strict=True)

@@ -28,7 +28,7 @@ def check_expectation(block: Block, run: Run) -> None:
     error = run.error
     if error is not None and has_unexpected_error(block, run):
         expected = f" (the page expects {block.raises})" if block.raises else ""
-        location = block.line(error.line)
+        location = block.locate(error.line)
         raise BlockError(f"{location}: {error.type}: {error.message}{expected}\n{error.traceback}".rstrip())
 
 

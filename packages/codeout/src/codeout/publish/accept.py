@@ -19,7 +19,7 @@ from codeout.cache.recordings import MAX_FILE_BYTES, Recording, read_recording, 
 from codeout.cache.store import MEMO, PICTURE_NAME, PICTURES, TIMES, RunStore
 from codeout.compare.limits import InvalidRecording
 from codeout.errors import PageError
-from codeout.model.blocks import Block, block_name
+from codeout.model.blocks import Block, group_sessions
 from codeout.model.expectations import has_unexpected_error, is_missing_error
 from codeout.model.outputs import Run, Source
 from codeout.publish.shards import gpu_blocks
@@ -67,12 +67,12 @@ class Site:
         """Return what an engine knows of these blocks."""
         config = engine.config
         known = {
-            inputs.key.code: KnownBlock(block, block_name(cached.session, number), inputs, sources)
-            for cached in engine.look(blocks)
+            inputs.key.code: KnownBlock(block, name, inputs, sources)
+            for cached in engine.lookup.load(group_sessions(blocks))
             for sources in [environment.sources(cached.session, config)]
-            for number, (block, inputs) in enumerate(zip(cached.session, cached.recipes, strict=True), start=1)
+            for (block, inputs), name in zip(cached.keyed, cached.session.block_names, strict=True)
         }
-        return cls(known, environment.device(), config.packages, engine.whole)
+        return cls(known, environment.device(), config.packages, engine.lookup.is_valid)
 
     def check(self, recording: Recording) -> Recording:
         """Return a recording as the site may keep it.
@@ -123,7 +123,7 @@ def accept_folder(engine: Engine, blocks: Sequence[Block], folder: Path) -> list
     accepted, problems = check_folder(site, folder)
     if problems:
         raise PageError(_join(problems))
-    _store(accepted, engine.recordings.store)
+    _store(accepted, engine.lookup.recordings.store)
     return accepted
 
 

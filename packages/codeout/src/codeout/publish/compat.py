@@ -13,7 +13,7 @@ import msgspec
 from codeout.cache.files import read_json
 from codeout.config import Config
 from codeout.errors import CodeoutError, PageError
-from codeout.model.blocks import Block, block_name, by_page, sessions
+from codeout.model.blocks import Block, group_by_page, group_sessions
 from codeout.model.outputs import Run
 
 if TYPE_CHECKING:
@@ -69,10 +69,10 @@ def run_pages(engine: Engine, blocks: Sequence[Block], published: Mapping[str, R
         published: runs to compare with, by the names of their blocks.
         date: of today, ISO 8601.
     """
-    from codeout.cache.environment import environment  # here, since a build that shows the table runs nothing
+    from codeout.cache.environment import read_environment  # here, since a build that shows the table runs nothing
 
-    pages = tuple(_run_page(engine, page, published) for page in by_page(blocks))
-    here = environment([], engine.config)
+    pages = tuple(_run_page(engine, page, published) for page in group_by_page(blocks).values())
+    here = read_environment([], engine.config)
     packages = tuple((name, version) for name, version in here.packages if name in engine.config.packages)
     return CompatResult(packages, here.python, here.device, date, pages)
 
@@ -94,11 +94,11 @@ def _run_page(engine: Engine, page: Sequence[Block], published: Mapping[str, Run
 def _names(page: Sequence[Block]) -> list[str]:
     """Return the names of the blocks of a page, in page order."""
     names = {
-        id(block): block_name(session, number)
-        for session in sessions(page)
-        for number, block in enumerate(session, start=1)
+        position: name
+        for session in group_sessions(page)
+        for position, name in zip(session.numbers, session.block_names, strict=True)
     }
-    return [names[id(block)] for block in page]
+    return [names[position] for position in range(len(page))]
 
 
 def write_result(result: CompatResult, path: Path) -> None:

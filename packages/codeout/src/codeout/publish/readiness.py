@@ -9,8 +9,9 @@ from datetime import datetime
 from codeout.cache.keys import Environment, KeyInputs
 from codeout.cache.store import Entry
 from codeout.config import Config
-from codeout.model.blocks import Block, block_name
-from codeout.run.engine import CachedSession, Engine
+from codeout.model.blocks import Block, group_sessions
+from codeout.run.engine import Engine
+from codeout.run.lookup import CachedSession
 
 NewestEntries = Mapping[tuple[str, str], Entry]
 """By the name of a block and a device."""
@@ -36,8 +37,8 @@ def check_readiness(engine: Engine, blocks: Sequence[Block], now: datetime) -> R
         blocks: of all its pages.
         now: the time, with a zone.
     """
-    cached_sessions = engine.look(blocks)
-    recorded = newest_entries(list(engine.recordings.entries()))
+    cached_sessions = engine.lookup.load(group_sessions(blocks))
+    recorded = newest_entries(list(engine.lookup.recordings.entries()))
     return Readiness(len(blocks), len(recorded), tuple(problems(cached_sessions, recorded, engine.config, now)))
 
 
@@ -65,7 +66,7 @@ def problems(
 
 def _problems_of_runs(cached: CachedSession) -> Iterator[str]:
     placeholders: set[str] = set()
-    for block, run in zip(cached.session, cached.stored, strict=True):
+    for block, run in zip(cached.session.blocks, cached.cached, strict=True):
         if run is None:
             yield f"{block}: not run since its last change; run `codeout run`"
             continue
@@ -78,9 +79,9 @@ def _problems_of_runs(cached: CachedSession) -> Iterator[str]:
 def _problems_of_recordings(
     cached: CachedSession, recorded: NewestEntries, config: Config, now: datetime
 ) -> Iterator[str]:
-    names = [block_name(cached.session, number) for number in range(1, len(cached.session) + 1)]
+    names = cached.session.block_names
     devices = sorted({device for name, device in recorded if name in names})
-    first = cached.session[0]
+    first = cached.session.blocks[0]
     if not devices and first.matches(config.require_recordings):
         yield f"{first}: no recording from another device, but 'require_recordings' names its session"
     for device in devices:
@@ -102,7 +103,7 @@ def _age_in_days(entry: Entry, now: datetime) -> float:
 
 def _first_stale(cached: CachedSession, entries: Sequence[Entry | None], config: Config) -> tuple[Block, str] | None:
     """Return the first block of a session whose recording is stale, and why it is."""
-    for block, inputs, entry in zip(cached.session, cached.recipes, entries, strict=True):
+    for (block, inputs), entry in zip(cached.keyed, entries, strict=True):
         if reason := _why_stale(inputs, entry, config):
             return block, reason
     return None

@@ -15,7 +15,7 @@ from codeout.cache.files import read_json
 from codeout.cache.timings import Timing
 from codeout.config import Config
 from codeout.errors import PageError, suggest
-from codeout.model.blocks import Block, by_page, session_name, sessions
+from codeout.model.blocks import Block, group_sessions
 from codeout.run.engine import Engine
 
 DEFAULT_SECONDS = 10.0
@@ -58,9 +58,9 @@ def plan_shards(engine: Engine, blocks: Sequence[Block], machines: int, gpu_mach
     Raises:
         PageError: data are missing, or the script that prepares them failed.
     """
-    stale = [cached.name for cached in engine.look(blocks) if cached.runs is None]
-    on_gpu = [session_name(session) for session in _sessions(gpu_blocks(blocks, engine.config))]
-    return split(stale, on_gpu, engine.store.timings.load_all(), machines, gpu_machines)
+    stale = [cached.name for cached in engine.lookup.load(group_sessions(blocks)) if cached.runs is None]
+    on_gpu = [session.name for session in group_sessions(gpu_blocks(blocks, engine.config))]
+    return split(stale, on_gpu, engine.lookup.cache.timings.load_all(), machines, gpu_machines)
 
 
 def split(
@@ -109,7 +109,7 @@ def select_shard(blocks: Sequence[Block], plan: Path, number: int) -> list[Block
         raise PageError(f"{plan}:1: not a plan; `codeout plan --shards N --json` makes one") from problem
     if not 1 <= number <= len(shards):
         raise PageError(f"{plan}:1: no shard {number}; the plan has {len(shards)}")
-    by_name = {session_name(session): session for session in _sessions(blocks)}
+    by_name = {session.name: session.blocks for session in group_sessions(blocks)}
     names = shards[number - 1].sessions
     if unknown := sorted({*names} - by_name.keys()):
         raise PageError(f"{plan}:1: no page has the session {unknown[0]!r}{suggest(unknown[0], by_name)}")
@@ -121,6 +121,3 @@ def gpu_blocks(blocks: Sequence[Block], config: Config) -> list[Block]:
     patterns = config.gpu or ("*",)
     return [block for block in blocks if block.matches(patterns)]
 
-
-def _sessions(blocks: Sequence[Block]) -> list[tuple[Block, ...]]:
-    return [session for page in by_page(blocks) for session in sessions(page)]

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from codeout.model import prose
-from codeout.model.blocks import MARK, Block
+from codeout.model.blocks import ANNOTATION, Block
 from codeout.model.outputs import Run
-from codeout.render.hidden_lines import visible_code
-from codeout.render.portable_markdown import FENCE, portable_markdown
+from codeout.render.portable_markdown import portable_markdown
 
-FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 REFERENCE = re.compile(  # or code, which is left as it is
     rf"(?s)^ *```.*?^ *```|`[^`\n]*`|{prose.REFERENCE.pattern}", re.MULTILINE
 )
-GAP = "\0"  # in place of a block while its prose is converted
-OMITTED_BLOCK = "*An output is only on the web page.*"  # of a block whose code is hidden whole
+HOLE = "\0"
+"""Begins what stands in place of a block in the text of a page; the number of the block follows."""
+HIDE_COMMENT = re.compile(r"[ \t]*# markdown-exec: hide[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Page:
     """What a notebook or a script is made from."""
 
     text: str
-    """The Markdown of the page, as written."""
+    """The Markdown of the page as it was converted, with `HOLE` and a number in place of each block."""
 
     blocks: Sequence[Block]
     """Its blocks, in page order."""
@@ -61,47 +60,20 @@ class Cell:
     """Its run; None for prose."""
 
 
-def split_page(page: Page, hidden_blocks: Collection[int] = ()) -> Iterator[Cell]:
-    """Yield the prose and the blocks of a page, in order.
-
-    Args:
-        page: the page.
-        hidden_blocks: positions, from 0, of the blocks that are left out unless others need them.
-    """
-    codes = [_with_note_numbers(code) for code in visible_code([block.code for block in page.blocks], hidden_blocks)]
-    for above, text in enumerate(_prose_parts(page)):
-        if text := REFERENCE.sub(partial(_value_text, runs=page.runs, blocks_above=above), text):
-            yield Cell(text)
-        if above == len(codes):
-            return
-        if codes[above]:
-            yield Cell(codes[above], page.blocks[above], page.runs[above])
-        elif page.runs[above].outputs:
-            yield Cell(OMITTED_BLOCK)
+def split_page(page: Page) -> Iterator[Cell]:
+    """Yield the prose and the blocks of a page, in order. Cells contain the code that ran, hidden lines included."""
+    text = portable_markdown(page.text, page.site_url)
+    for above, prose_text in enumerate(re.split(rf"^.*{HOLE}\d+$", text, flags=re.MULTILINE)):
+        prose_text = re.sub(r"\A[>\s]*\n|[>\s]*\Z", "", prose_text)
+        if prose_text := REFERENCE.sub(partial(_value_text, runs=page.runs, blocks_above=above), prose_text):
+            yield Cell(prose_text)
+        if above < len(page.blocks):
+            yield Cell(exported_code(page.blocks[above].code), page.blocks[above], page.runs[above])
 
 
-def _with_note_numbers(code: str) -> str:
-    """Return code in which marks of notes are plain comments; the notes follow as text."""
-    return MARK.sub(r"# (\1)", code)
-
-
-def _prose_parts(page: Page) -> Iterator[str]:
-    """Yield the prose above each block, and that below the last one."""
-    lines = FRONT_MATTER.sub(lambda match: "\n" * match[0].count("\n"), page.text).split("\n")
-    for number in reversed(range(len(page.blocks))):  # from the last, so that the lines above keep their numbers
-        opening = page.blocks[number].place.line - 1
-        indent = lines[opening][: len(lines[opening]) - len(lines[opening].lstrip())]
-        lines[opening : _closing_line(lines, opening) + 1] = [f"{indent}{GAP}{number}"]
-    text = portable_markdown("\n".join(lines), page.site_url)
-    for part in re.split(rf"^.*{GAP}\d+$", text, flags=re.MULTILINE):
-        yield re.sub(r"\A[>\s]*\n|[>\s]*\Z", "", part)
-
-
-def _closing_line(lines: Sequence[str], opening: int) -> int:
-    """Return the index of the line that closes a code fence."""
-    match = FENCE.match(lines[opening])
-    closing = re.compile(rf"^[ >]*{match['fence']}\s*$") if match else re.compile("$^")
-    return next((index for index in range(opening + 1, len(lines)) if closing.match(lines[index])), len(lines) - 1)
+def exported_code(code: str) -> str:
+    """Return code without what only the site understands: annotations become comments, their text follows as prose."""
+    return HIDE_COMMENT.sub("", ANNOTATION.sub(r"# (\1)", code)).strip("\n")
 
 
 def _value_text(match: re.Match[str], runs: Sequence[Run], blocks_above: int) -> str:

@@ -21,48 +21,52 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Exports:
-    """Notebooks and scripts that were made before, in a folder; they may be lost at any time."""
+    """Notebooks and scripts of a site, kept in a folder that may be lost at any time."""
 
-    folder: Path
     config: Config
-    url: str = ""  # of the site
+    """The settings of the site."""
+    url: str = ""
+    """The address of the site; empty if unknown."""
 
-    def get(self, blocks: Sequence[Block], runs: Sequence[Run], kind: str) -> Path:
-        """Return the file of a page as a notebook (`ipynb`) or a script (`py`); it is made if there is none.
+    def get(self, text: str, blocks: Sequence[Block], runs: Sequence[Run], kind: str) -> Path:
+        """Return the file of a page as a notebook (`ipynb`) or a script (`py`); it is written if there is none.
+
+        Args:
+            text: the Markdown of the page, with a hole in place of each block.
+            blocks: of the page, in order.
+            runs: theirs.
+            kind: `ipynb` or `py`.
 
         Raises:
             OSError: the disk is full or read-only.
         """
-        text = self.config.path(blocks[0].place.path).read_bytes()
-        # The key of a run covers all that its code depends on: the prelude and the modules, too.
-        told = [(block.raises, run.provenance) for block, run in zip(blocks, runs, strict=True)]
-        key = digest(engine_stamp(), text, told, self.url, self.config.gpu)
-        file = self.folder / f"{key[:40]}.{kind}"
+        # The key of a run covers all that its code depends on: the prelude and the modules as well.
+        made_from = [(block.raises, run.provenance) for block, run in zip(blocks, runs, strict=True)]
+        key = digest(engine_stamp(), text, made_from, self.url, self.config.gpu)
+        file = self.config.memo / "exports" / f"{key[:40]}.{kind}"
         if not file.is_file():
-            from codeout.render.notebook import notebook  # here, so that a build with nothing to make is quick
+            from codeout.render.notebook import notebook  # on use, so that a build without exports is quick
             from codeout.render.script import script
 
-            page = page_of(blocks, runs, self.config, self.url)
+            page = make_page(text, blocks, runs, self.config, self.url)
             write_atomically(file, (notebook(page) if kind == "ipynb" else script(page)).encode())
         return file
 
 
-def page_of(blocks: Sequence[Block], runs: Sequence[Run], config: Config, url: str = "") -> Page:
+def make_page(text: str, blocks: Sequence[Block], runs: Sequence[Run], config: Config, url: str = "") -> Page:
     """Return what the notebook of a page is made from.
 
     Args:
-        blocks: of one page, in order.
+        text: the Markdown of the page, with a hole in place of each block.
+        blocks: of the page, in order.
         runs: theirs.
         config: the settings of the site.
-        url: where the site will be; empty if that is not known.
+        url: the address of the site; empty if unknown.
     """
     from codeout.render.cells import Page
-    from codeout.render.hidden_lines import visible_code
 
     prelude = config.path(config.prelude).read_text(encoding="utf8") if config.prelude else ""
-    codes = visible_code([block.code for block in blocks])
-    files = environment.modules("\n".join([prelude, *codes]), config)
+    files = environment.modules("\n".join([prelude, *(block.code for block in blocks)]), config)
     modules = {Path(file.path).stem: config.path(file.path).read_text(encoding="utf8") for file in files}
     gpu = any(block.matches(config.gpu) for block in blocks)
-    text = config.path(blocks[0].place.path).read_text(encoding="utf8")
     return Page(text, blocks, runs, modules, prelude, url and url.rstrip("/") + "/", gpu)

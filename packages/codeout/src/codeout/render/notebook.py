@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Stream, Value
-from codeout.render.cells import Cell, Page, split_page
-from codeout.render.hidden_lines import visible_code
+from codeout.render.cells import Cell, Page, exported_code, split_page
 
 Json = dict[str, Any]
 
@@ -60,7 +59,7 @@ def _setup_cells(page: Page) -> Iterator[Json]:
     for name, source in page.modules.items():
         yield _code_cell(f"%%writefile {name}.py\n{source}", folded)
     if page.prelude:
-        yield _code_cell(visible_code([page.prelude])[0], folded)
+        yield _code_cell(exported_code(page.prelude), folded)
 
 
 def _page_cells(page: Page) -> Iterator[Json]:

@@ -5,22 +5,18 @@ from __future__ import annotations
 import textwrap
 
 from codeout.cache.environment import imports
-from codeout.render.cells import Cell, Page, split_page
-from codeout.render.hidden_lines import visible_code
+from codeout.render.cells import Cell, Page, exported_code, split_page
 
 
 def script(page: Page) -> str:
-    """Return a page as a script.
-
-    A block whose code the page does not show is left out, unless visible code needs it.
-    """
-    cells = list(split_page(page, [number for number, block in enumerate(page.blocks) if not block.shown]))
+    """Return a page as a script that gives the page's results."""
+    cells = list(split_page(page))
     parts = []
     if any(imports(cell.text) & {*page.modules} for cell in cells if cell.block):
         files = ", ".join(f"{name}.py" for name in page.modules)
         parts.append(f"# This script needs these files in its folder: {files}\n")
     if page.prelude:
-        parts.append(f"# %%\n{visible_code([page.prelude])[0]}\n")
+        parts.append(f"# %%\n{exported_code(page.prelude)}\n")
     return "\n".join([*parts, *map(_cell_text, cells)])
 
 

@@ -1,244 +1,267 @@
-"""The engine: blocks in, runs out. What the store has is taken from there; the rest is run, a worker a session.
+"""The engine: sessions in, runs out. Hits come from the cache; stale sessions run, each in a kernel process of its own.
 
-A session whose block *k* is not in the store runs from its first block to its last, or goes on from a copy of the
-process that ran the blocks above: a block never runs in a namespace that the blocks above it did not make, and all
-outputs of a session that ran come from the same run.
+A session with a stale block runs from its first block, or from a checkpoint: a block never runs in a namespace that
+the blocks above it did not make.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import subprocess
-import sys
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Lock
 
-from codeout.cache import environment
-from codeout.cache.keys import Key, KeyInputs
-from codeout.cache.recordings import Recordings, recordings_in
-from codeout.cache.store import RunStore
 from codeout.config import Config
 from codeout.errors import BlockError, CodeoutError, PageError
-from codeout.model.blocks import Block, by_page, session_name, sessions
+from codeout.model.blocks import Block, Session, group_sessions
 from codeout.model.expectations import check_expectation, with_missing_error
 from codeout.model.outputs import Run
-from codeout.run.job import Interrupted, Job
-from codeout.run.progress import show_progress
+from codeout.run.job import Job, OnRun
+from codeout.run.lookup import CachedSession, Lookup, raise_all
+from codeout.run.progress import log, show_progress
 from codeout.run.runner import SessionRunner
 from codeout.run.scheduler import Scheduler
-
-
-@dataclass(frozen=True, slots=True)
-class CachedSession:
-    """A session as the store knows it."""
-
-    session: Sequence[Block]
-    recipes: Sequence[KeyInputs]
-    stored: Sequence[Run | None]
-
-    @property
-    def name(self) -> str:
-        """What the session is called."""
-        return session_name(self.session)
-
-    @property
-    def runs(self) -> Sequence[Run] | None:
-        """The runs of all blocks; None if one is not in the store."""
-        found = [run for run in self.stored if run is not None]
-        return found if len(found) == len(self.session) else None
 
 
 @dataclass(frozen=True, slots=True)
 class BlockState:
     """A block as a page shows it."""
 
-    name: str = ""  # of the block, from one edit to the next
-    key: str = ""  # of its run
-    run: Run | None = None  # None while it has not run
-    last: Run | None = None  # the last good one; None if it is `run`, or if there is none
-    beside: tuple[Run, ...] = ()  # recordings of the same code on other devices, to show with it
+    name: str = ""
+    """The name of the block, stable from one edit to the next."""
+    key: str = ""
+    """The key of its run."""
+    run: Run | None = None
+    """Its run; None while it has not run."""
+    last_good: Run | None = None
+    """The last successful run; None if that is `run`, or if there is none."""
+    recordings: tuple[Run, ...] = ()
+    """Runs of the same code on other devices, to show with it."""
 
 
 class Engine:
-    """Runs the blocks of a site."""
+    """Runs the blocks of a site. Any thread may use it."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, retry_failed: bool = False) -> None:
         """Start nothing yet."""
         self.config = config
-        self.store = RunStore(config.path(config.cache))
-        self.recordings = Recordings(recordings_in(config.path(config.recordings)))
-        self.running = SessionRunner(config, self.store)
-        self._fetching: subprocess.Popen[bytes] | None = None
-        self._lock = Lock()
+        self.lookup = Lookup(config, retry_failed=retry_failed)
+        self.runner = SessionRunner(config, self.lookup.cache)
         self._scheduler = Scheduler(config)
+        self._pool = ThreadPoolExecutor(config.jobs or os.cpu_count() or 1)
+        self._jobs: dict[str, Job] = {}  # by the name of the session
+        self._logged: set[str] = set()
+        self._active = 0
+        self._progress = ExitStack()
+        self._lock = Lock()
 
     def run(self, blocks: Sequence[Block]) -> list[Run]:
         """Return the run of each block of a page, or of many pages, in order.
 
         Raises:
-            CodeoutError: a block did what its page does not expect, or can't be run; all such blocks are named. With
+            CodeoutError: a block did what its page does not expect, or cannot be run; all such blocks are named. With
                 `errors: show` a block's exception, death or hang is an output instead.
         """
-        found = self._runs(self.look(blocks))
-        return [found[id(block)] for block in blocks]
+        sessions = group_sessions(blocks)
+        states = self.states(sessions)
+        runs = {
+            (session.page, number): states[name].run
+            for session in sessions
+            for number, name in zip(session.numbers, session.block_names, strict=True)
+        }
+        return [run for position in _positions(blocks) if (run := runs[position])]
 
-    def show(self, blocks: Sequence[Block]) -> list[BlockState]:
-        """Return each block of a page, or of many pages, as it is to be shown: its run, and recordings beside it.
+    def states(
+        self, sessions: Sequence[Session], *, keep_open: bool = False, on_stale: Callable[[], None] = lambda: None
+    ) -> dict[str, BlockState]:
+        """Run what is stale, and return each block as it is to be shown, by its name.
+
+        Args:
+            sessions: of one page, or of many.
+            keep_open: whether more blocks of the same sessions may follow; `close_open` ends that.
+            on_stale: called before waiting for sessions that run.
 
         Raises:
             CodeoutError: as for `run`.
         """
-        looks = self.look(blocks)
-        found = self._runs(looks)
-        seen = {
-            id(block): BlockState(run=found[id(block)], beside=self.beside(block, recipe.key, found[id(block)]))
-            for look in looks
-            for block, recipe in zip(look.session, look.recipes, strict=True)
-        }
-        return [seen[id(block)] for block in blocks]
-
-    def beside(self, block: Block, key: Key, run: Run) -> tuple[Run, ...]:
-        """Return the recordings that belong beside the run of a block."""
-        return self.recordings.find_differing(run, key.code, lambda each: self.whole(block, each))
-
-    def _runs(self, looks: Sequence[CachedSession]) -> dict[int, Run]:
-        """Return the runs of sessions, by the identity of their blocks: two fences of a page may be equal."""
-        missing = self.first([look for look in looks if look.runs is None])
-        ran = self._all([Job(look.session, look.recipes) for look in missing]) if missing else []
-        new = {look.name: future for look, future in zip(missing, ran, strict=True)}
+        loaded = self.lookup.load(sessions)
+        unfinished = [each for each in loaded if each.runs is None or self._is_active(each)]
+        jobs = self.request(unfinished, keep_open=keep_open)
+        if jobs:
+            on_stale()
         problems: list[CodeoutError] = []
-        found: dict[int, Run] = {}
-        for look in looks:
+        states: dict[str, BlockState] = {}
+        for each in loaded:
             try:
-                runs = look.runs or new[look.name].result()
-                found |= {
-                    id(block): run for block, run in zip(look.session, self.checked(look.session, runs), strict=True)
-                }
+                runs = self._wait(jobs[each.name], len(each.keyed)) if each.name in jobs else each.runs or []
+                self._check(each.session, runs)
+                states |= self._states(each, runs)
             except CodeoutError as problem:
                 problems.append(problem)
         raise_all(problems)
-        return found
+        return states
 
-    def look(self, blocks: Sequence[Block]) -> list[CachedSession]:
-        """Return the sessions of these blocks, with what the store has of them.
-
-        Raises:
-            PageError: data are not there, or what fetches them failed.
-        """
-        if not blocks:
-            return []
-        self._ready()
-        self.recordings.refresh()
-        looks, problems = [], []
-        for session in (session for page in by_page(blocks) for session in sessions(page)):
+    def cached_states(self, sessions: Sequence[Session]) -> dict[str, BlockState]:
+        """Return each block with its run, if the cache has it, by its name; nothing is run, nor is data prepared."""
+        states: dict[str, BlockState] = {}
+        for session in sessions:
             try:
-                recipes = environment.session_inputs(session, self.config)
-            except PageError as problem:
-                problems.append(problem)
+                loaded = self.lookup.peek(session)
+            except PageError:  # data is missing: nothing that depends on it is in the cache
+                states |= {name: BlockState(name) for name in session.block_names}
                 continue
-            stored = [self.stored(block, recipe.key) for block, recipe in zip(session, recipes, strict=True)]
-            looks.append(CachedSession(session, recipes, stored))
-        raise_all(problems)
-        return looks
+            for name, key, run in zip(session.block_names, loaded.keyed.keys, loaded.cached, strict=True):
+                states[name] = BlockState(name, str(key), run)
+        return states
 
-    def first(self, looks: Sequence[CachedSession]) -> list[CachedSession]:
-        """Return sessions in the order in which to begin them: the longest decides when the build is done."""
-        times = self.store.timings.load_all()
-        known = {name: told.seconds for name, told in times.items()}
+    def start_ahead(self, sessions: Sequence[Session]) -> None:
+        """Start sessions that will probably be needed; mistakes in them are reported when they are."""
+        try:
+            stale = [each for each in self.lookup.load(sessions) if each.runs is None]
+        except CodeoutError:
+            return
+        self.request([each for each in stale if not self.job(each.name)])
+
+    def request(
+        self, sessions: Sequence[CachedSession], *, keep_open: bool = False, on_run: OnRun | None = None
+    ) -> dict[str, Job]:
+        """Have sessions run without waiting for them; return their jobs by name.
+
+        A job that runs an earlier version of a session goes on with what is unchanged.
+        """
+        return {each.name: self._job(each, keep_open, on_run) for each in self.in_start_order(sessions)}
+
+    def in_start_order(self, sessions: Sequence[CachedSession]) -> list[CachedSession]:
+        """Return sessions in the order in which to start them: the longest decides when the build ends."""
+        seconds = {name: timing.seconds for name, timing in self.lookup.cache.timings.load_all().items()} if sessions else {}
         return sorted(
-            looks, key=lambda look: (self._scheduler.is_exclusive(look.session), -known.get(look.name, float("inf")))
+            sessions,
+            key=lambda each: (-self._scheduler.is_exclusive(each.session), -seconds.get(each.name, float("inf"))),
         )
 
-    def checked(self, session: Sequence[Block], runs: Sequence[Run]) -> list[Run]:
-        """Return the runs of a session as they are to be shown.
+    def job(self, name: str) -> Job | None:
+        """Return the job of a session, if it runs or has run in this process."""
+        return self._jobs.get(name)
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The jobs of all sessions that run or have run in this process."""
+        with self._lock:
+            return list(self._jobs.values())
+
+    def drop(self, name: str) -> None:
+        """End what runs for a session that is not wanted any more."""
+        with self._lock:
+            job = self._jobs.pop(name, None)
+        if job and (parked := job.cancel()):
+            self.runner.discard(parked, name)
+
+    def close_open(self) -> None:
+        """Expect no more blocks for the sessions that were kept open."""
+        for job in self.jobs:
+            if parked := job.close():
+                self.runner.discard(parked, job.target.name)
+
+    def close(self) -> None:
+        """End all processes."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.lookup.close()
+        self.runner.end()
+        for job in self.jobs:
+            if parked := job.cancel():
+                parked.process.close()
+        self._pool.shutdown()
+        self.runner.close()
+
+    def _is_active(self, each: CachedSession) -> bool:
+        job = self._jobs.get(each.name)
+        return job is not None and not job.is_over
+
+    def _job(self, each: CachedSession, keep_open: bool, on_run: OnRun | None) -> Job:
+        with self._lock:
+            job = self._jobs.get(each.name)
+            if job and job.covers(each.keyed) and (keep_open or len(job.target) == len(each.keyed)):
+                return job
+            if job and job.replace(each.keyed, is_open=keep_open):
+                if job.is_parked:
+                    self._submit(job)
+                return job
+            job = self._jobs[each.name] = Job(each.keyed, is_open=keep_open)
+            if on_run:
+                job.on_run = on_run
+            self._submit(job)
+            return job
+
+    def _submit(self, job: Job) -> None:
+        self._pool.submit(self._run_job, job).add_done_callback(lambda future: _pass_on_failure(future, job))
+
+    def _run_job(self, job: Job) -> None:
+        with self._show_progress(), self._scheduler.reserve(job.target.session):
+            self.runner.run(job)
+
+    def _wait(self, job: Job, count: int) -> list[Run]:
+        try:
+            return job.wait(count)
+        except CodeoutError:
+            raise
+        except BaseException:  # interrupted, or a defect: nothing that runs is wanted any more
+            self.close()
+            raise
+
+    def _check(self, session: Session, runs: Sequence[Run]) -> None:
+        """Raise for the first run that its page does not expect; with `errors: show`, warn once instead.
 
         Raises:
             BlockError: a block raised what its page does not expect, or did not raise what it does.
         """
-        if self.config.errors == "show":
-            return [with_missing_error(block, run) for block, run in zip(session, runs, strict=True)]
-        for block, run in zip(session, runs, strict=True):
-            check_expectation(block, run)
-        return list(runs)
+        for block, run in zip(session.blocks, runs, strict=True):
+            try:
+                check_expectation(block, run)
+            except BlockError as problem:
+                if self.config.errors == "raise":
+                    raise
+                if str(problem) not in self._logged:
+                    self._logged.add(str(problem))
+                    log.warning("%s", problem)
+                return
 
-    def stored(self, block: Block, key: Key) -> Run | None:
-        """Return the run of a block from the store, unless something that it depends on is not what it was."""
-        run = self.store.get(key)
-        return run if run and self.whole(block, run) else None
+    def _states(self, each: CachedSession, runs: Sequence[Run]) -> dict[str, BlockState]:
+        states = {}
+        for name, (block, inputs), run in zip(each.session.block_names, each.keyed, runs, strict=True):
+            shown_run = with_missing_error(block, run) if self.config.errors == "show" else run
+            recordings = self.lookup.recordings_for(block, inputs.key, run)
+            states[name] = BlockState(name, str(inputs.key), shown_run, None, recordings)
+        return states
 
-    def whole(self, block: Block, run: Run) -> bool:
-        """Return whether the modules that a run has loaded are still what they were, and its lines where they were."""
-        if run.modules != environment.digests([path for path, _ in run.modules], self.config):
-            return False
-        return run.origin == str(block.origin) or not run.mentions(run.origin.rsplit(":", 1)[0])
-
-    def do(self, work: Job) -> list[Run]:
-        """Run what is wanted of a session, when it is its turn; what is wanted may change meanwhile.
-
-        Raises:
-            BlockError: it can't be run, unless errors are to be shown.
-        """
-        try:
-            with self._scheduler.reserve(work.session):
-                while True:
-                    with contextlib.suppress(Interrupted):
-                        return self.running.run(work)
-        finally:
-            work.end()
-
-    def close(self) -> None:
-        """End all processes: those that run blocks, and those that are kept to go on from."""
-        if self._fetching and self._fetching.poll() is None:
-            self._fetching.kill()
-            self._fetching.wait()
-        self.running.close()
-
-    def _all(self, works: Sequence[Job]) -> list[Future[list[Run]]]:
-        """Run sessions side by side; whatever interrupts that ends their workers at once."""
-        pool = ThreadPoolExecutor(self.config.jobs or os.cpu_count() or 1)
-        try:
-            with show_progress(self.running.board):
-                futures = [pool.submit(self.do, work) for work in works]
-                wait(futures)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            self.running.end()
-            pool.shutdown()  # each session closes its worker, and removes its scratch folder
-            raise
-        pool.shutdown()
-        return futures
-
-    def prepare(self) -> None:
-        """Start the script that fetches data, once: on the terminal, where its progress is seen."""
+    @contextmanager
+    def _show_progress(self) -> Iterator[None]:
+        """Show progress from the first session that runs to the last."""
         with self._lock:
-            if self.config.prepare and self._fetching is None:
-                command = [sys.executable, str(self.config.path(self.config.prepare))]
-                self._fetching = subprocess.Popen(command, cwd=self.config.root)
-
-    def _ready(self) -> None:
-        """Wait until data are there.
-
-        Raises:
-            PageError: what fetches them did not end well, or a folder of the settings is not there.
-        """
-        for path in self.config.paths:
-            if not self.config.path(path).is_dir():
-                raise PageError(f"{self.config.source}:1: codeout: 'paths': no such folder: {path!r}")
-        self.prepare()
-        if self._fetching and (code := self._fetching.wait()):
-            self._fetching = None  # once more, when somebody asks again
-            raise PageError(f"{self.config.prepare}:1: ended with exit code {code}; it says why above")
+            self._active += 1
+            if self._active == 1:
+                self._progress.enter_context(show_progress(self.runner.board))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._active -= 1
+                if not self._active:
+                    self._progress.close()
 
 
-def raise_all(problems: Sequence[CodeoutError]) -> None:
-    """Raise what is wrong, if anything is: one error with all messages.
+def _positions(blocks: Sequence[Block]) -> Iterator[tuple[str, int]]:
+    """Yield the page of each block, and its position on it, from 0."""
+    on_page: dict[str, int] = {}
+    for block in blocks:
+        number = on_page[block.page] = on_page.get(block.page, -1) + 1
+        yield block.page, number
 
-    Raises:
-        CodeoutError: the kind is that of the first.
-    """
-    if problems:
-        kind = BlockError if isinstance(problems[0], BlockError) else PageError
-        raise kind("\n\n".join(dict.fromkeys(str(problem) for problem in problems)))
+
+def _pass_on_failure(future: Future[None], job: Job) -> None:
+    """Tell those who wait for a job why it failed."""
+    if future.cancelled():
+        job.end()
+    elif problem := future.exception():
+        job.fail(problem)

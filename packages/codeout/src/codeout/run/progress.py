@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Condition, Event, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from codeout.model.outputs import Stream
@@ -56,40 +56,30 @@ class SessionProgress:
 
 
 class ProgressBoard:
-    """The progress of all running sessions. Any thread may read and update it."""
+    """The progress of all running sessions. Any thread may read and update it; `on_change` is called after an update."""
 
     def __init__(self) -> None:
         """Start with no session running."""
+        self.on_change: Callable[[], None] = lambda: None
         self._progress: dict[str, SessionProgress] = {}
-        self._changed = Condition()
-        self._version = 0
+        self._lock = Lock()
 
     def update(self, progress: SessionProgress) -> None:
         """Replace the progress of a session, or add the session."""
-        with self._changed:
+        with self._lock:
             self._progress[progress.session] = progress
-            self._notify()
+        self.on_change()
 
     def remove(self, session: str) -> None:
         """Remove a session that has ended."""
-        with self._changed:
+        with self._lock:
             self._progress.pop(session, None)
-            self._notify()
+        self.on_change()
 
     def running(self) -> tuple[SessionProgress, ...]:
         """Return the progress of each running session, the one that began first ahead."""
-        with self._changed:
+        with self._lock:
             return tuple(self._progress.values())
-
-    def wait_for_change(self, version: int, timeout: float) -> int:
-        """Wait until the board's version differs from `version`, at most `timeout` seconds; return its version."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._version != version, timeout)
-            return self._version
-
-    def _notify(self) -> None:
-        self._version += 1
-        self._changed.notify_all()
 
 
 @contextmanager

@@ -1,17 +1,15 @@
-"""A session whose worker is there: what has run in it so far, and going back to before what has changed."""
+"""A session whose process is alive: what has run in it, and going back to before what has changed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codeout.cache import environment
-from codeout.cache.keys import KeyInputs
+from codeout.cache.keys import KeyedSession, KeyInputs
 from codeout.config import Config
 from codeout.model.blocks import Block
 from codeout.model.outputs import Run
-from codeout.run.job import unchanged
 
 if TYPE_CHECKING:
     from codeout.run.process import KernelProcess
@@ -19,37 +17,44 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ResumableSession:
-    """A session whose worker is there, with what has run in it so far."""
+    """A session whose process is alive, with what has run in it so far."""
 
-    worker: KernelProcess
-    blocks: list[Block] = field(default_factory=list)
-    recipes: list[KeyInputs] = field(default_factory=list)
+    process: KernelProcess
+    """The kernel process."""
+    steps: list[tuple[Block, KeyInputs]] = field(default_factory=list)
+    """The blocks that have run."""
     runs: list[Run] = field(default_factory=list)
-    copies: set[int] = field(default_factory=set)  # after how many blocks there is a copy of the process
-    forks: int = 0  # after how many blocks, from the first, it could be copied
+    """Their runs."""
+    checkpoints: set[int] = field(default_factory=set)
+    """The numbers of blocks after which there is a checkpoint."""
+    forkable: int = 0
+    """The number of blocks, from the first, after which a checkpoint was possible."""
 
-    def add(self, block: Block, recipe: KeyInputs, run: Run) -> None:
+    def add(self, block: Block, inputs: KeyInputs, run: Run) -> None:
         """Note that a block has run."""
-        self.blocks.append(block)
-        self.recipes.append(recipe)
+        self.steps.append((block, inputs))
         self.runs.append(run)
 
-    def go_on(self, session: Sequence[Block], recipes: Sequence[KeyInputs], config: Config) -> int:
-        """Go back to the last copy before anything that is new; return how many blocks had run, 0 if there is none."""
-        same = self._same(session, recipes, config)
-        number = max((copy for copy in self.copies if copy <= same), default=0)
-        if not number or not self.worker.resume(number):
-            self.worker.close()
+    def rewind(self, target: KeyedSession, config: Config) -> int:
+        """Resume from the last checkpoint above what has changed; return how many blocks had run, 0 if there is none."""
+        same = self._count_unchanged(target, config)
+        number = max((checkpoint for checkpoint in self.checkpoints if checkpoint <= same), default=0)
+        if not number or not self.process.resume(number):
+            self.process.close()
             return 0
-        del self.blocks[number:], self.recipes[number:], self.runs[number:]
-        self.copies = {copy for copy in self.copies if copy <= number}
-        self.forks = min(self.forks, number)
+        del self.steps[number:], self.runs[number:]
+        self.checkpoints = {checkpoint for checkpoint in self.checkpoints if checkpoint <= number}
+        self.forkable = min(self.forkable, number)
         return number
 
-    def _same(self, session: Sequence[Block], recipes: Sequence[KeyInputs], config: Config) -> int:
-        """Return how many blocks from the first are what they were, with the modules that they have loaded."""
-        same = unchanged(self.blocks, self.recipes, session, recipes)
-        for count, run in enumerate(self.runs[:same]):
+    def _count_unchanged(self, target: KeyedSession, config: Config) -> int:
+        """Return how many blocks from the first are unchanged, with the modules that they loaded."""
+        for count, ((block, inputs), run) in enumerate(zip(self.steps, self.runs, strict=True)):
+            if count == len(target):
+                return count
+            new_block, new_inputs = target.session.blocks[count], target.inputs[count]
+            if inputs != new_inputs or (block.origin, block.raises) != (new_block.origin, new_block.raises):
+                return count
             if run.modules != environment.digests([path for path, _ in run.modules], config):
                 return count
-        return min(same, len(self.runs))
+        return len(self.runs)

@@ -1,22 +1,21 @@
-"""A session at work: in a new worker from its first block, or in one that goes on from a copy above what is new."""
+"""Run a session: in a new kernel process from its first block, or from a checkpoint above what has changed."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from codeout.cache import environment
-from codeout.cache.keys import KeyInputs
+from codeout.cache.keys import KeyedSession, KeyInputs
 from codeout.cache.store import RunStore
 from codeout.cache.timings import Timing
 from codeout.config import Config
 from codeout.errors import BlockError
-from codeout.model.blocks import Block, Place, block_name, session_name
+from codeout.model.blocks import Block, Place
 from codeout.model.expectations import has_unexpected_error, skipped_run
 from codeout.model.outputs import Error, Provenance, Run
 from codeout.run.job import Interrupted, Job
@@ -28,170 +27,213 @@ if TYPE_CHECKING:
 
 
 class SessionRunner:
-    """The sessions of a site that run, and the processes that are kept to go on from. Any thread may use it."""
+    """Runs the sessions of a site, and keeps processes with checkpoints. Any thread may use it."""
 
-    def __init__(self, config: Config, store: RunStore) -> None:
+    def __init__(self, config: Config, cache: RunStore) -> None:
         """Start nothing yet."""
         self.config = config
-        self.store = store
+        self.cache = cache
         self.board = ProgressBoard()
+        self.processes: set[KernelProcess] = set()
         self._closing = Event()
-        self.workers: set[KernelProcess] = set()
-        self.kept: dict[str, ResumableSession] = {}  # sessions that can go on from a copy, by name
+        self._resumable: dict[str, ResumableSession] = {}  # by the name of the session
         self._lock = Lock()
 
     def end(self) -> None:
-        """End what runs now, and let nothing begin any more."""
+        """End what runs now, and let nothing start any more."""
         self._closing.set()
-        for worker in list(self.workers):
-            worker.kill()
+        for process in list(self.processes):
+            process.kill()
 
     def close(self) -> None:
-        """End all processes: those that run blocks, and those that are kept to go on from."""
+        """End all processes: those that run blocks, and those that are kept for their checkpoints."""
         self.end()
-        for kept in self.kept.values():
-            kept.worker.close()
-        self.kept.clear()
+        for session in self._resumable.values():
+            session.process.close()
+        self._resumable.clear()
 
-    def run(self, work: Job) -> list[Run]:
-        """Run what is new of a session: all of it in a new worker, or the end of it in one that goes on from a copy."""
-        session, recipes = work.begin()
-        if not session:
-            return []
-        name = session_name(session)
+    def run(self, job: Job) -> None:
+        """Run the blocks of a job; its runs are reported to it.
+
+        Raises:
+            BlockError: the process died or hung, and errors are not to be shown.
+        """
+        while not job.is_over:
+            try:
+                return self._run(job)
+            except Interrupted:
+                continue
+
+    def discard(self, session: ResumableSession, name: str) -> None:
+        """Keep a process that has nothing left to run for its checkpoints, or end it."""
+        if self.config.checkpoints and session.checkpoints and not self._closing.is_set():
+            self._resumable[name] = session
+        else:
+            session.process.close()
+
+    def _run(self, job: Job) -> None:
+        session, is_parked = self._session(job)
+        name, target = job.target.name, job.target
+        first = len(session.runs)
         start = time.monotonic()
-        known = self.store.timings.get(name)
-        kept, done = self._process(session, recipes)
-        about = f", about {known.seconds:.0f} s" if known and not done else ""
-        left = len(session) - done
-        log.info("codeout: %s: running %d block%s%s", name, left, "" if left == 1 else "s", about)
-        began = SessionProgress(name, done + 1, len(session), start, known.seconds if known and not done else None)
+        earlier = self.cache.timings.get(name)
+        seconds = earlier.seconds if earlier and not first else None
+        self._log_start(name, len(target) - first, seconds)
+        progress = SessionProgress(name, first + 1, len(target), start, seconds)
         try:
-            work.by(kept.worker)
-            if self.config.prelude and not done:
-                self._prelude(kept.worker, session[0], began)
-            failed = self._blocks(kept, work, began)
+            job.attach(session.process)
+            for number, run in enumerate(session.runs):
+                job.report(number, run)
+            if self.config.prelude and not first:
+                self._run_prelude(session.process, target.session.blocks[0], progress)
+            if not self._run_blocks(session, job, progress):
+                return  # parked
         except (BlockError, Interrupted) as problem:
-            if work.stale:
-                self._keep(name, kept)
+            if job.is_outdated:
+                self.discard(session, name)
                 raise Interrupted from problem
-            kept.worker.close()
-            if done and not self._closing.is_set():  # the copy was no good: once more, from the first block
-                return self.run(work)
-            if self.config.errors == "raise":
+            session.process.close()
+            if first and not is_parked and not self._closing.is_set():  # the checkpoint was no good: replay
+                return self._run(job)
+            if self.config.errors == "raise" or self._closing.is_set():
                 raise
-            return self._dead(work, kept.runs, str(problem), time.monotonic() - start)
+            self._report_death(job, session, str(problem), time.monotonic() - start)
         except BaseException:
-            kept.worker.close()
+            session.process.close()
             raise
+        else:
+            self.discard(session, name)
+            took = time.monotonic() - start
+            if not first and len(session.runs) == len(target):
+                self._store_timing(name, Timing(round(took, 1), session.forkable))
+            log.info("codeout: %s: done in %.1f s", name, took)
         finally:
-            self.workers.discard(kept.worker)
+            self.processes.discard(session.process)
             self.board.remove(name)
-        seconds = time.monotonic() - start
-        self._keep(name, kept)
-        if not failed and not done:
-            self._keep_time(name, Timing(round(seconds, 1), kept.forks))
-        log.info("codeout: %s: done in %.1f s", name, seconds)
-        return [*kept.runs, *failed]
 
-    def _process(self, session: Sequence[Block], recipes: Sequence[KeyInputs]) -> tuple[ResumableSession, int]:
-        """Return the process that is to run a session, and how many of its blocks have run in it.
+    def _session(self, job: Job) -> tuple[ResumableSession, bool]:
+        """Return the process that is to run a job, and whether it was parked by it.
 
         Raises:
             BlockError: the build is ending.
         """
-        from codeout.run.process import KernelProcess  # here, so that a build with nothing to run is quick
+        parked = job.unpark()
+        if parked and not job.is_outdated:
+            self.processes.add(parked.process)
+            return parked, True
+        if parked:
+            self._resumable[job.target.name] = parked
+        target = job.begin()
+        return self._start(target), False
 
-        ending = BlockError(f"{session[0]}: not run: the build is ending")
-        if self._closing.is_set():
+    def _start(self, target: KeyedSession) -> ResumableSession:
+        from codeout.run.process import KernelProcess  # on use, so that a build with nothing to run is quick
+
+        ending = BlockError(f"{target.session.blocks[0] if len(target) else target.name}: not run: the build is ending")
+        if self._closing.is_set() or not len(target):
             raise ending
-        kept = self.kept.pop(session_name(session), None)
-        done = kept.go_on(session, recipes, self.config) if kept else 0
-        if kept is None or not done:
-            kept = ResumableSession(KernelProcess(self.config))
-        self.workers.add(kept.worker)
-        if self._closing.is_set():  # since it was asked above, before there was a worker to end
-            self.workers.discard(kept.worker)
-            kept.worker.close()
+        session = self._resumable.pop(target.name, None)
+        if session is None or not session.rewind(target, self.config):
+            session = ResumableSession(KernelProcess(self.config))
+        self.processes.add(session.process)
+        if self._closing.is_set():  # since it was checked above, before there was a process to end
+            self.processes.discard(session.process)
+            session.process.close()
             raise ending
-        return kept, done
+        return session
 
-    def _blocks(self, kept: ResumableSession, work: Job, began: SessionProgress) -> list[Run]:
-        """Run the blocks that are left, and keep what they produced; return what to show from one that failed on."""
-        while taken := work.take(len(kept.runs)):
-            block, recipe = taken
-            session = work.session
-            number = len(kept.runs) + 1
-            status = replace(began, block=number, blocks=len(session))
-            answer = kept.worker.run(block, _Tick(self.board, status))
-            modules = environment.digests(answer.modules, self.config)
-            provenance = self._provenance(session, recipe, answer.seconds)
-            run = Run(answer.outputs, provenance, str(block.origin), modules, answer.values, block.measured)
-            if has_unexpected_error(block, run):
-                rest = [run, *[skipped_run(run, block)] * (len(session) - number)]
-                for place, each in enumerate(rest, start=number - 1):
-                    work.told(place, each)
-                return rest
-            kept.add(block, recipe, run)
-            if answer.can_checkpoint and kept.forks == number - 1:
-                kept.forks = number
-            if environment.session_inputs([*session[:number]], self.config)[-1] == recipe:
-                self._keep_run(run, recipe, block_name(session, number))  # else: a file was edited meanwhile
-            work.told(number - 1, run)
-            if self.config.checkpoints and kept.worker.checkpoint(number):
-                kept.copies.add(number)
-        return []
+    def _run_blocks(self, session: ResumableSession, job: Job, progress: SessionProgress) -> bool:
+        """Run the blocks that are left; return False if the job was parked to wait for more."""
+        while True:
+            number = len(session.runs)
+            step = job.take(number)
+            if step is None:
+                if job.park(session):
+                    return False
+                if job.is_over:
+                    return True
+                continue
+            if not self._run_block(session, job, step, replace(progress, block=number + 1, blocks=len(job.target))):
+                return True
 
-    def _dead(self, work: Job, runs: Sequence[Run], message: str, seconds: float) -> list[Run]:
-        """Return what stands for the runs of a session whose process has died, or hung."""
+    def _run_block(
+        self, session: ResumableSession, job: Job, step: tuple[Block, KeyInputs], progress: SessionProgress
+    ) -> bool:
+        """Run a block and store its run; return False if it failed, so that no other can run."""
+        (block, inputs), target, number = step, job.target, len(session.runs)
+        result = session.process.run(block, _Ticker(self.board, progress))
+        modules = environment.digests(result.modules, self.config)
+        provenance = self._provenance(target, inputs, result.seconds)
+        run = Run(result.outputs, provenance, str(block.origin), modules, result.values, block.measured)
+        name = target.session.block_name(number + 1)
+        if has_unexpected_error(block, run):
+            self._report_failure(job, run, number, name)
+            return False
+        session.add(block, inputs, run)
+        if result.can_checkpoint and session.forkable == number:
+            session.forkable = number + 1
+        if environment.add_keys(target.session, self.config).inputs[number] == inputs:
+            self._store(run, inputs, name)  # else: a file was edited meanwhile
+        job.report(number, run)
+        if self.config.checkpoints and session.process.checkpoint(number + 1):
+            session.checkpoints.add(number + 1)
+        return True
+
+    def _report_failure(self, job: Job, run: Run, number: int, name: str) -> None:
+        """Report a failed run and, for the blocks below it, that they were skipped; where errors show, store it."""
+        target = job.target
+        if self.config.errors == "show" and not self._closing.is_set():
+            self._store(run, target.inputs[number], name)
+        job.report(number, run)
+        for position in range(number + 1, len(target)):
+            job.report(position, skipped_run(run, target.session.blocks[number]))
+        job.end()
+
+    def _report_death(self, job: Job, session: ResumableSession, message: str, seconds: float) -> None:
+        target, number = job.target, len(session.runs)
         error = Error("BlockError", message, message, None)
-        died = Run((error,), self._provenance(work.session, work.recipes[0], seconds))
-        rest = [died] * (len(work.session) - len(runs))
-        for number, run in enumerate(rest, start=len(runs)):
-            work.told(number, run)
-        return [*runs, *rest]
+        run = Run((error,), self._provenance(target, target.inputs[number], seconds))
+        self._report_failure(job, run, number, target.session.block_name(number + 1))
 
-    def _provenance(self, session: Sequence[Block], recipe: KeyInputs, seconds: float) -> Provenance:
-        told = recipe.environment
-        packages = tuple((package, version) for package, version in told.packages if package in self.config.packages)
+    def _provenance(self, target: KeyedSession, inputs: KeyInputs, seconds: float) -> Provenance:
+        versions = inputs.environment
+        packages = tuple((package, version) for package, version in versions.packages if package in self.config.packages)
         date = datetime.now(UTC).isoformat(timespec="seconds")
-        sources = environment.sources(session, self.config)
-        return Provenance(told.device, told.python, packages, seconds, date, sources, recipe.key.code[:12])
+        sources = environment.sources(target.session, self.config)
+        return Provenance(versions.device, versions.python, packages, seconds, date, sources, inputs.key.code[:12])
 
-    def _prelude(self, worker: KernelProcess, first: Block, began: SessionProgress) -> None:
+    def _run_prelude(self, process: KernelProcess, first: Block, progress: SessionProgress) -> None:
         path = self.config.prelude
         code = self.config.path(path).read_text(encoding="utf8")
         prelude = Block(place=first.place, session=first.session, code=code, origin=Place(path, 1))
-        for output in worker.run(prelude, _Tick(self.board, began)).outputs:
+        for output in process.run(prelude, _Ticker(self.board, progress)).outputs:
             if isinstance(output, Error):
                 raise BlockError(f"{path}:{output.line or 1}: {output.type}: {output.message}\n{output.traceback}")
 
-    def _keep(self, name: str, kept: ResumableSession) -> None:
-        """Keep the process of a session to go on from, if there are copies of it."""
-        if self.config.checkpoints and kept.copies and not self._closing.is_set():
-            self.kept[name] = kept
-        else:
-            kept.worker.close()
-
-    def _keep_run(self, run: Run, recipe: KeyInputs, name: str) -> None:
+    def _store(self, run: Run, inputs: KeyInputs, name: str) -> None:
         try:
-            self.store.put(recipe.key, run, recipe, name)
+            self.cache.put(inputs.key, run, inputs, name)
         except (OSError, ValueError) as problem:
-            log.warning("codeout: %s: can't keep a run (%s); it will run again", self.store.root, problem)
+            log.warning("codeout: %s: cannot store a run (%s); it will run again", self.cache.root, problem)
 
-    def _keep_time(self, name: str, timing: Timing) -> None:
-        with self._lock, contextlib.suppress(OSError):  # that the store can't be written has been said
-            self.store.timings.put(name, timing)
+    def _store_timing(self, name: str, timing: Timing) -> None:
+        with self._lock, contextlib.suppress(OSError):  # that the cache cannot be written has been logged
+            self.cache.timings.put(name, timing)
+
+    @staticmethod
+    def _log_start(name: str, blocks: int, seconds: float | None) -> None:
+        estimate = f", about {seconds:.0f} s" if seconds else ""
+        log.info("codeout: %s: running %d block%s%s", name, blocks, "" if blocks == 1 else "s", estimate)
 
 
-class _Tick:
+class _Ticker:
     """Tells the board what a block prints."""
 
-    def __init__(self, board: ProgressBoard, status: SessionProgress) -> None:
-        self._board, self._status = board, status
-        board.update(status)
+    def __init__(self, board: ProgressBoard, progress: SessionProgress) -> None:
+        self._board, self._progress = board, progress
+        board.update(progress)
 
     def __call__(self, text: str) -> None:
         if text:
-            self._status = replace(self._status, text=(self._status.text + text)[-MAX_TEXT:])
-            self._board.update(self._status)
+            self._progress = replace(self._progress, text=(self._progress.text + text)[-MAX_TEXT:])
+            self._board.update(self._progress)

@@ -5,13 +5,13 @@ Sessions that use the GPU run one after another, an exclusive session runs by it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
 
 from codeout.cache import environment
 from codeout.config import Config
-from codeout.model.blocks import Block
+from codeout.model.blocks import Session
 
 
 class Scheduler:
@@ -24,12 +24,12 @@ class Scheduler:
         self._running = self._on_gpu = 0
         self._exclusive_running = False
 
-    def is_exclusive(self, session: Sequence[Block]) -> bool:
+    def is_exclusive(self, session: Session) -> bool:
         """Return whether no other session may run at the same time, because this one measures time."""
-        return session[0].matches(self._config.exclusive)
+        return session.matches(self._config.exclusive)
 
     @contextmanager
-    def reserve(self, session: Sequence[Block]) -> Iterator[None]:
+    def reserve(self, session: Session) -> Iterator[None]:
         """Wait until a session may run, and hold its slot while the body of the `with` statement runs."""
         exclusive, on_gpu = self.is_exclusive(session), self._needs_gpu(session)
 
@@ -51,5 +51,5 @@ class Scheduler:
                 self._exclusive_running = False
                 self._changed.notify_all()
 
-    def _needs_gpu(self, session: Sequence[Block]) -> bool:
-        return session[0].matches(self._config.gpu) and environment.device() != "CPU"
+    def _needs_gpu(self, session: Session) -> bool:
+        return session.matches(self._config.gpu) and environment.device() != "CPU"

@@ -6,14 +6,15 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from codeout.cache import environment
-from codeout.cache.keys import KeyInputs, causes
-from codeout.cache.store import MEMO
+from codeout.cache.keys import KeyInputs, describe_changes
+from codeout.cache.record import read_record
 from codeout.cache.timings import Timing
 from codeout.config import Config
-from codeout.model.blocks import Block, block_name, by_page, session_name, sessions
+from codeout.model.blocks import Block, group_sessions
 
 if TYPE_CHECKING:
     from codeout.run.engine import Engine
@@ -59,10 +60,10 @@ def inputs_by_block(blocks: Sequence[Block], config: Config) -> Iterator[tuple[B
     Raises:
         PageError: a data file or the prelude is missing.
     """
-    for session in _sessions(blocks):
-        inputs = environment.session_inputs(session, config)
-        for number, (block, block_inputs) in enumerate(zip(session, inputs, strict=True), start=1):
-            yield block, block_inputs, block_name(session, number)
+    for session in group_sessions(blocks):
+        keyed = environment.add_keys(session, config)
+        for (block, inputs), name in zip(keyed, session.block_names, strict=True):
+            yield block, inputs, name
 
 
 def block_statuses(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockStatus]:
@@ -72,12 +73,12 @@ def block_statuses(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockSta
         PageError: a data file or the prelude is missing.
     """
     for block, inputs, _ in inputs_by_block(blocks, engine.config):
-        run = engine.stored(block, inputs.key)
+        run = engine.lookup.get(block, inputs.key)
         if run is None:
             yield BlockStatus(str(block), block.session, "stale")
         else:
             took = round(run.provenance.seconds, 3)
-            size = engine.store.count_bytes(inputs.key)
+            size = engine.lookup.cache.count_bytes(inputs.key)
             yield BlockStatus(str(block), block.session, "hit", run.provenance.device, took, size)
 
 
@@ -87,9 +88,9 @@ def block_reasons(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockReas
     Raises:
         PageError: a data file or the prelude is missing.
     """
-    newest = engine.store.newest_entries()
+    newest = engine.lookup.cache.newest_entries()
     for block, inputs, name in inputs_by_block(blocks, engine.config):
-        if engine.stored(block, inputs.key) is not None:
+        if engine.lookup.get(block, inputs.key) is not None:
             yield BlockReasons(str(block), ("hit",))
         else:
             last = newest.get(name)
@@ -100,15 +101,15 @@ def stale_reasons(old: KeyInputs | None, new: KeyInputs) -> tuple[str, ...]:
     """Return why a block that was last run with `old` inputs is stale."""
     if old is None:
         return ("has not run yet",)
-    return tuple(causes(old, new)) or ("a module that it loads changed, or its line numbers did",)
+    return tuple(describe_changes(old, new)) or ("a module that it loads changed, or its line numbers did",)
 
 
 def resume_modes(timings: dict[str, Timing], blocks: Sequence[Block]) -> dict[str, str]:
     """Return for each session, by name, how it resumes after an edit during `mkdocs serve` or `codeout watch`."""
     can_fork = sys.platform == "linux"
     return {
-        session_name(session): resume_mode(len(session), timings.get(session_name(session)), can_fork=can_fork)
-        for session in _sessions(blocks)
+        session.name: resume_mode(len(session.blocks), timings.get(session.name), can_fork=can_fork)
+        for session in group_sessions(blocks)
     }
 
 
@@ -130,24 +131,24 @@ def resume_mode(blocks: int, timing: Timing | None, *, can_fork: bool) -> str:
     return f"replay: the process has threads after block {first}; an edit below it reruns the blocks above, too"
 
 
-def remove_unused(engine: Engine, blocks: Sequence[Block]) -> tuple[int, int]:
-    """Remove from the cache the runs that none of a site's blocks needs on any device, and all exported pages.
+def unused_runs(engine: Engine, blocks: Sequence[Block]) -> list[Path]:
+    """Return the files of the runs that neither these blocks nor the last build needs, on any device.
 
     Args:
         engine: the site's.
         blocks: all blocks of the site.
 
-    Returns:
-        How many runs were removed, and how many remain.
-
     Raises:
         PageError: a data file or the prelude is missing.
     """
     needed = {inputs.key.code for _, inputs, _ in inputs_by_block(blocks, engine.config)}
-    shutil.rmtree(engine.store.root / MEMO / "exports", ignore_errors=True)  # the next build writes them again
-    return engine.store.clean(needed)
+    record = read_record(engine.config)
+    return engine.lookup.cache.unused(needed | (record.code_keys if record else set()))
 
 
-def _sessions(blocks: Sequence[Block]) -> Iterator[Sequence[Block]]:
-    for page in by_page(blocks):
-        yield from sessions(page)
+def remove_runs(engine: Engine, paths: Sequence[Path]) -> None:
+    """Remove runs from the cache, with the pictures that no other run shows, and all exported pages."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+    engine.lookup.cache.clean_pictures()
+    shutil.rmtree(engine.config.memo / "exports", ignore_errors=True)  # the next build writes them again

@@ -1,0 +1,94 @@
+"""What the last build used: its pages, their blocks and the keys of their runs, in a file beside the cache.
+
+Commands that must not remove anything the site needs read it, and so do commands on machines without a generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from codeout.cache.files import write_atomically
+from codeout.config import Config
+from codeout.model.blocks import Block
+
+FORMAT = 1
+NAME = "build.json"
+
+
+class RecordedPage(msgspec.Struct, frozen=True):
+    """A page of the last build."""
+
+    path: str
+    """Relative to the folder of the configuration file."""
+    text: str
+    """The Markdown that was converted, with everything that it includes."""
+    blocks: tuple[Block, ...]
+    """The blocks that it shows."""
+    keys: tuple[str, ...]
+    """The cache key of each."""
+
+
+class BuildRecord(msgspec.Struct, frozen=True):
+    """What the last build used."""
+
+    format: int
+    """The format of this file."""
+    url: str
+    """The address of the site; empty if unknown."""
+    options: dict[str, Any]
+    """The engine's options, as the configuration file has them."""
+    pages: tuple[RecordedPage, ...]
+    """All pages with blocks."""
+
+    @classmethod
+    def from_pages(
+        cls,
+        options: dict[str, Any],
+        url: str | None,
+        pages: Iterable[tuple[str, str, Sequence[tuple[Block, str]]]],
+    ) -> BuildRecord:
+        """Return the record of a build.
+
+        Args:
+            options: the engine's options, as the configuration file has them.
+            url: the address of the site.
+            pages: the path, the text, and the blocks with their keys, of each.
+        """
+        recorded = [
+            RecordedPage(path, text, tuple(block for block, _ in blocks), tuple(key for _, key in blocks))
+            for path, text, blocks in pages
+            if blocks
+        ]
+        return cls(FORMAT, url or "", options, tuple(recorded))
+
+    @property
+    def code_keys(self) -> set[str]:
+        """The first halves of all keys: what names runs of the same code in every environment."""
+        return {key.partition("-")[0] for page in self.pages for key in page.keys}
+
+
+def write_record(config: Config, record: BuildRecord) -> None:
+    """Write down what a build used; not if that is on disk already, or the disk is full or read-only."""
+    path, content = _path(config), msgspec.json.encode(record)
+    try:
+        if not path.is_file() or path.read_bytes() != content:
+            write_atomically(path, content)
+    except OSError:
+        return  # the cache of runs logs it
+
+
+def read_record(config: Config) -> BuildRecord | None:
+    """Return what the last build used; None if that is not known."""
+    try:
+        record = msgspec.json.decode(_path(config).read_bytes(), type=BuildRecord)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return record if record.format == FORMAT else None
+
+
+def _path(config: Config) -> Path:
+    return config.memo / NAME

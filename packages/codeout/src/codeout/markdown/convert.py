@@ -1,0 +1,107 @@
+"""A conversion from its beginning to its end: which page it is, what is inserted, and what its mistakes become."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from markdown import Markdown
+from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
+from pymdownx.superfences import SuperFencesException
+
+from codeout.errors import CodeoutError, PageError
+from codeout.markdown import snippets
+from codeout.markdown.page import CURRENT, PageConversion
+from codeout.markdown.site import Site
+from codeout.markdown.sources import Sources
+
+Convert = Callable[[str], str]
+
+
+class FenceError(SuperFencesException, CodeoutError):
+    """A mistake found while a fence is formatted; superfences lets no other exception through."""
+
+
+def convert_page(site: Site, md: Markdown, convert: Convert, source: str) -> str:
+    """Convert Markdown: a page, or a part of the page that is being converted.
+
+    Raises:
+        CodeoutError: the page has a mistake, and no plugin shows it otherwise.
+    """
+    if CURRENT.get() is not None:
+        return convert(source)
+    page = _begin(site, md, source)
+    token = CURRENT.set(page)
+    try:
+        html = page.finish(_convert(page, convert, source))
+        converted = page.result()
+        site.on_page(converted)
+        return html if page.suffix else _insert_header(site, html, site.header(site, converted))
+    except CodeoutError as problem:
+        return site.on_error(problem)
+    finally:
+        CURRENT.reset(token)
+        site.resolver.end_page()
+
+
+def _begin(site: Site, md: Markdown, source: str) -> PageConversion:
+    announced = site.announced
+    path, suffix = announced.path if announced else "page", ""
+    text = announced.text if announced else source
+    if announced is None and site.is_announcing:  # part of another page, like an excerpt in a blog's index
+        file = _converted_file(md)
+        path = site.path_of(file) if file else path
+        suffix = f"-{hashlib.sha256(path.encode()).hexdigest()[:6]}"
+    preprocessor = md.preprocessors["snippet"] if "snippet" in md.preprocessors else None  # noqa: SIM401 (not a dict)
+    finder = preprocessor if isinstance(preprocessor, SnippetPreprocessor) else None
+    root = site.config.root.resolve()
+    folders = [Path(announced.folder)] if announced and announced.folder else []
+    folders += [root, root / site.config.docs_dir, *(Path(folder) for folder in getattr(finder, "base_path", ()))]
+    return PageConversion(site, md, path, Sources(path, text, root, folders, finder), suffix)
+
+
+def _convert(page: PageConversion, convert: Convert, source: str) -> str:
+    """Convert the page.
+
+    Raises:
+        PageError: a snippet is missing; the message names the line that includes it.
+    """
+    try:
+        return convert(source)
+    except SnippetMissingError as problem:
+        raise PageError(_missing_snippet(page.sources, problem)) from problem
+
+
+def _missing_snippet(sources: Sources, problem: SnippetMissingError) -> str:
+    lines = sources.text.split("\n")
+    number = next((n for n, line in enumerate(lines, start=1) if _is_missing(sources.snippets, line)), 1)
+    available = snippets.choices(sources.snippets, lines[number - 1]) if sources.snippets else ""
+    return f"{sources.page}:{number}: {problem}{available}"
+
+
+def _is_missing(preprocessor: SnippetPreprocessor | None, line: str) -> bool:
+    try:
+        if preprocessor and "8<" in line:
+            preprocessor.run([line])
+    except SnippetMissingError:
+        return True
+    return False
+
+
+def _converted_file(md: Markdown) -> Any:
+    """Return the file that a Markdown instance of MkDocs converts."""
+    processor = md.treeprocessors["relpath"] if "relpath" in md.treeprocessors else None  # noqa: SIM401 (not a dict)
+    return getattr(processor, "file", None)
+
+
+def _insert_header(site: Site, html: str, header: str) -> str:
+    """Insert what is said of the page under its title, or at its top if the theme adds the title.
+
+    Without a plugin it is not known whether Markdown without a title is a page at all: then nothing is inserted.
+    """
+    before, heading, after = html.partition("</h1>")
+    if heading and header:
+        return f"{before}{heading}\n{header}{after}"
+    return f"{header}\n{html}" if header and site.is_announcing else html

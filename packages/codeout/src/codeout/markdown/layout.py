@@ -1,0 +1,230 @@
+"""The HTML of a block: its source and outputs, in the layout that markdown-exec's options ask for.
+
+markdown-exec lays out the source with an empty slot, which passes through Markdown; the outputs are put in afterwards,
+so that nothing a block printed or returned can become markup.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from markdown import Markdown
+from markdown_exec import MarkdownConverter, add_source, base_format, tabbed
+
+from codeout.cache.recordings import label
+from codeout.markdown.annotations import number_marks
+from codeout.markdown.layouts import LayoutCache
+from codeout.markdown.options import OWN_OPTIONS, split_prompts
+from codeout.model.blocks import Block
+from codeout.model.outputs import Run, Stream, Value
+from codeout.render.html import Renderer
+from codeout.run.engine import BlockState
+
+ID = "codeout-id"  # stands for the block's id in a layout
+HIDDEN_LINE = "markdown-exec: hide"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockLayout:
+    """How one block is shown."""
+
+    block: Block
+    """The block."""
+    arguments: Mapping[str, Any]
+    """What markdown-exec passes to a formatter."""
+    layouts: LayoutCache | None
+    """Layouts that were made before."""
+    expand: Callable[[str], str]
+    """Completes the HTML that the site's own Markdown values become: they may contain blocks."""
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether only the output is shown, so that printed text may be Markdown that is part of the page."""
+        return not (self.arguments["source"] or self.arguments["html"] or self.arguments["result"])
+
+    def is_content(self, run: Run) -> bool:
+        """Return whether a block writes a part of its page: it prints Markdown, and its source is not shown.
+
+        Not if it used placeholder data, since a reader must be told.
+        """
+        return (
+            self.is_bare
+            and all(isinstance(output, Stream) for output in run.outputs)
+            and not any(source.is_placeholder for source in run.provenance.sources)
+        )
+
+    def content(self, run: Run) -> str:
+        """Return the HTML of the Markdown that a block printed, with its headings in the table of contents."""
+        arguments = {**self._exec_arguments(), "workdir": None}
+        return str(base_format(language="python", run=lambda *_, **__: _text(run), **arguments))
+
+    def html(self, state: BlockState, block_id: str) -> str:
+        """Return the HTML of a block in its present state."""
+        if state.run and self.is_content(state.run):
+            return self.content(state.run)
+        body = self._body(state, block_id)
+        if self.arguments["source"]:
+            return f'<div class="codeout-block" id="{block_id}">{body}{_link(block_id)}</div>'
+        if state.run and not self.arguments["html"]:
+            return f'<div class="codeout-alone" id="{block_id}">{body}</div>'
+        return body
+
+    def _body(self, state: BlockState, block_id: str) -> str:
+        source = self.arguments["source"]
+        if source == "console":
+            if state.run and _is_text(state.run):
+                return number_marks(self._console(state.run), self.block.annotation_numbers)
+            source = "above"  # a figure has no place in a console
+        outputs = self._outputs(state, block_id)
+        if not source and len(outputs) == 1:
+            return next(iter(outputs.values()))
+        if not any(html.strip() for html in outputs.values()):
+            source, outputs = "above", {"": ""}  # a block without output shows only its code
+        layout = self._layout(source, len(outputs)).replace(f"{ID}--", f"{block_id}--")
+        for number, device in enumerate(outputs):
+            layout = layout.replace(_device_title(number), f" · {escape(device)}<", 1)
+        for number, html in enumerate(outputs.values()):
+            layout = layout.replace(_slot(number), html)
+        return layout
+
+    def _layout(self, source: str, outputs: int) -> str:
+        """Return source and empty slots."""
+
+        def make() -> str:
+            html = self._layout_of_one(source) if outputs == 1 else self._layout_of_many(source, outputs)
+            html = html.replace(f"exec-{MarkdownConverter.counter}--", f"{ID}--")  # the same in every build
+            html = re.sub(r"<p>(<div class=\"codeout-slot\"[^>]*></div>)</p>", r"\1", html)  # no division in a paragraph
+            return number_marks(html, self.block.annotation_numbers)
+
+        if self.layouts is None:
+            return make()
+        parts = {key: value for key, value in self.arguments.items() if key != "md"}
+        return self.layouts.get({**parts, "source": source, "outputs": outputs}, make)
+
+    def _layout_of_one(self, source: str) -> str:
+        arguments = {
+            **self._exec_arguments(),
+            **{"source": source, "html": True, "result": "", "workdir": None, "update_toc": False},
+        }
+        transform = split_prompts if self._language == "pycon" else None
+        return str(
+            base_format(
+                language=self._language, run=lambda *_, **__: _slot(0), transform_source=transform, **arguments
+            )
+        )
+
+    def _layout_of_many(self, source: str, outputs: int) -> str:
+        """Return a layout with a tab for each device, beside the source's or in the output's place."""
+        code_title, out_title = self.arguments["tabs"]
+        outs = [(f"{out_title}{_device_title(number)[:-1]}", _slot(number)) for number in range(outputs)]
+        options = {"language": self._language, "tabs": self.arguments["tabs"], **self._exec_arguments()["extra"]}
+        code = self._shown_code
+        if source.startswith("tabbed"):
+            tab = (code_title, add_source(source=code, location="above", output="", **options))
+            text = tabbed(tab, *outs) if source == "tabbed-left" else tabbed(*outs, tab)
+        else:
+            text = tabbed(*outs)
+            text = add_source(source=code, location=source, output=text, **options) if source else text
+        return str(MarkdownConverter(self._md, update_toc=False).convert(text))
+
+    def _outputs(self, state: BlockState, block_id: str) -> dict[str, str]:
+        """Return the HTML of the output on each device, by the device's short name; the CPU's is first."""
+        if not state.recordings or state.run is None:
+            return {"": self._output(state, block_id)}
+        runs = sorted([state.run, *state.recordings], key=lambda run: run.provenance.device != "CPU")
+        return {
+            label(run, runs): self._output(state, block_id)
+            if run is state.run
+            # A section has no dot, so the ids of a recording are its own.
+            else self._renderer.render_run(run, f"{block_id}.{number}", str(self.block.origin), is_recording=True)
+            for number, run in enumerate(runs)
+        }
+
+    def _output(self, state: BlockState, block_id: str) -> str:
+        """Return the HTML of the output of this machine; options that ask for its text alone get just that."""
+        run, origin = state.run, str(self.block.origin)
+        if run is None:
+            if state.last_good and not state.last_good.outputs:
+                return ""  # it had no output last time, and most likely will not have any
+            return self._renderer.render_queued(state.last_good, block_id, origin)
+        if _is_text(run) and self.arguments["html"]:
+            return _text(run)
+        if _is_text(run) and self.arguments["result"]:
+            text = _text(run)
+            return self._highlighted(text, self.arguments["result"]) if text else ""
+        return self._renderer.render_run(run, block_id, origin, state.last_good)
+
+    @property
+    def _renderer(self) -> Renderer:
+        convert = MarkdownConverter(self._md, update_toc=False).convert
+        return Renderer(markdown=lambda text: self.expand(str(convert(text))))
+
+    def _console(self, run: Run) -> str:
+        lines = [line for line in self._shown_code.split("\n") if HIDDEN_LINE not in line]
+        language = self.arguments["result"] or self._language
+        return self._highlighted("\n".join(lines).strip() + "\n" + _text(run), language)
+
+    def _highlighted(self, text: str, language: str) -> str:
+        fences: Any = self._md.preprocessors["fenced_code_block"]
+        options = {"options": {}, "md": self._md, "classes": [], "id_value": "", "attrs": {}}
+        return str(fences.highlight(src=text, language=language, **options))
+
+    @property
+    def _md(self) -> Markdown:
+        md: Markdown = self.arguments["md"]
+        return md
+
+    @property
+    def _language(self) -> str:
+        return str(self.arguments["language"])
+
+    @property
+    def _shown_code(self) -> str:
+        code = str(self.arguments["code"])
+        return split_prompts(code)[1] if self._language == "pycon" else code
+
+    def _exec_arguments(self) -> dict[str, Any]:
+        """Return the arguments that markdown-exec knows."""
+        extra = {name: value for name, value in self.arguments["extra"].items() if name not in OWN_OPTIONS}
+        return {name: value for name, value in self.arguments.items() if name != "language"} | {"extra": extra}
+
+
+def _slot(number: int) -> str:
+    return f'<div class="codeout-slot" title="{number}"></div>'
+
+
+def _device_title(number: int) -> str:
+    """Return what a tab's title ends with in a layout, where the device's name belongs: a title is Markdown."""
+    return f" · DEVICE{number}<"
+
+
+def _link(block_id: str) -> str:
+    label = 'title="Link to this block" aria-label="Link to this block" data-search-exclude'
+    return f'<a class="codeout-link" href="#{block_id}" {label}>#</a>'
+
+
+def _is_text(run: Run) -> bool:
+    return all(isinstance(output, Stream | Value) for output in run.outputs)
+
+
+def _text(run: Run) -> str:
+    """Return printed text and values as text, for options that ask for it."""
+    return "".join(_output_text(output) for output in run.outputs)
+
+
+def _output_text(output: object) -> str:
+    match output:
+        case Stream(_, text):
+            return text
+        case Value(data):
+            return data.get("text/html") or data.get("text/plain", "")
+    return ""
+
+
+def has_tabs(md: Markdown, arguments: Mapping[str, Any]) -> bool:
+    """Return whether the site can show the tabs that a block asks for."""
+    return not str(arguments["source"]).startswith("tabbed") or "tabbed" in md.parser.blockprocessors

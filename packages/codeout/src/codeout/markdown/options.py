@@ -1,0 +1,75 @@
+"""The options of a fence, as markdown-exec and the author write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from codeout.errors import PageError, suggest
+from codeout.model.blocks import Block, Place
+
+LANGUAGES = ("python", "py", "pycon")
+"""Languages whose executable fences codeout runs; markdown-exec handles all others."""
+OWN_OPTIONS = ("measured", "raises", "timeout")
+"""Options of a block that markdown-exec does not know."""
+SOURCES = ("above", "below", "block", "console", "material-block", "tabbed-left", "tabbed-right")
+EXEC_OPTIONS = (
+    *("exec", "html", "id", "idprefix", "result", "returncode"),
+    *("session", "source", "tabs", "updatetoc", "width", "workdir"),
+)
+DISPLAY_OPTIONS = ("hl_lines", "linenums", "title", "title_mode")
+"""Options of shown code, which markdown-exec passes on."""
+PROMPTS = (">>> ", "... ")
+
+
+def read_block(code: str, options: Mapping[str, Any], place: Place, origin: Place, section: str) -> Block:
+    """Return the block that a fence describes.
+
+    Args:
+        code: what runs.
+        options: as markdown-exec's validator returns them.
+        place: the line of the page where the fence is.
+        origin: the first line of the code.
+        section: the snippet section that is the code, if it is one.
+
+    Raises:
+        PageError: an option is unknown, or has an invalid value.
+    """
+    extra = options.get("extra", {})
+    choices = (*EXEC_OPTIONS, *OWN_OPTIONS, *DISPLAY_OPTIONS)
+    for name in extra:
+        if name not in choices and not name.startswith("data-"):
+            raise PageError(f"{place}: unknown option {name!r}{suggest(name, choices)}")
+    if options["source"] not in ("", *SOURCES):
+        raise PageError(f"{place}: invalid source {options['source']!r}{suggest(str(options['source']), SOURCES)}")
+    measured = extra.get("measured", "false")
+    if measured not in ("true", "false"):
+        raise PageError(f"{place}: measured must be 'true' or 'false', not {measured!r}")
+    return Block(
+        place=place,
+        session=options["session"] or "",
+        code=code,
+        origin=origin,
+        raises=extra.get("raises", ""),
+        timeout=_seconds(extra.get("timeout"), place),
+        width=options["width"] or 0,
+        workdir=options["workdir"] or "",
+        section=section,
+        measured=measured == "true",
+        shows_source=bool(options["source"]),
+    )
+
+
+def _seconds(value: str | None, place: Place) -> float | None:
+    if value is None:
+        return None
+    if not (re.fullmatch(r"\d+(\.\d+)?", value) and float(value) > 0):
+        raise PageError(f"{place}: timeout must be a number of seconds, not {value!r}")
+    return float(value)
+
+
+def split_prompts(code: str) -> tuple[str, str]:
+    """Return the Python code of a console session, and its lines with prompts, without the outputs between them."""
+    lines = [line for line in code.split("\n") if line.startswith(PROMPTS) or line.rstrip() in (">>>", "...")]
+    return "\n".join(line[4:] for line in lines), "\n".join(lines)

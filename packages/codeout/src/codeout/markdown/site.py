@@ -1,0 +1,184 @@
+"""What the conversions of one site share: how blocks get their runs, and what a plugin knows of the present page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from codeout.config import Config
+from codeout.errors import CodeoutError
+from codeout.markdown.layouts import LayoutCache
+from codeout.model.blocks import Session
+from codeout.model.outputs import Run
+from codeout.run.engine import BlockState, Engine
+
+if TYPE_CHECKING:
+    from markdown import Markdown
+
+    from codeout.markdown.page import ConvertedPage
+    from codeout.run.live import LiveSessions
+
+Renderer = Callable[[BlockState], str]
+"""Returns the HTML of a block, or of a value that it made, in its present state."""
+
+
+class Resolver(Protocol):
+    """Gives blocks their runs: by running them, by starting them, or from the cache alone."""
+
+    is_live: bool
+    """Whether pages are updated when a block has run later."""
+
+    def states(self, sessions: Sequence[Session], md: Markdown) -> dict[str, BlockState]:
+        """Return the state of each block by its name; more blocks of the same sessions may follow.
+
+        Raises:
+            CodeoutError: a block failed, or cannot be run.
+        """
+
+    def run_now(self, name: str) -> Run | None:
+        """Return the run of a block, if it has run since its page was converted."""
+
+    def end_page(self) -> None:
+        """Expect no more blocks of the page."""
+
+    def close(self) -> None:
+        """End all processes."""
+
+
+class BuildResolver:
+    """Runs what is stale, and waits for it."""
+
+    is_live = False
+
+    def __init__(self, engine: Engine, predict: Callable[[Markdown], Sequence[Session]] = lambda md: ()) -> None:
+        """Take the engine, and what predicts the sessions of pages that are still to be converted."""
+        self.engine = engine
+        self._predict: Callable[[Markdown], Sequence[Session]] | None = predict
+
+    def states(self, sessions: Sequence[Session], md: Markdown) -> dict[str, BlockState]:
+        """Return the state of each block by its name, once all have run.
+
+        Raises:
+            CodeoutError: a block failed, or cannot be run.
+        """
+        return self.engine.states(sessions, keep_open=True, on_stale=lambda: self._start_ahead(md))
+
+    def run_now(self, name: str) -> Run | None:
+        """Return None: nothing changes after a page was converted."""
+        return None
+
+    def end_page(self) -> None:
+        """End the sessions of the page."""
+        self.engine.close_open()
+
+    def close(self) -> None:
+        """End all processes."""
+        self.engine.close()
+
+    def _start_ahead(self, md: Markdown) -> None:
+        """Start the sessions of later pages, once: where nothing is stale, nothing needs to be predicted."""
+        predict, self._predict = self._predict, None
+        if predict:
+            self.engine.start_ahead(predict(md))
+
+
+class LiveResolver:
+    """Starts what is stale, and does not wait: pages are updated when blocks have run."""
+
+    is_live = True
+
+    def __init__(self, live: LiveSessions) -> None:
+        """Take the sessions that run in the background."""
+        self.live = live
+
+    def states(self, sessions: Sequence[Session], md: Markdown) -> dict[str, BlockState]:
+        """Return what is known of each block now, by its name.
+
+        Raises:
+            PageError: data files are missing, or the script that prepares them failed.
+        """
+        return self.live.states(sessions)
+
+    def run_now(self, name: str) -> Run | None:
+        """Return the run of a block, if it has run since its page was converted."""
+        return self.live.run(name)
+
+    def end_page(self) -> None:
+        """Let the sessions of the page run on."""
+
+    def close(self) -> None:
+        """End all processes."""
+        self.live.close()
+
+
+class CacheResolver:
+    """Runs nothing: gives the runs that the cache has."""
+
+    is_live = False
+
+    def __init__(self, engine: Engine) -> None:
+        """Take the engine, whose cache is read."""
+        self.engine = engine
+
+    def states(self, sessions: Sequence[Session], md: Markdown) -> dict[str, BlockState]:
+        """Return each block with its run, if the cache has it, by its name."""
+        return self.engine.cached_states(sessions)
+
+    def run_now(self, name: str) -> Run | None:
+        """Return None: nothing changes after a page was converted."""
+        return None
+
+    def end_page(self) -> None:
+        """Do nothing: nothing runs."""
+
+    def close(self) -> None:
+        """End all processes."""
+        self.engine.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """The page that a generator converts now."""
+
+    path: str
+    """Relative to the folder of the site's configuration file."""
+    text: str
+    """As its author wrote it, front matter included."""
+    folder: str = ""
+    """The folder of its file."""
+
+
+def raise_error(problem: CodeoutError) -> str:
+    """Raise a page's mistake, where no generator wants it otherwise."""
+    raise problem
+
+
+@dataclass(slots=True)
+class Site:
+    """What the conversions of one site share."""
+
+    config: Config
+    """The settings."""
+    resolver: Resolver
+    """Gives blocks their runs."""
+    layouts: LayoutCache | None = None
+    """Layouts of blocks that were made before."""
+    announced: Announced | None = None
+    """The page that is converted now, if a plugin knows it."""
+    is_announcing: bool = False
+    """Whether a plugin announces each page; what is converted in between is part of another page."""
+    renderers: dict[str, Renderer] = field(default_factory=dict)
+    """By the name of a block or a value: how a live page shows it."""
+    dependents: dict[str, set[str]] = field(default_factory=dict)
+    """By the name of a block: the names of the values and summaries that change with it."""
+    keys: dict[str, str] = field(default_factory=dict)
+    """By the name of a value or a summary: what tells one version of its page from another."""
+    header: Callable[[Site, ConvertedPage], str] = lambda site, page: ""
+    """Returns the HTML to insert under the title of a page."""
+    path_of: Callable[[Any], str] = str
+    """Returns the path of a page by its generator's file object."""
+    on_error: Callable[[CodeoutError], str] = raise_error
+    """Receives a page's mistake; raises, or returns the HTML of a page that shows it."""
+    on_page: Callable[[ConvertedPage], None] = lambda page: None
+    """Receives each converted page."""

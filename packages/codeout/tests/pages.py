@@ -1,0 +1,51 @@
+"""Helpers that convert a page of Markdown without a generator, and without running its blocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from markdown import Markdown
+from markdown_exec import formatter, validator
+
+from codeout import Block, Config, Engine
+from codeout.markdown.extension import CodeoutExtension
+from codeout.markdown.page import ConvertedPage
+from codeout.markdown.site import Announced, CacheResolver, Site
+
+LANGUAGES = ("python", "py", "pycon", "bash")
+
+
+def convert_page(text: str, root: Path | None = None, path: str = "docs/p.md", **snippets: object) -> ConvertedPage:
+    """Return what the conversion of a page leaves behind; its blocks are not run.
+
+    Args:
+        text: the page as its author wrote it, front matter included.
+        root: the folder of the site.
+        path: of the page.
+        snippets: options of `pymdownx.snippets`; without any, the page includes nothing.
+
+    Raises:
+        CodeoutError: the page has a mistake.
+    """
+    pages: list[ConvertedPage] = []
+    config = Config(root=root or Path.cwd())
+    site = Site(config, CacheResolver(Engine(config)), announced=Announced(path, text), on_page=pages.append)
+    fences = [{"name": name, "class": name, "validator": validator, "format": formatter} for name in LANGUAGES]
+    settings = {
+        "pymdownx.superfences": {"custom_fences": fences},
+        "pymdownx.tabbed": {"alternate_style": True},
+        "admonition": {},
+        **({"pymdownx.snippets": {"check_paths": True, **snippets}} if snippets else {}),
+    }
+    body = text.partition("---\n")[2].partition("---\n")[2] if text.startswith("---\n") else text
+    Markdown(extensions=[*settings, CodeoutExtension(site)], extension_configs=settings).convert(body)
+    return pages[0]
+
+
+def find_blocks(text: str, root: Path | None = None, path: str = "docs/p.md", **snippets: object) -> list[Block]:
+    """Return the blocks of a page.
+
+    Raises:
+        CodeoutError: the page has a mistake.
+    """
+    return list(convert_page(text, root, path, **snippets).blocks)
