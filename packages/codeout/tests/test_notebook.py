@@ -12,17 +12,16 @@ import pytest
 from msgspec.structs import replace
 
 from codeout import Error, Figure, Run, Source, Stream, Value
-from codeout.markdown.finder import Finder
 from codeout.model.outputs import Output
-from codeout.render.cells import OMITTED_BLOCK, Page
+from codeout.render.cells import Page
 from codeout.render.files import exported_files
-from codeout.render.hidden_lines import HIDE_MARKER as HIDE
-from codeout.render.hidden_lines import visible_code
 from codeout.render.notebook import notebook, validated
 from codeout.render.portable_markdown import portable_markdown
 from codeout.render.script import script
 from helpers import PROVENANCE, block
+from pages import convert_page
 
+HIDE = "# markdown-exec: hide"
 RUN = """
 import sys
 import nbformat
@@ -65,9 +64,9 @@ After it, `{x}` is {x:04d}.
 
 
 def page(text: str = TEXT, *outputs: tuple[Output, ...], **more: object) -> Page:
-    blocks = Finder(languages=("python", "py")).find(text, "docs/page.md")
-    runs = [Run(out, PROVENANCE, values={"x": 42}) for out in outputs or [()] * len(blocks)]
-    return Page(text, blocks, runs, **more)  # type: ignore[arg-type]
+    converted = convert_page(text, path="docs/page.md")
+    runs = [Run(out, PROVENANCE, values={"x": 42}) for out in outputs or [()] * len(converted.blocks)]
+    return Page(converted.text_with_holes(), converted.blocks, runs, **more)  # type: ignore[arg-type]
 
 
 def cells(made: Page) -> list[nbformat.NotebookNode]:
@@ -167,35 +166,15 @@ def test_a_page_for_a_gpu_asks_for_one() -> None:
     assert "accelerator" not in nbformat.reads(notebook(page()), 4).metadata
 
 
-@pytest.mark.parametrize(
-    ("codes", "visible"),
-    [
-        ([f"x = 1\nassert x  {HIDE}"], ["x = 1"]),
-        ([f"import os  {HIDE}\nx = 1", "os.getcwd()"], ["import os\nx = 1", "os.getcwd()"]),
-        ([f"a = 1  {HIDE}\nb = a  {HIDE}", "print(b)"], ["a = 1\nb = a", "print(b)"]),
-        (["x = 1", f"x = 2  {HIDE}\ny = 0", "x"], ["x = 1", "y = 0", "x"]),
-        ([f"try:  {HIDE}\n    1 / 0  {HIDE}\nexcept Exception:  {HIDE}\n    pass  {HIDE}\nx = 1"], ["x = 1"]),
-        ([f"if True:  {HIDE}\n    x = 1"], ["if True:\n    x = 1"]),
-        (["def f(:"], ["def f(:"]),
-        ([f"assert all(p for p in [1])  {HIDE}\nq = 2", "[p for p in [3]]"], ["q = 2", "[p for p in [3]]"]),
-    ],
-)  # fmt: skip
-def test_hidden_lines_are_removed_unless_visible_code_needs_them(codes: list[str], visible: list[str]) -> None:
-    assert visible_code(codes) == visible
+def test_exports_contain_the_code_that_ran_hidden_lines_included() -> None:
+    text = f"```python exec='on' source='above'\nimport random\nrandom.seed(3)  {HIDE}\nrandom.random()\n```\n"
+    code = "import random\nrandom.seed(3)\nrandom.random()"
+    assert cells(page(text))[0].source == code
+    assert f"# %%\n{code}\n" in script(page(text))
 
 
-def test_of_a_hidden_block_only_what_is_needed_stays() -> None:
-    codes = ["import drawing\nx = 1\ndrawing.show(x)", "print(x)"]
-    assert visible_code(codes) == codes
-    assert visible_code(codes, [0]) == ["x = 1", "print(x)"]
-
-
-def test_a_script_has_no_block_whose_code_its_page_does_not_show() -> None:
-    text = page().text + "\n```python exec='on' session='s'\nhelper.draw(x)\n```\n"
-    written = script(page(text, (), (), (Stream("stdout", "drawn"),)))
-    assert "draw(" not in written
-    assert OMITTED_BLOCK in written
-    assert "helper.draw(x)" in notebook(page(text))
+def test_a_block_whose_code_the_page_does_not_show_is_exported_as_well() -> None:
+    assert "hidden = 1" in script(page("```python exec='on'\nhidden = 1\n```\n"))
 
 
 HELPER = {"helper": "def double(x):\n    return 2 * x\n"}
@@ -211,7 +190,7 @@ def test_a_notebook_runs_with_the_modules_that_it_brings(tmp_path: Path) -> None
     assert done.returncode == 0, done.stdout + done.stderr
     assert "42" in done.stdout
     folded = nbformat.read(tmp_path / "a.ipynb", 4).cells[1:3]
-    assert [cell.source for cell in folded] == [f"%%writefile helper.py\n{HELPER['helper']}", "import os"]
+    assert [cell.source for cell in folded] == [f"%%writefile helper.py\n{HELPER['helper']}", "import os\nprint(os)"]
     assert all(cell.metadata.jupyter.source_hidden for cell in folded)
 
 

@@ -27,15 +27,12 @@ def page_header(site: Site, page: ConvertedPage, links: Sequence[str] = ()) -> s
     name = f"{page.path} summary"
     key = digest([state.key for state in page.states])[:16]
 
-    def render(_: object = None) -> str:
+    def render() -> str:
         runs = [site.resolver.run_now(state.name) or state.run for state in page.states]
         return _sentence([run for run in runs if run], page, links) if all(runs) else ""
 
-    site.renderers[name] = render
-    site.keys[name] = key
-    for state in page.states:
-        site.dependents.setdefault(state.name, set()).add(name)
-    return f'<div data-codeout="{escape(name)}" data-key="{key}">{render()}</div>'
+    attributes = site.add_dependent(name, key, [state.name for state in page.states], render)
+    return f"<div {attributes}>{render()}</div>"
 
 
 def _sentence(runs: Sequence[Run], page: ConvertedPage, links: Sequence[str]) -> str:

@@ -252,16 +252,16 @@ class PageConversion:
         """Return text with its marks as the author wrote them."""
         if START not in text:
             return text
-        return MARK.sub(lambda match: self.references[mark_number(match)].literal, text)
+        return MARK.sub(lambda match: self.references[mark_number(match[0])].literal, text)
 
     def _restore_html(self, html: str) -> str:
-        return MARK.sub(lambda match: escape(self.references[mark_number(match)].literal), html)
+        return MARK.sub(lambda match: escape(self.references[mark_number(match[0])].literal), html)
 
     def fill_text(self, text: str) -> str:
         """Return plain text with the values that its marks stand for."""
         if START not in text:
             return text
-        return MARK.sub(lambda match: self._values.text(self.references[mark_number(match)]), text)
+        return MARK.sub(lambda match: self._values.text(self.references[mark_number(match[0])]), text)
 
     def states_in_order(self) -> list[BlockState | None]:
         """Return the state of each registered block; None for one that the page does not show."""
@@ -302,8 +302,7 @@ class PageConversion:
                 html = f"<p>{html}</p>"
             return html.replace(LIST_SLOT, self.expand(parts["notes"]), 1) if parts["notes"] else html
         if parts.get("mark"):
-            reference = self.references[mark_number(MARK.fullmatch(match[0]))]
-            return self._values.html(reference, self._seen)
+            return self._values.html(self.references[mark_number(match[0])], self._seen)
         if parts["comment"]:
             return self._restore_html(PLACEHOLDER.sub("", match[0]))
         return self._restore_html(PLACEHOLDER.sub(lambda inner: self._show(self.registered[int(inner["fence"])]), match[0]))

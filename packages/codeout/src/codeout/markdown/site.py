@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
 from codeout.config import Config
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from codeout.run.live import LiveSessions
 
 Renderer = Callable[[BlockState], str]
-"""Returns the HTML of a block, or of a value that it made, in its present state."""
+"""Returns the HTML of a block in a state."""
+Dependent = Callable[[], str]
+"""Returns the HTML of what depends on blocks, such as a value or a summary, as far as they have run."""
 
 
 class Resolver(Protocol):
@@ -169,11 +172,13 @@ class Site:
     is_announcing: bool = False
     """Whether a plugin announces each page; what is converted in between is part of another page."""
     renderers: dict[str, Renderer] = field(default_factory=dict)
-    """By the name of a block or a value: how a live page shows it."""
-    dependents: dict[str, set[str]] = field(default_factory=dict)
-    """By the name of a block: the names of the values and summaries that change with it."""
+    """By the name of a block: how a live page shows it."""
+    dependents: dict[str, Dependent] = field(default_factory=dict)
+    """By the name of a value or a summary: how a live page shows it."""
+    depends_on: dict[str, set[str]] = field(default_factory=dict)
+    """By the name of a block: the names of its dependents."""
     keys: dict[str, str] = field(default_factory=dict)
-    """By the name of a value or a summary: what tells one version of its page from another."""
+    """By the name of a dependent: what tells one version of its page from another."""
     header: Callable[[Site, ConvertedPage], str] = lambda site, page: ""
     """Returns the HTML to insert under the title of a page."""
     path_of: Callable[[Any], str] = str
@@ -182,3 +187,15 @@ class Site:
     """Receives a page's mistake; raises, or returns the HTML of a page that shows it."""
     on_page: Callable[[ConvertedPage], None] = lambda page: None
     """Receives each converted page."""
+
+    def add_dependent(self, name: str, key: str, blocks: Iterable[str], render: Dependent) -> str:
+        """Register what changes when blocks have run; return the attributes that let a live page find it."""
+        self.dependents[name], self.keys[name] = render, key
+        for block in blocks:
+            self.depends_on.setdefault(block, set()).add(name)
+        return f'data-codeout="{escape(name)}" data-key="{key}"'
+
+    def forget_pages(self) -> None:
+        """Forget how the pages of the last build were shown."""
+        for registered in (self.renderers, self.dependents, self.depends_on, self.keys):
+            registered.clear()

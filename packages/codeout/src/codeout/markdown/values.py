@@ -104,9 +104,9 @@ def _mark(number: int) -> str:
     return START + "".join(chr(ZERO + int(digit, 16)) for digit in f"{number:x}") + END
 
 
-def mark_number(match: re.Match[str]) -> int:
+def mark_number(mark: str) -> int:
     """Return the number of the reference that a mark stands for."""
-    return int("".join(f"{ord(digit) - ZERO:x}" for digit in match[1]), 16)
+    return int("".join(f"{ord(digit) - ZERO:x}" for digit in mark[1:-1]), 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +167,8 @@ class ValueFiller:
         shown = [state for state in states if state]
         anchor = next((state for state in reversed(states[:above]) if state), shown[-1])
         name = f"{anchor.name} {reference.literal}"
-        self.site.renderers[name] = lambda _: self._now(reference, above)
-        self.site.keys[name] = anchor.key
-        self.site.dependents.setdefault(anchor.name, set()).add(name)
+        attributes = self.site.add_dependent(name, anchor.key, [anchor.name], lambda: self._now(reference, above))
         stale = "" if anchor.run else " codeout-stale"
-        attributes = f'data-codeout="{escape(name)}" data-key="{anchor.key}"'
         return f'<span class="codeout-value-slot{stale}" {attributes}>{self._now(reference, above)}</span>'
 
     def _now(self, reference: Reference, above: int) -> str:

@@ -190,7 +190,7 @@ class EventStream:
         dependents: dict[str, None] = {}
         for session, number, state in resolver.live.current():
             progress = running.get(session)
-            dependents |= dict.fromkeys(site.dependents.get(state.name, ()))
+            dependents |= dict.fromkeys(site.depends_on.get(state.name, ()))
             if state.run is not None:
                 if render := site.renderers.get(state.name):
                     yield state.name, {"key": state.key, "html": self._html(state.name, state.run, render, state)}
@@ -201,8 +201,8 @@ class EventStream:
                 message = f"Waiting for block {progress.block} of {progress.blocks}" if progress else "Queued"
                 yield state.name, {"key": state.key, "message": message, "text": ""}
         for name in dependents:
-            if render := site.renderers.get(name):
-                yield name, {"key": site.keys.get(name, ""), "html": render(None)}
+            if dependent := site.dependents.get(name):
+                yield name, {"key": site.keys[name], "html": dependent()}
 
     def _html(self, name: str, run: Run, render: Renderer, state: Any) -> str:
         """Return a block that has run as its page shows it; computed once."""

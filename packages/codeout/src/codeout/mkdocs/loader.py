@@ -104,7 +104,7 @@ def _convert(config_file: Path, generator: str) -> LoadedSite:
         finally:
             if "plugin" in locals():
                 plugin.on_shutdown()
-    record = BuildRecord.from_pages(plugin.settings, config.site_url, plugin.recorded_pages())
+    record = BuildRecord.from_pages({}, config.site_url, plugin.recorded_pages())
     return LoadedSite(plugin.settings, record.url, record.pages)
 
 

@@ -101,14 +101,11 @@ class PageExtras:
         render = partial(self._render_overview, page, pages)
         if not self.site.resolver.is_live:
             return render()
-        name = "overview"
-        self.site.renderers[name], self.site.keys[name] = render, name
-        for converted in self.pages.values():
-            for state in converted.states:
-                self.site.dependents.setdefault(state.name, set()).add(name)
-        return f'<div data-codeout="{name}" data-key="{name}">{render()}</div>'
+        blocks = [state.name for converted in self.pages.values() for state in converted.states]
+        attributes = self.site.add_dependent("overview", "overview", blocks, render)
+        return f"<div {attributes}>{render()}</div>"
 
-    def _render_overview(self, here: Page, pages: Sequence[Page], _: object = None) -> str:
+    def _render_overview(self, here: Page, pages: Sequence[Page]) -> str:
         rows = list(self._rows(here, pages))
         return overview.facts(rows, self.site.config.gpu) + overview.table(rows)
 

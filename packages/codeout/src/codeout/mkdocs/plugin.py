@@ -133,7 +133,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
         """Note the pages of the site, and that none is converted yet."""
         self.pages, self._problems = {}, []
-        self._ready.renderers, self._ready.dependents, self._ready.keys = {}, {}, {}
+        self._ready.forget_pages()
         self._files = {self._path(file): file for file in files.documentation_pages()}
         self._destinations = {file.dest_uri for file in files}
         self._url = config.site_url or ""
