@@ -197,15 +197,15 @@ def test_clean_keeps_the_results_that_pages_need(project: Path, capsys: pytest.C
     old.touch()
     assert main(["clean"]) == 0
     assert not old.exists()
-    assert capsys.readouterr().out.endswith("removed 1 runs, kept 2\n")
+    assert capsys.readouterr().out.endswith("removed 1 runs, 2 remain\n")
     assert states(capsys) == ["hit", "hit"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "docs/gone.md"], "docs/gone.md:1: is not there, but docs/bad.md, docs/first.md"),
-        (["-f", "gone.yml", "run"], "gone.yml:1: can't be read"),
+        (["run", "docs/gone.md"], "docs/gone.md:1: not a page with blocks; did you mean 'docs/second.md'?"),
+        (["-f", "gone.yml", "run"], "gone.yml:1: not found"),
         (["run", "docs/bad.md"], "docs/bad.md:2: ZeroDivisionError"),
     ],
 )

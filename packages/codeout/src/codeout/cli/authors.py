@@ -75,7 +75,7 @@ def watch(site: CommandSite, pages: tuple[Path, ...]) -> None:
     _log_to_terminal()
     engine = Engine(dataclasses.replace(site.config, checkpoints=True, errors="show"))
     with contextlib.suppress(KeyboardInterrupt), contextlib.closing(engine):
-        watch_files(lambda: site.blocks(pages), engine, lambda message: print(message, flush=True))
+        watch_files(lambda: site.reload().blocks(pages), engine, lambda message: print(message, flush=True))
 
 
 @click.command(

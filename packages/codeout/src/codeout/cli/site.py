@@ -35,13 +35,14 @@ class CommandSite:
         """The address of the site; empty if unknown."""
         return self._site.url
 
-    def reload(self) -> None:
-        """Load the site again, after its files have changed.
+    def reload(self) -> CommandSite:
+        """Load the site again, after its files have changed; return it.
 
         Raises:
             PageError: it or a page has a mistake.
         """
         self._site = load_site(self._file)
+        return self
 
     def pages(self, paths: Sequence[Path]) -> list[RecordedPage]:
         """Return the pages at these paths, or all, if there are blocks on them.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,11 @@ class PagePaths:
     """Finds the author's file of each page, relative to the folder of the configuration file."""
 
     def __init__(self, config: MkDocsConfig, root: Path) -> None:
-        """Take the configuration as MkDocs loaded it: plugins may since have replaced its folder of pages."""
-        self._config = config
+        """Take the configuration before other plugins may replace its folder of pages."""
         self._root = root.resolve()
+        self.docs_dir = Path(os.path.relpath(config.docs_dir, self._root)).as_posix()
+        """The folder of the pages, relative to the root."""
         self._known: dict[str, str] = {}
-
-    @cached_property
-    def docs_dir(self) -> str:
-        """The folder of the pages that the configuration file names, relative to the root."""
-        written = next((each["docs_dir"] for each in self._config.user_configs if each.get("docs_dir")), "docs")
-        return Path(os.path.relpath(self._root / str(written), self._root)).as_posix()
 
     def path_of(self, file: Any) -> str:
         """Return the path of a page by its `mkdocs.structure.files.File`."""

@@ -75,6 +75,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         if self.mode != "collect":
             self.mode = "serve" if command == "serve" else "build"
 
+    @event_priority(100)  # first: other plugins may replace the folder of pages
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         """Set up the site from the options of the extension; a server keeps it as long as they are the same."""
         source = Path(config.config_file_path or "mkdocs.yml").name
@@ -87,8 +88,6 @@ class CodeoutPlugin(BasePlugin[Settings]):
             self.on_shutdown()
             self._site = self._new_site(settings)
         self._forget_logged_messages()
-        extensions = (config.markdown_extensions, {**config.mdx_configs, NAME: options})
-        self._site.layouts = LayoutCache.load(settings.memo / "layouts.json", extensions)
         self._paths = PagePaths(config, settings.root)
         self._site.path_of = self._paths.path_of
         config.mdx_configs[NAME] = {**options, "site": self._site}
@@ -134,6 +133,8 @@ class CodeoutPlugin(BasePlugin[Settings]):
         """Note the pages of the site, and that none is converted yet."""
         self.pages, self._problems = {}, []
         self._ready.forget_pages()
+        extensions = (config.markdown_extensions, {**config.mdx_configs, NAME: self._options})
+        self._ready.layouts = LayoutCache.load(self._ready.config.memo / "layouts.json", extensions)
         self._files = {self._path(file): file for file in files.documentation_pages()}
         self._destinations = {file.dest_uri for file in files}
         self._url = config.site_url or ""
