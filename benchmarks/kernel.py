@@ -35,7 +35,7 @@ def main() -> None:
     floor = [statistics.median(bare[i] for bare, _ in costs) for i in (0, 1)]  # the same load
     kernel = [statistics.median(session[i] for _, session in costs) for i in (0, 1)]
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
-    print("| start of a kernel | bare Python | kernel | ratio | wanted, at most |\n| --- | ---: | ---: | ---: | ---: |")
+    print("| starting a kernel | bare Python | kernel | ratio | limit |\n| --- | ---: | ---: | ---: | ---: |")
     print(f"| CPU, s | {floor[0]:.3f} | {kernel[0]:.3f} | {kernel[0] / floor[0]:.1f} | {MAX_CPU} |")
     print(f"| resident memory, MB | {floor[1]:.1f} | {kernel[1]:.1f} | {kernel[1] / floor[1]:.1f} | {MAX_MEMORY:.0f} |")
 

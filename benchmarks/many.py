@@ -40,7 +40,7 @@ PROSE = "Each page has some prose between its blocks, so that there is something
 def main() -> None:
     """Measure, and print a table in Markdown."""
     print(told())
-    print("| pages | blocks | no execution, s | warm, s | ratio | store, MB | look-up, µs |")
+    print("| pages | blocks | no execution, s | warm, s | ratio | cache, MB | lookup, µs |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as folder:
         for pages in SIZES:

@@ -41,7 +41,7 @@ def main() -> None:
         same = outputs(folder / "many") == outputs(folder / "one")
         stale = [row for row in json.loads(ask(folder / "many", "status", "--json"))["blocks"] if row["state"] != "hit"]
     floor = alone / SHARES
-    print("| machines | longest share, s | ratio to its floor |\n| ---: | ---: | ---: |")
+    print("| machines | longest shard, s | ratio to baseline |\n| ---: | ---: | ---: |")
     print(f"| 1 | {alone:.1f} | 1.00 |\n| {SHARES} | {max(seconds):.1f} | {max(seconds) / floor:.2f} |")
     print(f"\nThe shares took {', '.join(f'{each:.1f}' for each in seconds)} s.")
     if stale or not same:
