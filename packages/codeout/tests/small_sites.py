@@ -121,3 +121,50 @@ def block_tabs(project: Path, number: int = 0) -> dict[str, Tag]:
     inputs = blocks[number].select(".tabbed-set > input")
     assert len(labels) == len(inputs) == len({tag["id"] for tag in inputs})
     return dict(zip(labels, blocks[number].select(".tabbed-block"), strict=True))
+
+
+def site_config(*plugins: str, codeout: str = "", snippets: str = "[.]", rest: str = "") -> str:
+    """Return the configuration of a site in which these plugins precede codeout.
+
+    Args:
+        plugins: each as an item of the list, in YAML.
+        codeout: the engine's options, in YAML.
+        snippets: where snippets are, in YAML.
+        rest: further settings, in YAML.
+    """
+    return "\n".join(
+        [
+            "site_name: Case",
+            "theme: {name: material, font: false}",
+            "markdown_extensions:",
+            "  - attr_list",
+            "  - admonition",
+            "  - toc: {permalink: true}",
+            f"  - pymdownx.snippets: {{base_path: {snippets}, check_paths: true}}",
+            "  - pymdownx.highlight",
+            "  - pymdownx.superfences",
+            "  - pymdownx.tabbed: {alternate_style: true}",
+            f"  - codeout: {{{codeout}}}",
+            "plugins:",
+            *(f"  - {plugin}" for plugin in plugins),
+            "  - codeout",
+            "  - markdown-exec: {languages: [python, pycon, md]}",
+            rest,
+        ]
+    )
+
+
+def fence(code: str, options: str = 'session="a" source="above"', language: str = "python") -> str:
+    """Return an executable fence."""
+    return f'```{language} exec="on" {options}\n{code}\n```'
+
+
+def indent(text: str, by: str = "    ") -> str:
+    """Return text whose lines are indented."""
+    return "\n".join(f"{by}{line}".rstrip() for line in text.split("\n"))
+
+
+def article_text(project: Path, page: str = "") -> str:
+    """Return the text of a page of a built site, with single spaces."""
+    soup = BeautifulSoup((project / "site" / page / "index.html").read_text(encoding="utf8"), "html.parser")
+    return " ".join(select_tag(soup, "article").get_text(" ").split())

@@ -23,7 +23,7 @@ from codeout.markdown.header import page_header
 from codeout.markdown.options import LANGUAGES
 from codeout.markdown.page import CURRENT, PageConversion
 from codeout.markdown.site import BuildResolver, Site
-from codeout.markdown.values import CodeRestorer, Marker
+from codeout.markdown.values import START, CodeRestorer, Marker
 from codeout.run.engine import Engine
 
 NAME = "codeout"
@@ -55,10 +55,11 @@ class CodeoutExtension(Extension):
 
 
 class _Collector(Preprocessor):
-    """Keeps the text of the page with everything that it includes."""
+    """Keeps the text of the page with everything that it includes, free of what looks like our marks."""
 
     def run(self, lines: list[str]) -> list[str]:
         page = CURRENT.get()
+        lines = [line.replace(START, "\ufffd") for line in lines]
         if page and page.md is self.md:
             page.text = "\n".join(lines)
         return lines

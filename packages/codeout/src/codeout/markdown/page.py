@@ -37,7 +37,7 @@ TOKEN = secrets.token_hex(8)
 """Part of our placeholders in HTML; no text contains it by chance or by intent."""
 PLACEHOLDER = re.compile(
     rf'(?P<before><p>)?<(?P<element>div|span) class="codeout-pending" id="[^"]*" data-fence="{TOKEN}-(?P<fence>\d+)">'
-    rf'</(?P=element)>(?P<after>(?(before)</p>))'
+    rf"</(?P=element)>(?P<after>(?(before)</p>))"
     rf'(?:(?P<notes><ol class="codeout-notes">.*?)<div data-fence-end="{TOKEN}-(?P=fence)"></div>)?',
     re.DOTALL,
 )
@@ -230,6 +230,8 @@ class PageConversion:
         self._make_ids_unique(html)
         html = self.expand(html)
         _fill_toc(getattr(self.md, "toc_tokens", []), self.fill_text)
+        if START in (contents := getattr(self.md, "toc", "")):
+            self.md.toc = self.expand(contents)  # type: ignore[attr-defined]
         return html
 
     def result(self) -> ConvertedPage:
@@ -305,7 +307,9 @@ class PageConversion:
             return self._values.html(self.references[mark_number(match[0])], self._seen)
         if parts["comment"]:
             return self._restore_html(PLACEHOLDER.sub("", match[0]))
-        return self._restore_html(PLACEHOLDER.sub(lambda inner: self._show(self.registered[int(inner["fence"])]), match[0]))
+        return self._restore_html(
+            PLACEHOLDER.sub(lambda inner: self._show(self.registered[int(inner["fence"])]), match[0])
+        )
 
     def _show(self, registered: Registered) -> str:
         state = self.states[self._names(self._on_page)[registered.number]]
