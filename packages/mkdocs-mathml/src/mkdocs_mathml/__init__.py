@@ -1,4 +1,4 @@
-"""Formulas of Markdown pages as MathML, made while the site is built. No JavaScript; a wrong formula stops the build.
+"""Convert the formulas of Markdown pages to MathML at build time. No JavaScript; an invalid formula fails the build.
 
-`pymdownx.arithmatex` finds the formulas, `math-core` converts them, and the font they need is cut out of STIX Two Math.
+`pymdownx.arithmatex` finds the formulas, `math-core` converts them, and their font is a subset of STIX Two Math.
 """

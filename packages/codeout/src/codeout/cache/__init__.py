@@ -1,1 +1,1 @@
-"""Runs on disk: cache keys, the inputs that they cover, the store, and recordings of other devices."""
+"""Runs on disk: cache keys, the inputs that they cover, the store of runs, and recordings from other devices."""

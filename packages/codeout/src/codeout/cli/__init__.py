@@ -1,1 +1,1 @@
-"""The command line. A command translates options into a call and prints what it returns; no rule is here."""
+"""Entry point: the command line. A command turns its options into one call and prints the result; rules live below."""

@@ -1,1 +1,1 @@
-"""Whether two runs are alike, and whether a run from elsewhere may be shown."""
+"""Decide whether two runs are alike, and whether a run from another machine may be shown."""

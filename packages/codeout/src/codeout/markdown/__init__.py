@@ -1,1 +1,1 @@
-"""The Python-Markdown extension. No other room knows Markdown, its extensions or markdown-exec."""
+"""Entry point: the Python-Markdown extension, the only room that imports Markdown, pymdownx and markdown-exec."""

@@ -1,1 +1,1 @@
-"""The MkDocs plugin: live updates, what pages get besides their outputs, and the default style sheet."""
+"""Entry point: the MkDocs plugin, with live updates, page extras and the loader that commands use."""

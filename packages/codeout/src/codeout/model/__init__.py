@@ -1,1 +1,1 @@
-"""Values that travel between the rooms: blocks, outputs and runs, terminal text, values in prose. No I/O."""
+"""Values that the rooms exchange, without I/O: blocks, sessions, outputs, runs, terminal text, expectations."""

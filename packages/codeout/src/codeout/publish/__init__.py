@@ -1,1 +1,1 @@
-"""What a site is published with: accepted recordings, readiness, shards, tested versions, a report of drift."""
+"""Prepare a site for publishing: accept recordings, check readiness, split work, test versions, report differences."""

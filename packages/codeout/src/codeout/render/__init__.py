@@ -1,1 +1,1 @@
-"""Runs as HTML, notebooks, scripts and Markdown: values in, text out."""
+"""Turn runs into HTML, notebooks, scripts and Markdown."""

@@ -1,1 +1,1 @@
-"""The parent's side of running blocks: the engine, its scheduler, a session, and the process of its kernel."""
+"""The parent's side of running blocks: the engine, the scheduler, sessions, and their kernel processes."""
