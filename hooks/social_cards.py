@@ -5,16 +5,13 @@ The page's head refers to `assets/cards/NAME.png`; see `overrides/main.html`.
 
 from __future__ import annotations
 
-import re
 import sys
-from html import unescape
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.pages import Page
 
 FOLDER = "assets/cards"
-SENTENCE = re.compile(r'<p class="codeout-sentence">([^<]*)')
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
@@ -26,8 +23,7 @@ def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
 
     title = config.site_name if page.is_homepage else str(page.title)
     about = str(page.meta.get("description") or config.site_description or "")
-    made = SENTENCE.search(output)
-    sentence = unescape(made[1]).strip(" ·") if made else ""
+    sentence = str(page.meta.get("codeout_summary") or "")
     file = Path(config.site_dir) / FOLDER / f"{page.file.name}.png"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(card(config.site_name, title, about, sentence))

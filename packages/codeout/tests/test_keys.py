@@ -131,7 +131,9 @@ def test_missing_data_is_a_sentence_that_names_the_block_and_the_file(tmp_path: 
 
 def test_a_data_file_tells_where_the_data_came_from(tmp_path: Path) -> None:
     (tmp_path / "d.json").write_text(json.dumps({"name": "D", "kind": "placeholder", "note": "drawn"}))
-    (source,) = env.sources(group_sessions([block("a")])[0], Config.from_options({"root": tmp_path, "data": {"s": ["d.json"]}}))
+    (source,) = env.sources(
+        group_sessions([block("a")])[0], Config.from_options({"root": tmp_path, "data": {"s": ["d.json"]}})
+    )
     assert (source.name, source.note, source.is_placeholder) == ("D", "drawn", True)
 
 

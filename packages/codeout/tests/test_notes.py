@@ -42,11 +42,11 @@ def shown(tmp_path: Path, options: str = TABS, code: str = CODE, notes: str = NO
 def test_the_list_comes_right_after_the_code_in_every_layout(tmp_path: Path, options: str) -> None:
     html = shown(tmp_path, options)
     code, notes = re.findall(
-        r"(<code>(?:(?!<code>).)*?</code></pre>(?:</div>|</td>|</tr>|</table>)*)(<ol.*?</ol>)", html, re.S
+        r"(<code>(?:(?!<code>).)*?</code></pre>(?:</div>|</td>|</tr>|</table>)*)(<ol.*?</ol>)", html, re.DOTALL
     )[0]
     assert "print" in code
     assert notes.startswith('<ol class="codeout-notes">')
-    assert re.findall("<li>(.*?)</li>", notes, re.S) == [
+    assert re.findall("<li>(.*?)</li>", notes, re.DOTALL) == [
         "Says <code>x &lt; y</code> and <strong>more</strong>.",
         'Adds <a href="https://example.org">them</a>.',
     ]

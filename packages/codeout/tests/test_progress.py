@@ -14,6 +14,7 @@ import pytest
 from codeout import Run
 from codeout.run import progress
 from codeout.run.progress import ProgressBoard, SessionProgress
+from small_sites import CONFIG
 
 Runner = Callable[..., list[Run]]
 
@@ -46,22 +47,21 @@ def test_progress_gives_the_block_the_seconds_and_the_estimate_until_it_has_pass
     assert progress.last_line() == "three"
 
 
-def test_a_board_wakes_whoever_waits_for_a_change() -> None:
-    board = ProgressBoard()
-    version = board.wait_for_change(-1, 0)
+def test_a_board_calls_back_at_each_change() -> None:
+    board, running = ProgressBoard(), list[int]()
+    board.on_change = lambda: running.append(len(board.running()))
     board.update(SessionProgress("a", 1, 1, 0.0))
-    assert board.wait_for_change(version, 5) == version + 1
     board.remove("a")
-    assert board.wait_for_change(version, 5) == version + 2
-    assert board.running() == ()
+    assert running == [1, 0]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is POSIX")
 def test_a_terminal_shows_a_line_for_each_running_session(tmp_path: Path) -> None:
     import pty
 
-    (tmp_path / "mkdocs.yml").write_text("markdown_extensions: [codeout]\n")
+    (tmp_path / "mkdocs.yml").write_text(CONFIG.replace("{paths: [snippets]}", "{}"))
     (tmp_path / "docs").mkdir()
+    (tmp_path / "snippets").mkdir()
     code = "import time\nfor i in range(8):\n    print('step', i, flush=True)\n    time.sleep(0.2)"
     (tmp_path / "docs" / "page.md").write_text(f'```python exec="on" session="s"\n{code}\n```\n')
     pid, terminal = pty.fork()

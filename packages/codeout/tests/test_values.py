@@ -21,7 +21,11 @@ def convert(text: str, root: Path) -> str:
     from markdown_exec import formatter, validator
 
     fence = {"name": "python", "class": "python", "validator": validator, "format": formatter}
-    settings = {**FENCES, "pymdownx.superfences": {"custom_fences": [fence]}, "codeout": {"root": str(root), "strict_values": True}}
+    settings = {
+        **FENCES,
+        "pymdownx.superfences": {"custom_fences": [fence]},
+        "codeout": {"root": str(root), "strict_values": True},
+    }
     return Markdown(extensions=list(settings), extension_configs=settings).convert(text)
 
 

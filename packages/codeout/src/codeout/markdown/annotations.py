@@ -67,7 +67,9 @@ class ListFinder(Treeprocessor):
         for parent in root.iter():
             for child, following in pairwise([*parent, None]):
                 stashed = self._stashed(child)
-                block = self._find_annotated(str(self.md.htmlStash.rawHtmlBlocks[stashed])) if stashed is not None else None
+                block = (
+                    self._find_annotated(str(self.md.htmlStash.rawHtmlBlocks[stashed])) if stashed is not None else None
+                )
                 if child is None or stashed is None or block is None or following is None or following.tag != "ol":
                     continue
                 parent.remove(following)

@@ -97,7 +97,9 @@ class BlockLayout:
         def make() -> str:
             html = self._layout_of_one(source) if outputs == 1 else self._layout_of_many(source, outputs)
             html = html.replace(f"exec-{MarkdownConverter.counter}--", f"{ID}--")  # the same in every build
-            html = re.sub(r"<p>(<div class=\"codeout-slot\"[^>]*></div>)</p>", r"\1", html)  # no division in a paragraph
+            html = re.sub(
+                r"<p>(<div class=\"codeout-slot\"[^>]*></div>)</p>", r"\1", html
+            )  # no division in a paragraph
             return number_marks(html, self.block.annotation_numbers)
 
         if self.layouts is None:
@@ -108,13 +110,15 @@ class BlockLayout:
     def _layout_of_one(self, source: str) -> str:
         arguments = {
             **self._exec_arguments(),
-            **{"source": source, "html": True, "result": "", "workdir": None, "update_toc": False},
+            "source": source,
+            "html": True,
+            "result": "",
+            "workdir": None,
+            "update_toc": False,
         }
         transform = split_prompts if self._language == "pycon" else None
         return str(
-            base_format(
-                language=self._language, run=lambda *_, **__: _slot(0), transform_source=transform, **arguments
-            )
+            base_format(language=self._language, run=lambda *_, **__: _slot(0), transform_source=transform, **arguments)
         )
 
     def _layout_of_many(self, source: str, outputs: int) -> str:

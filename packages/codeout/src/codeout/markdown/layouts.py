@@ -30,7 +30,9 @@ class LayoutCache:
     @classmethod
     def load(cls, file: Path, extensions: object) -> LayoutCache:
         """Read the cache; it starts empty if packages or settings of the site's extensions have changed since."""
-        layouts = cls(file, digest(installation_stamp(), engine_stamp(), json.dumps(extensions, default=_name_of, sort_keys=True)))
+        layouts = cls(
+            file, digest(installation_stamp(), engine_stamp(), json.dumps(extensions, default=_name_of, sort_keys=True))
+        )
         try:
             content = json.loads(file.read_text(encoding="utf8"))
             if content["settings"] == layouts.settings:

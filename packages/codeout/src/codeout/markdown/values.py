@@ -184,7 +184,10 @@ class ValueFiller:
     def _runs(self) -> list[Run]:
         """Return a run for each block: the present one, the last successful one, or one without outputs."""
         states = self.states()
-        return [run or (state and state.last_good) or NO_RUN for run, state in zip(self._present_runs(), states, strict=True)]
+        return [
+            run or (state and state.last_good) or NO_RUN
+            for run, state in zip(self._present_runs(), states, strict=True)
+        ]
 
     def _present_runs(self) -> list[Run | None]:
         now = self.site.resolver.run_now

@@ -121,7 +121,12 @@ class PageExtras:
                 for run in (own, *state.recordings):
                     if run:
                         yield overview.Row(
-                            str(page.title), f"{url}#{block_id}", block, run, count_characters(run), is_recording=run is not own
+                            str(page.title),
+                            f"{url}#{block_id}",
+                            block,
+                            run,
+                            count_characters(run),
+                            is_recording=run is not own,
                         )
 
     def move_data_out(self, html: str, page: Page, site_dir: str) -> str:

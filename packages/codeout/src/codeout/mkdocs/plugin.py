@@ -282,9 +282,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
 
     @property
     def _extras(self) -> PageExtras:
-        return PageExtras(
-            self._ready, self.pages, self._files, self._destinations, self._url, self.mode == "build"
-        )
+        return PageExtras(self._ready, self.pages, self._files, self._destinations, self._url, self.mode == "build")
 
     @property
     def _ready(self) -> Site:

@@ -120,4 +120,3 @@ def gpu_blocks(blocks: Sequence[Block], config: Config) -> list[Block]:
     """Return the blocks of the sessions that the setting `gpu` names; all blocks if it names none."""
     patterns = config.gpu or ("*",)
     return [block for block in blocks if block.matches(patterns)]
-

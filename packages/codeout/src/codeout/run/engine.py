@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -52,6 +52,7 @@ class Engine:
         self._scheduler = Scheduler(config)
         self._pool = ThreadPoolExecutor(config.jobs or os.cpu_count() or 1)
         self._jobs: dict[str, Job] = {}  # by the name of the session
+        self._futures: dict[str, Future[None]] = {}  # likewise
         self._logged: set[str] = set()
         self._active = 0
         self._progress = ExitStack()
@@ -66,6 +67,7 @@ class Engine:
         """
         sessions = group_sessions(blocks)
         states = self.states(sessions)
+        self._wait_for_processes(sessions)
         runs = {
             (session.page, number): states[name].run
             for session in sessions
@@ -135,7 +137,9 @@ class Engine:
 
     def in_start_order(self, sessions: Sequence[CachedSession]) -> list[CachedSession]:
         """Return sessions in the order in which to start them: the longest decides when the build ends."""
-        seconds = {name: timing.seconds for name, timing in self.lookup.cache.timings.load_all().items()} if sessions else {}
+        seconds = (
+            {name: timing.seconds for name, timing in self.lookup.cache.timings.load_all().items()} if sessions else {}
+        )
         return sorted(
             sessions,
             key=lambda each: (-self._scheduler.is_exclusive(each.session), -seconds.get(each.name, float("inf"))),
@@ -175,6 +179,12 @@ class Engine:
         self._pool.shutdown()
         self.runner.close()
 
+    def _wait_for_processes(self, sessions: Sequence[Session]) -> None:
+        """Wait until the processes that ran these sessions have ended, or are kept for their checkpoints."""
+        for session in sessions:
+            if future := self._futures.pop(session.name, None):
+                wait([future])
+
     def _is_active(self, each: CachedSession) -> bool:
         job = self._jobs.get(each.name)
         return job is not None and not job.is_over
@@ -195,7 +205,8 @@ class Engine:
             return job
 
     def _submit(self, job: Job) -> None:
-        self._pool.submit(self._run_job, job).add_done_callback(lambda future: _pass_on_failure(future, job))
+        future = self._futures[job.target.name] = self._pool.submit(self._run_job, job)
+        future.add_done_callback(lambda future: _pass_on_failure(future, job))
 
     def _run_job(self, job: Job) -> None:
         with self._show_progress(), self._scheduler.reserve(job.target.session):

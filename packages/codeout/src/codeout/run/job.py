@@ -29,7 +29,9 @@ class Job:
     An open job may still get more blocks at its end; when it has none left, it is parked with its process.
     """
 
-    def __init__(self, target: KeyedSession, *, is_open: bool = False, on_run: OnRun = lambda job, number, run: None) -> None:
+    def __init__(
+        self, target: KeyedSession, *, is_open: bool = False, on_run: OnRun = lambda job, number, run: None
+    ) -> None:
         """Take the blocks, whether more may follow, and what is called with each run."""
         self.target = target
         self.on_run = on_run

@@ -87,7 +87,7 @@ class SessionRunner:
             if self.config.prelude and not first:
                 self._run_prelude(session.process, target.session.blocks[0], progress)
             if not self._run_blocks(session, job, progress):
-                return  # parked
+                return None  # parked
         except (BlockError, Interrupted) as problem:
             if job.is_outdated:
                 self.discard(session, name)
@@ -197,7 +197,9 @@ class SessionRunner:
 
     def _provenance(self, target: KeyedSession, inputs: KeyInputs, seconds: float) -> Provenance:
         versions = inputs.environment
-        packages = tuple((package, version) for package, version in versions.packages if package in self.config.packages)
+        packages = tuple(
+            (package, version) for package, version in versions.packages if package in self.config.packages
+        )
         date = datetime.now(UTC).isoformat(timespec="seconds")
         sources = environment.sources(target.session, self.config)
         return Provenance(versions.device, versions.python, packages, seconds, date, sources, inputs.key.code[:12])
