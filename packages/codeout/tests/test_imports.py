@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import itertools
+import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import grimp
 
@@ -23,13 +27,28 @@ def test_the_contracts_hold() -> None:
 
 
 def test_every_library_belongs_to_a_room() -> None:
-    tools = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf8"))["tool"]
-    protected = {
-        module for contract in tools["importlinter"]["contracts"] for module in contract.get("protected_modules", ())
-    }
+    contracts = settings(REPOSITORY)["tool"]["importlinter"]["contracts"]
+    protected = {module for contract in contracts for module in contract.get("protected_modules", ())}
+    assert libraries() <= protected
+
+
+def test_every_dependency_is_imported() -> None:
+    project = settings(PACKAGE)["project"]
+    declared = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
+    distributions = metadata.packages_distributions()
+    imported = {name.lower() for library in libraries() for name in distributions[library]}
+    assert {re.split(r"[<>=]", requirement)[0] for requirement in declared} <= imported
+
+
+def settings(folder: Path) -> dict[str, Any]:
+    """Return what the pyproject.toml of a folder says."""
+    return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf8"))
+
+
+def libraries() -> set[str]:
+    """Return the libraries that the engine imports."""
     graph = grimp.build_graph("codeout", include_external_packages=True, exclude_type_checking_imports=True)
-    external = {module for module in graph.modules if graph.is_module_squashed(module)}
-    assert external - sys.stdlib_module_names <= protected
+    return {module for module in graph.modules if graph.is_module_squashed(module)} - sys.stdlib_module_names
 
 
 def test_neither_the_packages_nor_their_tests_import_torch() -> None:
