@@ -96,6 +96,53 @@ def png(*marks: tuple[int, int], size: int = 20, shade: int = 200) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
+def drawing(*elements: str) -> str:
+    namespaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:x="http://www.w3.org/1999/xlink"'
+    return f"<svg {namespaces}>{''.join(elements)}</svg>"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param('<path class="a"/>', '<path class="b"/>', id="a class"),
+        pytest.param('<path clip-path="url(#a)"/>', '<path clip-path="url(#b)"/>', id="what clips it"),
+        pytest.param('<path fill="url(#a)"/>', '<path fill="url(#b)"/>', id="the name of a gradient"),
+        pytest.param('<use href="#a"/>', '<use href="#b"/>', id="the name of what is drawn"),
+        pytest.param('<use x:href="#a"/>', '<use x:href="#b"/>', id="the name, as SVG 1 has it"),
+        pytest.param("<text>a b</text>", "<text>a  <tspan>b</tspan></text>", id="the spaces of a text"),
+        pytest.param('<path d="M 0 100"/>', '<path d="M 0 100.5"/>', id="half a percent of a picture without a size"),
+        pytest.param("<g/><metadata/>", "<defs/>", id="what is not drawn"),
+    ],
+)
+def test_what_cannot_be_seen_in_a_drawing_does_not_count(old: str, new: str) -> None:
+    assert difference("image/svg+xml", drawing(old), drawing(new)) == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param('<path fill="red"/>', '<path fill="blue"/>', id="a colour"),
+        pytest.param('<path fill="red"/>', "<path/>", id="an attribute less"),
+        pytest.param('<path x:title="a"/>', '<path x:title="b"/>', id="an attribute that begins with no name"),
+        pytest.param('<path d="M 0 100"/>', '<path d="M 0 100.6"/>', id="more than half a percent"),
+        pytest.param('<path d="M 0 1"/>', '<path d="M 0 1 2"/>', id="a number more"),
+        pytest.param("<text>ab</text>", "<text>a<tspan>c</tspan></text>", id="a letter"),
+        pytest.param("<rect/>", "<circle/>", id="a shape"),
+        pytest.param("<rect/>", "", id="nothing"),
+        pytest.param('<image href="data:image/png;base64,AAAA"/>', '<image href="#a"/>', id="another kind of image"),
+    ],
+)
+def test_what_can_be_seen_in_a_drawing_counts(old: str, new: str) -> None:
+    assert difference("image/svg+xml", drawing(old), drawing(new)) == 1
+    assert difference("image/svg+xml", drawing(new), drawing(old)) == 1
+
+
+def test_base64_may_stand_in_lines() -> None:
+    data = png((1, 1))
+    assert difference("image/png", data, f"{data[:20]}\n{data[20:]}\n") == 0
+    assert difference("image/png", data, f"{data[:20]}?{data[20:]}") == 1
+
+
 def test_pictures_of_the_same_look_the_same() -> None:
     assert difference("image/svg+xml", svg("a"), svg("b", y=0.2)) == 0
     assert difference("image/png", png((1, 1), shade=200), png((1, 1), shade=203)) == 0
@@ -124,6 +171,63 @@ def test_a_figure_that_looks_different_is_found() -> None:
     assert describe(old, new) == ["the picture looks 50 % different"]
     renamed = run(Figure({"image/svg+xml": svg()}, "accuracy"))
     assert describe(old, renamed) == ["alt text: 'loss' → 'accuracy'"]
+
+
+def test_bundles_are_compared_type_by_type() -> None:
+    old, new = Value({"text/plain": "1.0", "text/html": "<b>1.0</b>"}), Value({"text/plain": "1.0"})
+    assert describe(run(old), run(new)) == ["text/html, text/plain → text/plain"]
+    assert describe(run(new), run(old)) == ["text/plain → text/html, text/plain"]
+    assert describe(run(Value({"text/plain": "1.0"})), run(Value({"text/plain": "1.00001"}))) == []
+    assert describe(run(Value({"text/plain": "a"})), run(Value({"text/plain": "b"}))) == ["other words"]
+    assert len(compare({"b": run(Value({"text/plain": "1.0"}))}, {"b": run(Value({"text/plain": "1.1"}))}, 0.2)) == 0
+
+
+def test_the_text_of_a_picture_says_nothing_but_its_other_types_do() -> None:
+    old = Figure({"image/svg+xml": svg(), "text/plain": "<Figure size 480x300>", "text/url": "a"}, "")
+    new = Figure({"image/svg+xml": svg(), "text/plain": "<Figure size 640x400>", "text/url": "a"}, "")
+    assert describe(run(old), run(new)) == []
+    other = replace(new, data={**new.data, "text/url": "b"})
+    assert describe(run(old), run(other)) == ["other words"]
+
+
+def test_blocks_are_compared_in_the_order_of_their_numbers() -> None:
+    old = {"s 10": run("a"), "s 9": run("b"), "s 8": run("gone"), "r 11": run("c")}
+    new = {"s 10": run("b"), "s 9": run("c"), "s 7": run("new"), "r 11": run("d")}
+    found = [(each.block, each.kind, each.old, each.new) for each in compare(old, new)]
+    assert found == [
+        ("r 11", "changed", "c", "d"),
+        ("s 7", "added", "", "new"),
+        ("s 8", "removed", "gone", ""),
+        ("s 9", "changed", "b", "c"),
+        ("s 10", "changed", "a", "b"),
+    ]
+
+
+def test_each_difference_of_a_block_is_named_once() -> None:
+    outputs = [Stream("stdout", "a"), Value({"text/plain": "b"}), Stream("stdout", "c")]
+    others = [Stream("stderr", "a"), Value({"text/plain": "x"}), Stream("stdout", "y")]
+    assert describe(run(*outputs), run(*others)) == ["stdout → stderr; other words"]
+
+
+def test_the_report_names_what_is_on_one_side_only() -> None:
+    old = {"a": run("x"), "b": run("y"), "c\nd": run("z")}
+    new = {"a": run("x", provenance=replace(PROVENANCE, python="3.12", packages=(("numpy", "2.0"),)))}
+    lines = report(compare(old, new), old, new).splitlines()
+    assert lines == [
+        "# Outputs: 0 of 1 changed",
+        "",
+        "- Python 3.11 → 3.12",
+        "- numpy none → 2.0",
+        "- torch 2.15.0 → none",
+        "- removed: b, c d",
+    ]
+
+
+def test_a_change_in_a_report_is_a_diff_with_a_line_around_it() -> None:
+    lines = "one\ntwo\nthree\nfour\n"
+    old, new = {"a": run(lines)}, {"a": run(lines.replace("four", "five"))}
+    expected = "## a\n\nother words\n\n```diff\n--- old\n+++ new\n@@ -3,2 +3,2 @@\n three\n-four\n+five\n```\n"
+    assert report(compare(old, new), old, new).endswith(expected)
 
 
 def test_the_report_shows_old_beside_new_and_what_the_machines_were() -> None:

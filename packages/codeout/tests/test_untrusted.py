@@ -59,6 +59,12 @@ GOOD: dict[str, Run] = {
     "a local version": say(packages=(("torch", "2.15.0+cu121"), ("my_package.x", "1!2.0rc1"))),
     "the day of the build": say(date="2026-11-25T23:59:59+00:00"),
     "no packages, no sources": say(packages=(), sources=()),
+    "no measurable time": say(seconds=0.0),
+    "the first line": show(Error("KeyError", "", "", 1)),
+    "measured outputs": replace(RUN, measured=True),
+    "a figure with text": show(Figure({"image/png": image((9, 9)), "text/plain": "<Figure>"}, "")),
+    "as many names as may be": say(packages=(("torch", "1"),) * 500, sources=(Source("x", "y", "z"),) * 500),
+    "as much text as may be": show(Stream("stdout", "x" * 1_000_000)),
 }
 
 
@@ -135,6 +141,10 @@ BAD: dict[str, tuple[Run, str]] = {
     "many modules": (replace(RUN, modules=tuple((f"x{n}.py", "f" * 64) for n in range(501))), "more than 500 modules"),
     "Markdown's placeholder in a stream": (show(Stream("stdout", "\x02wzxhzdk:0\x03")), "control characters"),
     "Markdown's placeholder in a value": (show(Value({"text/plain": "\x02amp\x03"})), "control characters"),
+    "Markdown's placeholder in a figure's text": (
+        show(Figure({"image/png": image((9, 9)), "text/plain": "\x02"}, "")),
+        "control characters",
+    ),
     "Markdown's placeholder in alt text": (show(figure(image((9, 9)), alt="\x02")), "control characters"),
     "Markdown's placeholder in SVG": (show(figure(SVG.format("<g>\x02</g>"), "image/svg+xml")), "control characters"),
     "Markdown's placeholder in a message": (show(Error("E", "\x02", "", None)), "control characters"),
