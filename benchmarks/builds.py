@@ -59,7 +59,7 @@ def told() -> str:
 
 def copy(folder: Path) -> Path:
     """Return a copy of the site's sources, with the data that is there."""
-    for name in ("docs", "snippets", "overrides", "recordings"):
+    for name in ("docs", "snippets", "overrides", "recordings", "hooks"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "mkdocs.yml", folder)
     if (ROOT / "data").is_dir():

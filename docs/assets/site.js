@@ -48,7 +48,7 @@
   // Every Out below its code, for those who rather scroll than press. The choice is kept for the other pages.
   function choice() {
     const line = document.querySelector(".codeout-sentence")
-    if (!line || !document.querySelector(".codeout-block:not(#out-fit) .tabbed-set")) return
+    if (!line || line.querySelector(".outs-below-switch") || !document.querySelector(".codeout-block:not(#out-fit) .tabbed-set")) return
     const button = document.createElement("button")
     button.type = "button"
     button.className = "outs-below-switch"
@@ -110,6 +110,9 @@
       document.querySelectorAll("div.arithmatex, .codeout pre > code, .md-typeset__scrollwrap").forEach(box => sizes.observe(box))
     })
   }
+
+  // While a page is served, its sentence comes when its blocks have run.
+  document.addEventListener("codeout:updated", choice)
 
   // Material swaps pages without loading them.
   if (window.document$) window.document$.subscribe(start)

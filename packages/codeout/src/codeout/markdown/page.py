@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from html import escape
 from typing import Any
 
@@ -25,9 +25,8 @@ from codeout.markdown.options import read_block, split_prompts
 from codeout.markdown.site import Site
 from codeout.markdown.sources import Sources, find_fences
 from codeout.markdown.values import MARK, START, Reference, ValueFiller, mark_number
-from codeout.model.blocks import Block, Session, group_sessions
+from codeout.model.blocks import HOLE, Block, Session, group_sessions
 from codeout.model.outputs import Run
-from codeout.render.cells import HOLE
 from codeout.render.overview import sentence
 from codeout.run.engine import BlockState
 
@@ -112,14 +111,19 @@ class ConvertedPage:
 
     def text_with_holes(self) -> str:
         """Return the text with a line in place of each block: its indentation, `HOLE` and the number of the block."""
-        lines, done, number = self.text.split("\n"), 0, 0
-        parts: list[str] = []
-        for fence in find_fences(self.text):
-            if number < len(self.blocks) and fence.line > done and fence.is_code(self.blocks[number].code):
-                indent = re.match(r"[> \t]*", lines[fence.line - 1])
-                parts += [*lines[done : fence.line - 1], f"{indent[0] if indent else ''}{HOLE}{number}"]
-                done, number = min(fence.line + len(fence.body) + 1, len(lines)), number + 1
-        return "\n".join([*parts, *lines[done:]])
+        return _cut_holes(self.text, tuple(block.code for block in self.blocks))
+
+
+@cache  # a notebook, a script and the record of the build are made from it
+def _cut_holes(text: str, codes: Sequence[str]) -> str:
+    lines, done, number = text.split("\n"), 0, 0
+    parts: list[str] = []
+    for fence in find_fences(text):
+        if number < len(codes) and fence.line > done and fence.is_code(codes[number]):
+            indent = re.match(r"[> \t]*", lines[fence.line - 1])
+            parts += [*lines[done : fence.line - 1], f"{indent[0] if indent else ''}{HOLE}{number}"]
+            done, number = min(fence.line + len(fence.body) + 1, len(lines)), number + 1
+    return "\n".join([*parts, *lines[done:]])
 
 
 @dataclass(slots=True)
@@ -275,8 +279,9 @@ class PageConversion:
         for match in PARTS.finditer(html):
             if match["fence"]:
                 self.registered[int(match["fence"])].is_on_page = True
-        if self._on_page:
-            self.states |= self.site.resolver.states(self._sessions(self._on_page), self.md)
+        sessions = self._sessions(self._on_page)
+        if unresolved := [each for each in sessions if not self.states.keys() >= {*each.block_names}]:
+            self.states |= self.site.resolver.states(unresolved, self.md)
 
     @property
     def _on_page(self) -> list[Registered]:

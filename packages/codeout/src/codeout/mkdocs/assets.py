@@ -7,7 +7,6 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable
-from mimetypes import guess_extension
 
 from codeout.model.mime import MIME_TYPES, SVG
 
@@ -39,6 +38,8 @@ def outside(html: str, address: Callable[[str], str]) -> tuple[str, dict[str, by
             content = base64.b64decode(match["data"])
         except binascii.Error:
             return match[0]  # it is none; the browser will say so
+        from mimetypes import guess_extension  # on use: its import takes longer than all the rest
+
         name = hashlib.sha256(content).hexdigest()[:20] + (
             ENDINGS.get(match["mime"]) or guess_extension(match["mime"]) or ".bin"
         )

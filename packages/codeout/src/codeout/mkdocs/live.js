@@ -42,6 +42,7 @@
       const news = JSON.parse(event.data)
       Object.assign(known, news)
       Object.keys(news).forEach(show)
+      document.dispatchEvent(new CustomEvent("codeout:updated")) // for scripts of the site
     }
   }
 

@@ -118,7 +118,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         elif self.mode == "collect":
             resolver = CacheResolver(engine)
         else:
-            resolver = BuildResolver(engine, self._predict)
+            resolver = BuildResolver(engine, self.predict)
         site = Site(settings, resolver, is_announcing=True, on_error=self._on_error, on_page=self._on_page)
         site.header = self._header
         return site
@@ -142,7 +142,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
             gc.freeze()  # what is there now stays to the end; a collection would only go through all of it
         return nav
 
-    def _predict(self, md: Markdown) -> list[Session]:
+    def predict(self, md: Markdown) -> list[Session]:
         """Return the sessions that the pages that are still to be converted will probably have."""
         settings = self._ready.config
         predictor = Predictor(md, settings.root.resolve(), settings.docs_dir)

@@ -13,6 +13,9 @@ from codeout.model.source import same_program
 ANNOTATION = re.compile(r"# \((\d+)\)!$", re.MULTILINE)
 """The marker that ties a line of code to an item of the list below it, as in Material for MkDocs."""
 
+HOLE = "\0"
+"""Begins what stands in place of a block in the text of a page that is exported; the number of the block follows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

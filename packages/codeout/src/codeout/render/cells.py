@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from codeout.model import prose
-from codeout.model.blocks import ANNOTATION, Block
+from codeout.model.blocks import ANNOTATION, HOLE, Block
 from codeout.model.outputs import Run
 from codeout.render.portable_markdown import portable_markdown
 
 REFERENCE = re.compile(  # or code, which is left as it is
     rf"(?s)^ *```.*?^ *```|`[^`\n]*`|{prose.REFERENCE.pattern}", re.MULTILINE
 )
-HOLE = "\0"
-"""Begins what stands in place of a block in the text of a page; the number of the block follows."""
 HIDE_COMMENT = re.compile(r"[ \t]*# markdown-exec: hide[ \t]*$", re.MULTILINE)
 
 

@@ -1,0 +1,38 @@
+"""The sessions of this site: that a cold build can run all of them side by side."""
+
+from __future__ import annotations
+
+from codeout.mkdocs.plugin import CodeoutPlugin
+from codeout.model.blocks import Session, group_sessions
+from markdown import Markdown
+from mkdocs.config import load_config
+from mkdocs.structure.files import get_files
+from mkdocs.structure.nav import get_navigation
+from site_helpers import ROOT
+
+
+def test_every_session_is_predicted_so_that_it_starts_before_its_page_is_converted() -> None:
+    config = load_config(str(ROOT / "mkdocs.yml"))
+    plugin = config.plugins["codeout"]
+    assert isinstance(plugin, CodeoutPlugin)
+    plugin.mode = "collect"
+    config = config.plugins.on_config(config)
+    files = get_files(config)
+    config.plugins.on_nav(get_navigation(files, config), config=config, files=files)
+    md = Markdown(extensions=config.markdown_extensions, extension_configs=config.mdx_configs)
+    predicted = described(plugin.predict(md))
+    for file in files.documentation_pages():
+        assert file.page is not None
+        file.page.read_source(config)
+        text = config.plugins.on_page_markdown(file.page.markdown, page=file.page, config=config, files=files)
+        file.page.markdown = text
+        file.page.render(config, files)
+        config.plugins.on_page_content(file.page.content, page=file.page, config=config, files=files)
+    converted = described(group_sessions([block for page in plugin.pages.values() for block in page.blocks]))
+    assert predicted == converted
+    assert len(converted) >= 6
+
+
+def described(sessions: list[Session]) -> dict[str, list[tuple[str, str]]]:
+    """Return the code of the blocks of each session, and where it is."""
+    return {session.name: [(str(block.origin), block.code) for block in session.blocks] for session in sessions}
