@@ -102,7 +102,7 @@ def test_what_draws_is_taken(part: str) -> None:
         "<text href='#a'/>",
         "<g id='a'>" + "<path d='M0 0'/>" * 1000 + "</g>" + "<use href='#a'/>" * 1000,
         "<clipPath id='c'>" + "<path d='M0 0'/>" * 1000 + "</clipPath>" + "<g clip-path='url(#c)'/>" * 1000,
-        "".join(f"<g id='{n}'>{'<g/>' * 15_000}</g>{f'<use href="#{n}"/>' * 2}" for n in "ab"),
+        "".join(f"<g id='{n}'>" + "<g/>" * 15_000 + "</g>" + f"<use href='#{n}'/>" * 2 for n in "ab"),
         "<g id='a'><use href='#b'/></g><use href='#a'/>",
         "<clipPath id='c'><g clip-path='url(#c)'/></clipPath>",
         "<g>" * (MAX_DEPTH + 1) + "</g>" * (MAX_DEPTH + 1),
