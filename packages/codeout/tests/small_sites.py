@@ -168,3 +168,11 @@ def article_text(project: Path, page: str = "") -> str:
     """Return the text of a page of a built site, with single spaces."""
     soup = BeautifulSoup((project / "site" / page / "index.html").read_text(encoding="utf8"), "html.parser")
     return " ".join(select_tag(soup, "article").get_text(" ").split())
+
+
+def codeout(project: Path, *arguments: str) -> str:
+    """Run a command of codeout in a site, which must succeed; return what it prints."""
+    command = [sys.executable, "-m", "codeout", *arguments]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -24,16 +24,20 @@ if TYPE_CHECKING:
             "codeout run": "all pages",
             "codeout run docs/autograd.md": "one page",
             "codeout run --gpu": "only what uses a GPU",
+            "codeout run --failed": "also what failed last time",
             "codeout run --plan plan.json --shard 2": "the second of several machines",
         }
     )
 )
 @pages_argument
 @click.option("--gpu", is_flag=True, help="Only the sessions that match the setting `gpu`.")
+@click.option("--failed", is_flag=True, help="Run blocks whose last run failed again (with `errors: show`).")
 @click.option("--plan", type=FILE, help="Only one shard of this plan (see `codeout plan`).")
 @click.option("--shard", type=POSITIVE, metavar="N", help="The number of that shard, from 1.")
 @pass_site
-def run(site: CommandSite, pages: tuple[Path, ...], gpu: bool, plan: Path | None, shard: int | None) -> None:
+def run(
+    site: CommandSite, pages: tuple[Path, ...], gpu: bool, failed: bool, plan: Path | None, shard: int | None
+) -> None:
     """Run stale blocks.
 
     Several sessions run at the same time. Their outputs are stored in the build cache, where `mkdocs build` finds
@@ -50,7 +54,7 @@ def run(site: CommandSite, pages: tuple[Path, ...], gpu: bool, plan: Path | None
         blocks = select_shard(blocks, plan, shard)
     if gpu:
         blocks = gpu_blocks(blocks, site.config)
-    runs = Engine(site.config).run(blocks)
+    runs = Engine(site.config, retry_failed=failed).run(blocks)
     print(f"{len(runs)} blocks are up to date")
 
 
