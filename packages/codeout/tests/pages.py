@@ -31,7 +31,7 @@ def convert_page(text: str, root: Path | None = None, path: str = "docs/p.md", *
     config = Config(root=root or Path.cwd())
     site = Site(config, CacheResolver(Engine(config)), announced=Announced(path, text), on_page=pages.append)
     fences = [{"name": name, "class": name, "validator": validator, "format": formatter} for name in LANGUAGES]
-    settings = {
+    settings: dict[str, dict[str, object]] = {
         "pymdownx.superfences": {"custom_fences": fences},
         "pymdownx.tabbed": {"alternate_style": True},
         "admonition": {},

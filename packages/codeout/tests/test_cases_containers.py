@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from markdown import Extension, Markdown
@@ -19,7 +20,7 @@ EXTENSIONS = ("pymdownx.details", "pymdownx.blocks.details", "pymdownx.blocks.ad
 ONE, TWO, THREE = (fence(f"x = {number}") for number in (1, 2, 3))
 
 
-def converter(root: Path, **options: object) -> Markdown:
+def converter(root: Path, **options: Any) -> Markdown:
     """Return what converts pages as a site with many extensions does."""
     fences = [{"name": name, "class": name, "validator": validator, "format": formatter} for name in LANGUAGES]
     names: list[str | Extension] = [
@@ -35,7 +36,7 @@ def converter(root: Path, **options: object) -> Markdown:
     return Markdown(extensions=names, extension_configs=settings)
 
 
-def convert(text: str, root: Path, **options: object) -> str:
+def convert(text: str, root: Path, **options: Any) -> str:
     """Return the HTML of a page."""
     return converter(root, **options).convert(text)
 
@@ -122,8 +123,8 @@ def test_a_value_is_that_of_the_block_above_wherever_it_is(name: str, tmp_path: 
 
 
 def test_values_follow_blocks_in_footnotes_by_their_place_in_the_text(tmp_path: Path) -> None:
-    page = f"{ONE}\n\nA[^1] {{x}}.\n\n[^1]: Note {{x}}.\n\n{TWO}\n\nThen[^2] {{x}}.\n\n[^2]: Other note {{x}}.\n\n{THREE}\n"
-    shown = text_of(convert(page, tmp_path))
+    parts = (ONE, "A[^1] {x}.", "[^1]: Note {x}.", TWO, "Then[^2] {x}.", "[^2]: Other note {x}.", THREE)
+    shown = text_of(convert("\n\n".join(parts), tmp_path))
     assert "Note 1." in shown
     assert "Other note 2." in shown
 
@@ -131,8 +132,9 @@ def test_values_follow_blocks_in_footnotes_by_their_place_in_the_text(tmp_path: 
 def test_a_fence_in_a_comment_does_not_run(tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     touched = fence(f"from pathlib import Path\nPath({str(mark)!r}).touch()\nx = 99")
-    page = f"# Page\n\n<!--\n{touched}\n-->\n\n{ONE}\n\nFirst it is {{x}}.\n\n{TWO}\n\nThen it is {{x}}.\n\n{THREE}\n\nLast it is {{x}}."
-    shown = convert(page, tmp_path)
+    comment = f"<!--\n{touched}\n-->"
+    parts = ("# Page", comment, ONE, "First it is {x}.", TWO, "Then it is {x}.", THREE, "Last it is {x}.")
+    shown = convert("\n\n".join(parts), tmp_path)
     for sentence in ("First it is 1.", "Then it is 2.", "Last it is 3."):
         assert sentence in text_of(shown)
     assert not mark.exists()

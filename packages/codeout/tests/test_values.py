@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from markdown import Markdown
+from markdown_exec import formatter, validator
 
 from codeout import PageError
 
-FENCES = {
-    "pymdownx.superfences": {"custom_fences": []},
+EXTENSIONS: dict[str, dict[str, object]] = {
     "pymdownx.tabbed": {"alternate_style": True},
     "attr_list": {},
     "markdown.extensions.tables": {},
@@ -18,11 +18,9 @@ FENCES = {
 
 
 def convert(text: str, root: Path) -> str:
-    from markdown_exec import formatter, validator
-
     fence = {"name": "python", "class": "python", "validator": validator, "format": formatter}
-    settings = {
-        **FENCES,
+    settings: dict[str, dict[str, object]] = {
+        **EXTENSIONS,
         "pymdownx.superfences": {"custom_fences": [fence]},
         "codeout": {"root": str(root), "strict_values": True},
     }
