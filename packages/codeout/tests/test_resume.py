@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from codeout import Block, BlockError, Config, Engine, Run, Stream
+from codeout.model.blocks import group_sessions
 from codeout.run.live import LiveSessions
 from codeout.run.process import KernelProcess
 from helpers import block
@@ -121,8 +122,8 @@ def test_a_process_with_threads_has_no_checkpoint_and_runs_again(
 def test_a_checkpoint_that_does_not_answer_is_given_up(engine: Engine, tmp_path: Path, counted: Counted) -> None:
     above = counted("a", "x = 1")
     engine.run(blocks(above, "print(x)"))
-    (kept,) = engine.running.kept.values()
-    for pid in checkpoint_pids(kept.worker):
+    (session,) = engine.runner._resumable.values()
+    for pid in checkpoint_pids(session.process):
         os.kill(pid, signal.SIGKILL)
     assert texts(engine.run(blocks(above, "print(x + 1)")))[1] == "2\n"
     assert (tmp_path / "log").read_text() == "a a "
@@ -132,11 +133,11 @@ def test_a_resumed_process_ends_at_the_next_edit(engine: Engine) -> None:
     engine.run(blocks("x = 1", "print(x)"))
     for number in range(2, 6):
         engine.run(blocks("x = 1", f"print({number})"))
-    (kept,) = engine.running.kept.values()
+    (session,) = engine.runner._resumable.values()
     deadline = time.monotonic() + 5
-    while len(group(kept.worker)) > 3 and time.monotonic() < deadline:
+    while len(group(session.process)) > 3 and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert len(group(kept.worker)) == 3, "two checkpoints, and the process that resumed last"
+    assert len(group(session.process)) == 3, "two checkpoints, and the process that resumed last"
 
 
 def checkpoint_pids(kernel: KernelProcess) -> frozenset[int]:
@@ -164,8 +165,8 @@ def test_nothing_is_left_when_the_engine_is_closed(tmp_path: Path, monkeypatch: 
     engine = Engine(Config.from_options({"root": tmp_path, "checkpoints": True}))
     engine.run(blocks("x = 1", "x = 2", "x = 3"))
     engine.run(blocks("x = 1", "x = 2", "x = 4"))
-    (kept,) = engine.running.kept.values()
-    pids = checkpoint_pids(kept.worker)
+    (session,) = engine.runner._resumable.values()
+    pids = checkpoint_pids(session.process)
     assert len(pids) >= 3
     engine.close()
     deadline = time.monotonic() + 10
@@ -249,17 +250,21 @@ def test_edits_while_a_session_runs_end_in_what_a_clean_run_shows(tmp_path: Path
     chance = random.Random(seed)
     pause = "import time; time.sleep(0.1)\n"
     codes = [START, *(pause + some_code(chance) for _ in range(5))]
-    behind = LiveSessions(
+    live = LiveSessions(
         Engine(Config.from_options({"root": tmp_path / "edited", "checkpoints": True, "errors": "show"}))
     )
     for edit in range(4):
         for _ in range(4):  # an author does not wait
-            behind.look(blocks(*codes))
+            live.states(group_sessions(blocks(*codes)))
             time.sleep(chance.random() / 2)
             edit_at_random(codes, chance)
         deadline = time.monotonic() + 30
-        while None in (runs := [seen.run for seen in behind.look(blocks(*codes))]) and time.monotonic() < deadline:
+        while None in (runs := shown_runs(live, codes)) and time.monotonic() < deadline:
             time.sleep(0.05)
         clean = Engine(Config.from_options({"root": tmp_path / f"clean-{edit}"})).run(blocks(*codes))
         assert [run and run.outputs for run in runs] == [run.outputs for run in clean], codes
-    behind.close()
+    live.close()
+
+
+def shown_runs(live: LiveSessions, codes: list[str]) -> list[Run | None]:
+    return [state.run for state in live.states(group_sessions(blocks(*codes))).values()]

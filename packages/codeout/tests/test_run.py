@@ -12,7 +12,7 @@ import pytest
 
 from codeout import Block, BlockError, Config, Engine, PageError, Run
 from codeout.cache import environment
-from codeout.model.blocks import Place
+from codeout.model.blocks import Place, group_sessions
 from helpers import block, printed_text
 
 Runner = Callable[..., list[Run]]
@@ -153,9 +153,10 @@ def test_an_edit_of_a_module_or_its_files_reruns_the_session(
 def test_an_edit_of_an_editable_install_changes_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine_too.py").write_text("x = 1")
     monkeypatch.syspath_prepend(str(tmp_path))
-    before = environment.session_inputs([block("import mine_too")], Config.from_options({"root": tmp_path}))
+    (session,) = group_sessions([block("import mine_too")])
+    before = environment.add_keys(session, Config.from_options({"root": tmp_path})).keys
     (tmp_path / "mine_too.py").write_text("x = 2")
-    assert environment.session_inputs([block("import mine_too")], Config.from_options({"root": tmp_path})) != before
+    assert environment.add_keys(session, Config.from_options({"root": tmp_path})).keys != before
 
 
 def test_a_run_whose_module_was_edited_meanwhile_is_not_cached(run: Runner, tmp_path: Path) -> None:
@@ -178,13 +179,13 @@ def test_a_cache_that_cannot_be_written_costs_only_the_next_build(
 ) -> None:
     (tmp_path / ".codeout").write_text("a file where the folder should be")
     assert printed_text(run("print(1)")[0]) == "1\n"
-    assert "can't keep a run" in caplog.text
+    assert "cannot store a run" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"paths": ["nowhere"]}, "'paths': no such folder: 'nowhere'"),
+        ({"paths": ["nowhere"]}, "'paths' names 'nowhere', which is not a folder"),
         ({"prelude": "gone.py"}, r"can't read gone\.py: No such file"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 
 from codeout import Config
 from codeout.cache import environment
+from codeout.model.blocks import group_sessions
 from codeout.run.scheduler import Scheduler
 from helpers import block
 
@@ -23,7 +24,7 @@ def run_sessions(tmp_path: Path, names: list[str], **settings: object) -> tuple[
 
     def run_session(name: str) -> None:
         nonlocal most
-        with scheduler.reserve([block("", session=name)]):
+        with scheduler.reserve(group_sessions([block("", session=name)])[0]):
             running.append(name)
             most = max(most, len(running))
             time.sleep(0.05)

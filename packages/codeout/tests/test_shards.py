@@ -15,9 +15,9 @@ from codeout.cache.timings import Timing
 from codeout.cli.main import main
 from codeout.publish.shards import select_shard, split
 from helpers import block
-from small_sites import build
+from small_sites import build, site_config
 
-CONFIG = "site_name: Many\ntheme: {name: material, font: false}\nmarkdown_extensions:\n  - codeout: {gpu: [gpu_*]}\n"
+CONFIG = site_config(codeout="gpu: [gpu_*]")
 
 
 def site(folder: Path, pages: int = 6) -> Path:

@@ -158,7 +158,7 @@ def test_what_is_no_regular_file_is_a_miss_that_nothing_waits_for(store: RunStor
     thread.start()
     thread.join(10)
     assert found == [None]
-    store.clean({KEY.code})
+    store.clean_pictures()
 
 
 @pytest.mark.parametrize(
@@ -207,12 +207,14 @@ def test_a_failed_write_keeps_the_run_that_was_there(store: RunStore, monkeypatc
     assert list(store.root.iterdir())
 
 
-def test_clean_removes_what_is_not_needed_and_pictures_that_no_run_shows(store: RunStore) -> None:
+def test_runs_that_are_not_needed_can_be_removed_with_the_pictures_that_no_other_run_shows(store: RunStore) -> None:
     other = Key("d" * 40, "e" * 16)
     another = base64.b64encode(b"\x89PNG another").decode()
     store.put(KEY, RUN)
     store.put(other, Run((Figure({"image/png": another}, "words"),), PROVENANCE))
-    assert store.clean({KEY.code}) == (1, 1)
+    (unused,) = store.unused({KEY.code})
+    unused.unlink()
+    store.clean_pictures()
     assert store.get(KEY) == RUN
     assert store.get(other) is None
     assert len(list((store.root / "images").iterdir())) == 1
