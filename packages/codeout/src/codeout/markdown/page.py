@@ -146,8 +146,8 @@ class PageConversion:
     """The blocks so far."""
     references: list[Reference] = field(default_factory=list)
     """The values that the text names so far."""
-    states: dict[str, BlockState] = field(default_factory=dict)
-    """The state of each block, by its name."""
+    states: dict[int, BlockState] = field(default_factory=dict)
+    """The state of each block, by its position."""
     _printing: Block | None = None  # the block whose Markdown is being converted
     _content: dict[str, int] = field(default_factory=dict)  # HTML of blocks that are content → their numbers
     _seen: int = 0  # blocks that precede the part that is being filled in
@@ -190,10 +190,9 @@ class PageConversion:
             CodeoutError: the block failed.
         """
         registered.is_on_page = True
-        names = self._names(self.registered)
-        session = next(each for each in self._sessions(self.registered) if registered.number in each.numbers)
-        self.states |= self.site.resolver.states([session], self.md)
-        state = self.states[names[registered.number]]
+        sessions = group_sessions([each.block for each in self.registered])
+        self._take_states([each for each in sessions if registered.number in each.numbers], self.registered)
+        state = self.states[registered.number]
         if state.run is None or not registered.layout.is_content(state.run):
             return registered.placeholder
         outer, self._printing = self._printing, registered.block
@@ -241,8 +240,7 @@ class PageConversion:
     def result(self) -> ConvertedPage:
         """Return what the conversion leaves behind."""
         on_page = self._on_page
-        names = self._names(on_page)
-        states = tuple(self.states[names[each.number]] for each in on_page)
+        states = tuple(self.states[each.number] for each in on_page)
         blocks, ids = tuple(each.block for each in on_page), tuple(each.block_id for each in on_page)
         return ConvertedPage(self.path, self.text, blocks, states, ids, self.fill_text)
 
@@ -271,33 +269,28 @@ class PageConversion:
 
     def states_in_order(self) -> list[BlockState | None]:
         """Return the state of each registered block; None for one that the page does not show."""
-        names = self._names(self._on_page)
-        return [self.states.get(names[each.number]) if each.number in names else None for each in self.registered]
+        return [self.states.get(each.number) if each.is_on_page else None for each in self.registered]
 
     def _resolve(self, html: str) -> None:
         """Get the states of the blocks that the page shows, with those whose placeholders are in this part of it."""
         for match in PARTS.finditer(html):
             if match["fence"]:
                 self.registered[int(match["fence"])].is_on_page = True
-        sessions = self._sessions(self._on_page)
-        if unresolved := [each for each in sessions if not self.states.keys() >= {*each.block_names}]:
-            self.states |= self.site.resolver.states(unresolved, self.md)
+        on_page = self._on_page
+        sessions = group_sessions([each.block for each in on_page])
+        is_missing = [on_page[position].number not in self.states for position in range(len(on_page))]
+        self._take_states([each for each in sessions if any(is_missing[n] for n in each.numbers)], on_page)
+
+    def _take_states(self, sessions: Sequence[Session], registered: Sequence[Registered]) -> None:
+        """Get the states of sessions; their numbers are positions among `registered`."""
+        states = self.site.resolver.states(sessions, self.md) if sessions else {}
+        for session in sessions:
+            for position, name in zip(session.numbers, session.block_names, strict=True):
+                self.states[registered[position].number] = states[name]
 
     @property
     def _on_page(self) -> list[Registered]:
         return [each for each in self.registered if each.is_on_page]
-
-    @staticmethod
-    def _sessions(registered: Sequence[Registered]) -> list[Session]:
-        return group_sessions([each.block for each in registered])
-
-    def _names(self, registered: Sequence[Registered]) -> dict[int, str]:
-        """Return the names of blocks by their position among all blocks of the page."""
-        return {
-            registered[position].number: name
-            for session in self._sessions(registered)
-            for position, name in zip(session.numbers, session.block_names, strict=True)
-        }
 
     def _replacement(self, match: re.Match[str]) -> str:
         parts = match.groupdict()
@@ -317,7 +310,7 @@ class PageConversion:
         )
 
     def _show(self, registered: Registered) -> str:
-        state = self.states[self._names(self._on_page)[registered.number]]
+        state = self.states[registered.number]
         return self._live(registered, state, self._render(registered, state))
 
     def _render(self, registered: Registered, state: BlockState) -> str:
