@@ -77,7 +77,7 @@ def test_a_module_is_followed_to_the_modules_that_it_imports(tmp_path: Path) -> 
     (tmp_path / "two.py").write_text("import json\n")
     (tmp_path / "other.py").write_text("")
     config = Config.from_options({"root": tmp_path, "paths": ["."]})
-    assert [file.path for file in env.modules("from one import x", config)] == ["one.py", "two.py"]
+    assert [file.path for file in env.find_local_modules("from one import x", config)] == ["one.py", "two.py"]
 
 
 def test_a_change_in_an_imported_module_reruns_from_the_block_that_imports_it(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_missing_data_is_a_sentence_that_names_the_block_and_the_file(tmp_path: 
 
 def test_a_data_file_tells_where_the_data_came_from(tmp_path: Path) -> None:
     (tmp_path / "d.json").write_text(json.dumps({"name": "D", "kind": "placeholder", "note": "drawn"}))
-    (source,) = env.sources(
+    (source,) = env.read_sources(
         group_sessions([block("a")])[0], Config.from_options({"root": tmp_path, "data": {"s": ["d.json"]}})
     )
     assert (source.name, source.note, source.is_placeholder) == ("D", "drawn", True)

@@ -50,6 +50,6 @@ def test_an_exclusive_session_runs_by_itself(tmp_path: Path) -> None:
 
 def test_gpu_sessions_run_one_after_another_if_there_is_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_sessions(tmp_path, ["train_1", "train_2"], gpu=["train_*"])[0] == 2
-    monkeypatch.setattr(environment, "device", lambda: "NVIDIA T4")
+    monkeypatch.setattr(environment, "detect_device", lambda: "NVIDIA T4")
     assert run_sessions(tmp_path, ["train_1", "train_2"], gpu=["train_*"])[0] == 1
     assert run_sessions(tmp_path, ["train_1", "other"], gpu=["train_*"])[0] == 2

@@ -1,6 +1,7 @@
-"""What a session's keys need to know of the machine: packages, device, files. Reads; starts nothing but `nvidia-smi`.
+"""Read what the cache keys of a session cover on this machine: packages, device and files.
 
-Nothing here imports what the snippets import: versions come from the installed metadata.
+Nothing here imports what the snippets import: versions come from the metadata of installed packages. The only process
+that it starts is `nvidia-smi`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from codeout.cache.distributions import InstalledPackages
-from codeout.cache.keys import KEYED, Environment, File, KeyedSession, Step, accumulate_inputs
+from codeout.cache.keys import KEY_VARIABLES, Environment, File, KeyedSession, Step, accumulate_inputs
 from codeout.cache.store import MEMO
 from codeout.config import Config
 from codeout.errors import PageError
@@ -28,98 +29,100 @@ from codeout.model.outputs import Source
 
 
 def add_keys(session: Session, config: Config) -> KeyedSession:
-    """Return a session with the key inputs that its blocks have on this machine, now.
+    """Return a session with the current key inputs of its blocks on this machine.
 
     Raises:
-        PageError: a data file or the prelude is missing.
+        PageError: a data file does not exist, or the prelude cannot be read.
     """
-    prelude = _read(config, config.prelude) if config.prelude else ""
-    session_files = [File(config.prelude, sha(prelude.encode()))] if config.prelude else []
-    session_files += modules(prelude, config)
-    session_files += [File(path, sha(config.path(path).read_bytes())) for path in data_files(session, config)]
-    texts = [prelude, *_texts(session_files, config)]
-    imported = _imports(texts)
+    prelude = _read_prelude(config) if config.prelude else ""
+    session_files = [File(config.prelude, sha256_of(prelude.encode()))] if config.prelude else []
+    session_files += find_local_modules(prelude, config)
+    data_paths = find_data_files(session, config)
+    session_files += [File(path, sha256_of(config.path(path).read_bytes())) for path in data_paths]
+    texts = [prelude, *_read_code(session_files, config)]
+    imported_modules = _find_all_imports(texts)
     environment = read_environment(texts, config)
     steps = []
     for block in session.blocks:
-        block_modules = modules(block.code, config)
-        block_texts = [block.code, *_texts(block_modules, config)]
+        block_modules = find_local_modules(block.code, config)
+        block_texts = [block.code, *_read_code(block_modules, config)]
         texts += block_texts
-        if not _imports(block_texts) <= imported:  # most blocks import nothing new
-            imported |= _imports(block_texts)
+        if not _find_all_imports(block_texts) <= imported_modules:  # most blocks import nothing new
+            imported_modules |= _find_all_imports(block_texts)
             environment = read_environment(texts, config)
         options = (f"width={block.width}", f"workdir={block.workdir}", *(["measured"] if block.measured else []))
         steps.append(Step(block.executable_code, options, block_modules, environment))
     return KeyedSession(session, tuple(accumulate_inputs(steps, session_files)))
 
 
-def _imports(texts: Iterable[str]) -> set[str]:
-    return {name for text in texts for name in imports(text)}
+def _find_all_imports(texts: Iterable[str]) -> set[str]:
+    return {name for text in texts for name in find_imports(text)}
 
 
-def _texts(files: Iterable[File], config: Config) -> list[str]:
+def _read_code(files: Iterable[File], config: Config) -> list[str]:
     paths = [config.path(file.path) for file in files if file.path.endswith(".py")]
     return [path.read_text("utf8", "replace") for path in paths]
 
 
 def read_environment(texts: Iterable[str], config: Config) -> Environment:
-    """Return the environment of code: the device, and each installed package that the code can reach."""
-    foreign = {name for name in _imports(texts) if not _local(name, config)}
-    found = _installed(config.path(config.cache)).versions({"IPython", *config.packages, *foreign})
+    """Return the environment of code: Python, the device, and each installed package that the code can load."""
+    external_modules = {name for name in _find_all_imports(texts) if not _find_module_files(name, config)}
+    installed = _installed_packages(config.path(config.cache))
+    versions = installed.versions({"IPython", *config.packages, *external_modules})
     return Environment(
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
-        device=device(),
-        packages=tuple(sorted(found.items())),
-        variables=tuple((name, os.environ.get(name, "")) for name in sorted({*config.variables, *KEYED})),
+        device=detect_device(),
+        packages=tuple(sorted(versions.items())),
+        variables=tuple((name, os.environ.get(name, "")) for name in sorted({*config.variables, *KEY_VARIABLES})),
     )
 
 
 @cache
-def imports(code: str) -> frozenset[str]:
-    """Return the top-level names of the modules that code imports; none if it can't be read as Python."""
+def find_imports(code: str) -> frozenset[str]:
+    """Return the top-level names of the modules that code imports; no names if it is not valid Python."""
     if "import" not in code:
         return frozenset()
     try:
         tree = ast.parse(code)
     except (SyntaxError, ValueError):
         return frozenset()
-    found: set[str] = set()
+    names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.split(".")[0])
-    return frozenset(found)
+            names.add(node.module.split(".")[0])
+    return frozenset(names)
 
 
-def modules(code: str, config: Config) -> tuple[File, ...]:
-    """Return the files of the local modules that code imports, and that those import in turn."""
-    found: dict[str, File] = {}
-    waiting = [code]
-    while waiting:
-        for name in sorted(imports(waiting.pop())):
-            for path in _local(name, config):
-                shown = _shown(path, config)
-                if shown not in found:
+def find_local_modules(code: str, config: Config) -> tuple[File, ...]:
+    """Return the files of the local modules that code imports, directly or through other local modules."""
+    files: dict[str, File] = {}
+    pending = [code]
+    while pending:
+        for name in sorted(find_imports(pending.pop())):
+            for path in _find_module_files(name, config):
+                site_path = _site_path(path, config)
+                if site_path not in files:
                     content = path.read_bytes()
-                    found[shown] = File(shown, sha(content))
+                    files[site_path] = File(site_path, sha256_of(content))
                     if path.suffix == ".py":
-                        waiting.append(content.decode("utf8", "replace"))
-    return tuple(found[path] for path in sorted(found))
+                        pending.append(content.decode("utf8", "replace"))
+    return tuple(files[path] for path in sorted(files))
 
 
-def digests(paths: Iterable[str], config: Config) -> tuple[tuple[str, str], ...]:
-    """Return (path, digest) of files of the author; an empty digest for one that is not there."""
-    found = []
-    for name in paths:
-        path = config.path(name)
-        found.append((_shown(path, config), sha(path.read_bytes()) if path.is_file() else ""))
-    return tuple(found)
+def digest_files(paths: Iterable[str], config: Config) -> tuple[tuple[str, str], ...]:
+    """Return the (path, digest) pair of each file; the digest of a file that does not exist is empty."""
+    pairs = []
+    for path in map(config.path, paths):
+        digest = sha256_of(path.read_bytes()) if path.is_file() else ""
+        pairs.append((_site_path(path, config), digest))
+    return tuple(pairs)
 
 
-def data_files(session: Session, config: Config) -> list[str]:
-    """Return the data files that a session depends on, by the settings' patterns of session names.
+def find_data_files(session: Session, config: Config) -> list[str]:
+    """Return the data files that a session depends on, according to the setting `data`.
 
     Raises:
         PageError: one of them does not exist.
@@ -134,61 +137,62 @@ def data_files(session: Session, config: Config) -> list[str]:
     return paths
 
 
-def sources(session: Session, config: Config) -> tuple[Source, ...]:
-    """Return what the data files of a session say of themselves, where they say it (`{"name", "kind", "note"}`)."""
-    found = []
-    for path in data_files(session, config):
+def read_sources(session: Session, config: Config) -> tuple[Source, ...]:
+    """Return the sources that a session's JSON data files declare, as `{"name", "kind", "note"}`."""
+    declared_sources = []
+    for path in find_data_files(session, config):
         if path.endswith(".json"):
-            told = json.loads(config.path(path).read_text(encoding="utf8"))
-            if isinstance(told, dict) and "note" in told:
-                found.append(Source(str(told.get("name", path)), str(told.get("kind", "")), str(told["note"])))
-    return tuple(found)
+            content = json.loads(config.path(path).read_text(encoding="utf8"))
+            if isinstance(content, dict) and "note" in content:
+                name, kind, note = content.get("name", path), content.get("kind", ""), content["note"]
+                declared_sources.append(Source(str(name), str(kind), str(note)))
+    return tuple(declared_sources)
 
 
 @cache
-def _installed(store: Path) -> InstalledPackages:
-    return InstalledPackages(store / MEMO / "packages.json")
+def _installed_packages(cache_folder: Path) -> InstalledPackages:
+    return InstalledPackages(cache_folder / MEMO / "packages.json")
 
 
 @cache
-def device() -> str:
+def detect_device() -> str:
     """Return the name of the accelerator that blocks can use, or `CPU`."""
     if sys.platform == "darwin" and platform.machine() == "arm64":
         return "Apple GPU"
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1")
-    tool = None if hidden else shutil.which("nvidia-smi")
-    if tool is None:
+    is_hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all") in ("", "-1")
+    nvidia_smi = None if is_hidden else shutil.which("nvidia-smi")
+    if nvidia_smi is None:
         return "CPU"
-    query = [tool, "--query-gpu=name", "--format=csv,noheader"]
-    answer = subprocess.run(query, capture_output=True, text=True, check=False, timeout=30)
-    name = answer.stdout.strip().split("\n")[0].strip()
-    return name if answer.returncode == 0 and name else "CPU"
+    query = [nvidia_smi, "--query-gpu=name", "--format=csv,noheader"]
+    result = subprocess.run(query, capture_output=True, text=True, check=False, timeout=30)
+    name = result.stdout.strip().split("\n")[0].strip()
+    return name if result.returncode == 0 and name else "CPU"
 
 
-def _local(name: str, config: Config) -> tuple[Path, ...]:
-    """Return the files of a module that is the author's: in a folder that blocks import from, or installed editable."""
-    for folder in _folders(config.root, config.paths):
+def _find_module_files(name: str, config: Config) -> tuple[Path, ...]:
+    """Return the files of a local module: in a folder that blocks import from, or installed in editable mode."""
+    for folder in _import_folders(config.root, config.paths):
         if (folder / name / "__init__.py").is_file():
-            return _package(folder / name)
+            return _package_files(folder / name)
         if (folder / f"{name}.py").is_file():
             return (folder / f"{name}.py",)
         if (folder / name).is_dir():
-            return _package(folder / name)
-    origin = _editable(name)
+            return _package_files(folder / name)
+    origin = _find_editable_file(name)
     if origin is None:
         return ()
-    return _package(origin.parent) if origin.name == "__init__.py" else (origin,)
+    return _package_files(origin.parent) if origin.name == "__init__.py" else (origin,)
 
 
 @cache
-def _folders(root: Path, paths: tuple[str, ...]) -> tuple[Path, ...]:
-    """Return the folders that blocks import from; asked hundreds of times a build."""
+def _import_folders(root: Path, paths: tuple[str, ...]) -> tuple[Path, ...]:
+    """Return the folders that blocks import from. Cached: a build calls it hundreds of times."""
     return tuple((root / path).resolve() for path in paths)
 
 
 @cache
-def _editable(name: str) -> Path | None:
-    """Return where a module that is installed, but not copied to where packages are, has its code."""
+def _find_editable_file(name: str) -> Path | None:
+    """Return the file of a module that is installed in editable mode, or None if it is not."""
     try:
         spec = None if name in sys.stdlib_module_names else importlib.util.find_spec(name)
     except (ImportError, ValueError):
@@ -199,23 +203,25 @@ def _editable(name: str) -> Path | None:
     return origin
 
 
-def _package(folder: Path) -> tuple[Path, ...]:
-    """Return all files of a package: its code, and what its code may read."""
+def _package_files(folder: Path) -> tuple[Path, ...]:
+    """Return all files of a package: its code, and data that its code may read."""
     return tuple(sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts))
 
 
-def _read(config: Config, path: str) -> str:
+def _read_prelude(config: Config) -> str:
     try:
-        return config.path(path).read_text(encoding="utf8")
+        return config.path(config.prelude).read_text(encoding="utf8")
     except OSError as problem:
-        raise PageError(f"{config.source}:1: codeout: can't read {path}: {problem.strerror}") from problem
+        message = f"{config.source}:1: codeout: can't read {config.prelude}: {problem.strerror}"
+        raise PageError(message) from problem
 
 
-def _shown(path: Path, config: Config) -> str:
+def _site_path(path: Path, config: Config) -> str:
+    """Return a path as keys and messages give it: relative to the site's folder if it is inside."""
     root = config.root.resolve()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
-def sha(content: bytes) -> str:
-    """Return the digest of a file's content."""
+def sha256_of(content: bytes) -> str:
+    """Return the SHA-256 digest of a file's content, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()

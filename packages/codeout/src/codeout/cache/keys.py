@@ -13,7 +13,7 @@ from functools import cache
 from codeout.model.blocks import Block, Session
 from codeout.model.source import same_program
 
-KEYED = ("TZ", "LANG", "LC_ALL")
+KEY_VARIABLES = ("TZ", "LANG", "LC_ALL")
 """Environment variables that blocks always see, since they change outputs."""
 FORMAT = 8
 """The format of entries; raise it when captured outputs change shape, and every entry on disk is a miss."""

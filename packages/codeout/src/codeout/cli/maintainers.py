@@ -53,7 +53,7 @@ def accept(site: CommandSite, folder: Path) -> None:
     FOLDER is the build cache of that machine. Its content is treated as untrusted input: if any file fails validation,
     nothing is stored. HTML, Markdown and LaTeX outputs are left out.
     """
-    from codeout.cache.environment import device
+    from codeout.cache.environment import detect_device
     from codeout.publish.accept import accept_folder
     from codeout.run.engine import Engine
 
@@ -61,7 +61,7 @@ def accept(site: CommandSite, folder: Path) -> None:
     for each in accepted:
         without = f", without its {', '.join(each.left_out)}" if each.left_out else ""
         print(f"{each.entry.name}: {each.run.provenance.device}{without}")
-    reason = "" if accepted else f": {folder} has no run of another device than {device()}"
+    reason = "" if accepted else f": {folder} has no run of another device than {detect_device()}"
     print(f"stored {len(accepted)} recordings in {site.config.recordings}{reason}")
 
 

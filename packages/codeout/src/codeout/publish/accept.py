@@ -69,10 +69,10 @@ class Site:
         known = {
             inputs.key.code: KnownBlock(block, name, inputs, sources)
             for cached in engine.lookup.load(group_sessions(blocks))
-            for sources in [environment.sources(cached.session, config)]
+            for sources in [environment.read_sources(cached.session, config)]
             for (block, inputs), name in zip(cached.keyed, cached.session.block_names, strict=True)
         }
-        return cls(known, environment.device(), config.packages, engine.lookup.is_valid)
+        return cls(known, environment.detect_device(), config.packages, engine.lookup.is_valid)
 
     def check(self, recording: Recording) -> Recording:
         """Return a recording as the site may keep it.

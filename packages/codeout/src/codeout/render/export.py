@@ -66,7 +66,7 @@ def make_page(text: str, blocks: Sequence[Block], runs: Sequence[Run], config: C
     from codeout.render.cells import Page
 
     prelude = config.path(config.prelude).read_text(encoding="utf8") if config.prelude else ""
-    files = environment.modules("\n".join([prelude, *(block.code for block in blocks)]), config)
+    files = environment.find_local_modules("\n".join([prelude, *(block.code for block in blocks)]), config)
     modules = {Path(file.path).stem: config.path(file.path).read_text(encoding="utf8") for file in files}
     gpu = any(block.matches(config.gpu) for block in blocks)
     return Page(text, blocks, runs, modules, prelude, url and url.rstrip("/") + "/", gpu)

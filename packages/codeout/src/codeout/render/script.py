@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from codeout.cache.environment import imports
+from codeout.cache.environment import find_imports
 from codeout.render.cells import Cell, Page, exported_code, split_page
 
 
@@ -12,7 +12,7 @@ def script(page: Page) -> str:
     """Return a page as a script that gives the page's results."""
     cells = list(split_page(page))
     parts = []
-    if any(imports(cell.text) & {*page.modules} for cell in cells if cell.block):
+    if any(find_imports(cell.text) & {*page.modules} for cell in cells if cell.block):
         files = ", ".join(f"{name}.py" for name in page.modules)
         parts.append(f"# This script needs these files in its folder: {files}\n")
     if page.prelude:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from codeout.cache.keys import KEYED
+from codeout.cache.keys import KEY_VARIABLES
 from codeout.config import Config
 
 STARTUP_VARIABLES = ("PATH", "SYSTEMROOT", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")  # what programs need to start
@@ -51,7 +51,7 @@ def start_watcher(group: int, folder: Path) -> subprocess.Popen[bytes] | None:
 
 def kernel_environment(config: Config, folder: Path) -> dict[str, str]:
     """Return the environment variables of a kernel."""
-    names = (*STARTUP_VARIABLES, *KEYED, *config.variables)
+    names = (*STARTUP_VARIABLES, *KEY_VARIABLES, *config.variables)
     return {
         **{name: os.environ[name] for name in names if name in os.environ},
         "HOME": str(folder),

@@ -102,7 +102,7 @@ class Lookup:
 
     def is_valid(self, block: Block, run: Run) -> bool:
         """Return whether the modules that a run loaded are unchanged, and its lines where they were."""
-        if run.modules != environment.digests([path for path, _ in run.modules], self.config):
+        if run.modules != environment.digest_files([path for path, _ in run.modules], self.config):
             return False
         return run.origin == str(block.origin) or not run.mentions(run.origin.rsplit(":", 1)[0])
 

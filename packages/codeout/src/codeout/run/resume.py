@@ -55,6 +55,6 @@ class ResumableSession:
             new_block, new_inputs = target.session.blocks[count], target.inputs[count]
             if inputs != new_inputs or (block.origin, block.raises) != (new_block.origin, new_block.raises):
                 return count
-            if run.modules != environment.digests([path for path, _ in run.modules], config):
+            if run.modules != environment.digest_files([path for path, _ in run.modules], config):
                 return count
         return len(self.runs)

@@ -162,7 +162,7 @@ class SessionRunner:
         """Run a block and store its run; return False if it failed, so that no other can run."""
         (block, inputs), target, number = step, job.target, len(session.runs)
         result = session.process.run(block, _Ticker(self.board, progress))
-        modules = environment.digests(result.modules, self.config)
+        modules = environment.digest_files(result.modules, self.config)
         provenance = self._provenance(target, inputs, result.seconds)
         run = Run(result.outputs, provenance, str(block.origin), modules, result.values, block.measured)
         name = target.session.block_name(number + 1)
@@ -201,7 +201,7 @@ class SessionRunner:
             (package, version) for package, version in versions.packages if package in self.config.packages
         )
         date = datetime.now(UTC).isoformat(timespec="seconds")
-        sources = environment.sources(target.session, self.config)
+        sources = environment.read_sources(target.session, self.config)
         return Provenance(versions.device, versions.python, packages, seconds, date, sources, inputs.key.code[:12])
 
     def _run_prelude(self, process: KernelProcess, first: Block, progress: SessionProgress) -> None:

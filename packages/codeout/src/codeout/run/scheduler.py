@@ -52,4 +52,4 @@ class Scheduler:
                 self._changed.notify_all()
 
     def _needs_gpu(self, session: Session) -> bool:
-        return session.matches(self._config.gpu) and environment.device() != "CPU"
+        return session.matches(self._config.gpu) and environment.detect_device() != "CPU"
