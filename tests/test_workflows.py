@@ -188,7 +188,7 @@ def test_publish_builds_checks_and_deploys_with_runs_and_zip_beside_the_pages(hu
         (
             {"d_json": '{"name": "photos", "kind": "placeholder", "note": "drawings"}'},
             "May it be published?",
-            "docs/train.md:3 (snippets/train.py:2): made with placeholder data for photos: drawings",
+            "docs/train.md:3 (snippets/train.py:2): based on placeholder data for photos: drawings",
         ),
         (
             {"mkdocs_yml": CONFIG.replace("gpu: [train]", "gpu: [train], require_recordings: [train]")},
@@ -217,7 +217,7 @@ def test_a_recording_that_is_stale_for_too_long_stops_publishing(hub: Hub) -> No
     published(hub)
     snippet = FILES["snippets/train.py"]
     edit(hub, snippets__train_py=snippet.replace("import shutil", "import shutil  # edited"))
-    with pytest.raises(Failed, match="its recording on NVIDIA T4 is of other code"):
+    with pytest.raises(Failed, match="its recording on NVIDIA T4 was made from different code"):
         published(hub)
     recorded(hub)
     published(hub)
@@ -234,7 +234,7 @@ def test_check_tells_what_a_change_changes_and_writes_nothing_that_publishing_re
     edit(hub, docs__other_md=FILES["docs/other.md"].replace("2.251", "2.402"))
     summary = hub.run("check", "check")
     assert "# Outputs: 1 of 2 changed" in summary
-    assert "1 of 1 numbers moved, the farthest 2.251 → 2.402" in summary
+    assert "1 of 1 numbers changed (largest change: 2.251 → 2.402)" in summary
     assert "train.md" not in summary, "what is the same is not in it"
     report = BeautifulSoup((hub.artifacts / "drift.html").read_text(), "html.parser")
     assert [cell.get_text() for cell in report.select("td")] == ["2.251", "2.402", "6.3 %"]
@@ -280,16 +280,16 @@ def replaced(old: str, new: str) -> Callable[[Path], object]:
 
 
 POISON: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a huge file": (replaced("cuda:0", "x" * 5_000_000), "bytes; a file may have"),
+    "a huge file": (replaced("cuda:0", "x" * 5_000_000), "bytes; the limit per file is"),
     "a stranger": (lambda run: (run.parent / "run.sh").write_text("rm"), "unexpected file"),
     "a link": (lambda run: (run.parent.parent / "images").symlink_to("/etc"), "symbolic link"),
-    "another device": (replaced('"device": "NVIDIA T4"', '"device": "T4"'), "its key is not the digest"),
-    "another block": (changed(name="docs/index.md"), "claims to be another block"),
+    "another device": (replaced('"device": "NVIDIA T4"', '"device": "T4"'), "its key does not match"),
+    "another block": (changed(name="docs/index.md"), "its name or inputs do not match"),
     "a script in SVG": (with_outputs(SCRIPT), "SVG with <script>"),
-    "a path that climbs out": (with_outputs(CLIMBS), "not a complete run"),
+    "a path that climbs out": (with_outputs(CLIMBS), "incomplete, or does not match its file name"),
     "a wrong key": (
         lambda run: run.rename(run.with_name(run.name[:2] + "f" * 38 + run.name[40:])),
-        "not a complete run",
+        "incomplete, or does not match its file name",
     ),
 }
 

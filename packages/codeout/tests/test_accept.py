@@ -74,7 +74,7 @@ def test_only_sessions_that_use_a_gpu_are_taken_if_the_settings_name_them(
     (project / "mkdocs.yml").write_text(CONFIG.replace("{paths: [snippets]}", "{paths: [snippets], gpu: [other]}"))
     (project / "docs" / "other.md").write_text('```python exec="on" session="other"\nprint(1)\n```\n')
     assert main(["accept", "sent"]) == 1
-    assert "no page has its code now" in capsys.readouterr().err
+    assert "no page contains its code" in capsys.readouterr().err
 
 
 def test_what_ran_on_a_device_that_is_here_needs_no_recording(
@@ -135,7 +135,7 @@ def show_often(folder: Path) -> None:
 
 
 ERROR = {"kind": "error", "type": "E", "message": "", "traceback": "", "bases": [], "line": 1}
-INCOMPLETE = "not a complete run"
+INCOMPLETE = "incomplete, or does not match its file name"
 HARM: dict[str, tuple[Callable[[Path], object], str]] = {
     "a link": (link, "symbolic link"),
     "a folder that is a link": (lambda f: (f / "ab").symlink_to("/etc"), "symbolic link"),
@@ -143,7 +143,10 @@ HARM: dict[str, tuple[Callable[[Path], object], str]] = {
     "an unexpected file": (lambda f: (f / "run.sh").write_text("rm"), "unexpected file"),
     "an unexpected file among runs": (lambda f: (last(f).parent / "x.json").write_text("{}"), "unexpected file"),
     "a pipe": (lambda f: os.mkfifo(f / "pipe"), "not a regular file"),
-    "a huge file": (lambda f: last(f).write_bytes(b" " * (MAX_FILE_BYTES + 1)), "bytes; a file may have 4,000,000"),
+    "a huge file": (
+        lambda f: last(f).write_bytes(b" " * (MAX_FILE_BYTES + 1)),
+        "bytes; the limit per file is 4,000,000",
+    ),
     "torn": (lambda f: last(f).write_text(last(f).read_text()[:-30]), INCOMPLETE),
     "not JSON": (lambda f: last(f).write_bytes(b"\x80\x04\x95pickle"), INCOMPLETE),
     "not UTF-8": (lambda f: last(f).write_bytes(last(f).read_bytes().replace(b"cuda", b"\xff")), INCOMPLETE),
@@ -161,24 +164,30 @@ HARM: dict[str, tuple[Callable[[Path], object], str]] = {
     "one picture a thousand times": (show_often, INCOMPLETE),
     "another key": (lambda f: change(f, key="0" * 40 + "-" + "0" * 16), INCOMPLETE),
     "another format": (lambda f: change(f, format=1), "made by another version of codeout"),
-    "a name that is not its digest": (rename, "its key is not the digest of the inputs"),
+    "a name that is not its digest": (rename, "its key does not match the inputs"),
     "another environment": (
         lambda f: change(f, "inputs", "environment", device="H100"),
-        "its key is not the digest of the inputs",
+        "its key does not match the inputs",
     ),
-    "no inputs": (lambda f: change(f, inputs=None), "its key is not the digest of the inputs"),
-    "another block's name": (lambda f: change(f, name="docs/first.md first 1"), "claims to be another block"),
-    "another device": (lambda f: change(f, "run", "provenance", device="CPU"), "names another device"),
-    "another Python": (lambda f: change(f, "run", "provenance", python="2.7"), "names another device or Python"),
-    "another version": (lambda f: shows(f, packages=(("torch", "9"),)), "names other versions"),
-    "other code": (lambda f: shows(f, code_digest="f" * 12), "names other code"),
+    "no inputs": (lambda f: change(f, inputs=None), "its key does not match the inputs"),
+    "another block's name": (lambda f: change(f, name="docs/first.md first 1"), "its name or inputs do not match"),
+    "another device": (
+        lambda f: change(f, "run", "provenance", device="CPU"),
+        "its device or Python version does not match",
+    ),
+    "another Python": (
+        lambda f: change(f, "run", "provenance", python="2.7"),
+        "its device or Python version does not match",
+    ),
+    "another version": (lambda f: shows(f, packages=(("torch", "9"),)), "its package versions do not match"),
+    "other code": (lambda f: shows(f, code_digest="f" * 12), "its code digest does not match"),
     "a package that no setting names": (
         lambda f: shows(f, packages=(json.loads(last(f).read_text())["inputs"]["environment"]["packages"][0],)),
-        "names packages that the setting 'packages' does not",
+        "lists packages that are not in the setting 'packages'",
     ),
-    "other data": (lambda f: shows(f, sources=(Source("CIFAR-10", "original", "x"),)), "made with other data"),
-    "another module": (lambda f: change(f, "run", modules=[["snippets/helper.py", "0" * 64]]), "loaded other modules"),
-    "an exception that nobody expects": (lambda f: change(f, "run", outputs=[ERROR]), "raised another exception"),
+    "other data": (lambda f: shows(f, sources=(Source("CIFAR-10", "original", "x"),)), "its data differs"),
+    "another module": (lambda f: change(f, "run", modules=[["snippets/helper.py", "0" * 64]]), "its modules differ"),
+    "an exception that nobody expects": (lambda f: change(f, "run", outputs=[ERROR]), "raised an unexpected exception"),
     "an invalid date": (lambda f: shows(f, date="garbage"), "invalid date"),
     "a picture that could act": (lambda f: shows(f, Figure({"image/svg+xml": SCRIPT}, "")), "SVG with <script>"),
 }
@@ -206,7 +215,7 @@ def test_a_device_name_is_plain_words(
     (project / "recordings").rename(project / "sent")
     monkeypatch.chdir(project)
     assert main(["accept", "sent"]) == 1
-    assert "invalid de" in capsys.readouterr().err
+    assert "invalid " in capsys.readouterr().err
 
 
 @posix
@@ -223,14 +232,14 @@ def test_the_inputs_of_a_run_are_plain_words(
     (project / "recordings").rename(project / "sent")
     monkeypatch.chdir(project)
     assert main(["accept", "sent"]) == 1
-    assert "invalid description of its machine" in capsys.readouterr().err
+    assert "invalid environment" in capsys.readouterr().err
 
 
 def test_a_machine_has_one_device(project: Path, sent: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record(project, device="NVIDIA H100")
     shutil.copytree("recordings", "sent", dirs_exist_ok=True)
     assert main(["accept", "sent"]) == 1
-    assert "runs of 2 devices; a machine has one" in capsys.readouterr().err
+    assert "runs from 2 devices; expected one" in capsys.readouterr().err
 
 
 def test_too_many_files_are_rejected_soon(

@@ -47,14 +47,14 @@ def test_noise_is_equal(old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("loss 1.234", "loss 1.241", "1 of 1 numbers moved, the farthest 1.234 → 1.241"),
-        ("[1.0, 2.0, 3.0]", "[1.1, 2.0, 4.0]", "2 of 3 numbers moved, the farthest 3.0 → 4.0"),
-        ("12,000 images", "12,001 images", "1 of 1 numbers moved, the farthest 12,000 → 12,001"),
-        ("torch.Size([4, 3])", "torch.Size([4, 1])", "1 of 2 numbers moved, the farthest 3 → 1"),
-        ("loss 1.2", "loss nan", "1 of 1 numbers moved, the farthest 1.2 → nan"),
-        ("a cat", "a dog", "other words"),
-        ("torch 2.14.1", "torch 2.15.0", "other words"),
-        ("1 2", "1 2 3", "other words"),
+        ("loss 1.234", "loss 1.241", "1 of 1 numbers changed (largest change: 1.234 → 1.241)"),
+        ("[1.0, 2.0, 3.0]", "[1.1, 2.0, 4.0]", "2 of 3 numbers changed (largest change: 3.0 → 4.0)"),
+        ("12,000 images", "12,001 images", "1 of 1 numbers changed (largest change: 12,000 → 12,001)"),
+        ("torch.Size([4, 3])", "torch.Size([4, 1])", "1 of 2 numbers changed (largest change: 3 → 1)"),
+        ("loss 1.2", "loss nan", "1 of 1 numbers changed (largest change: 1.2 → nan)"),
+        ("a cat", "a dog", "text differs"),
+        ("torch 2.14.1", "torch 2.15.0", "text differs"),
+        ("1 2", "1 2 3", "text differs"),
     ],
 )
 def test_what_moved_is_found_and_how_far(old: str, new: str, said: str) -> None:
@@ -276,11 +276,11 @@ def test_what_is_measured_is_left_out_of_a_comparison_and_not_beside_another_dev
 
 def test_a_long_text_of_spaces_is_compared_soon() -> None:
     old, new = run(" " * 200_000 + "1"), run(" " * 200_000 + "2")
-    assert describe(old, new) == ["1 of 1 numbers moved, the farthest 1 → 2"]
+    assert describe(old, new) == ["1 of 1 numbers changed (largest change: 1 → 2)"]
 
 
 def test_a_number_beside_what_stands_for_one_is_a_difference() -> None:
-    assert describe(run("x 1"), run("x #")) == ["other words"]
+    assert describe(run("x 1"), run("x #")) == ["text differs"]
 
 
 def test_what_is_no_picture_differs_from_one() -> None:

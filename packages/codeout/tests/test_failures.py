@@ -109,7 +109,7 @@ def test_a_block_that_writes_to_the_pipe_of_its_kernel_is_an_error(run: Runner, 
 )
 def test_an_output_that_is_too_large_is_an_error(run: Runner, code: str) -> None:
     with pytest.raises(
-        BlockError, match=r"^docs/page\.md:\d: one of its outputs is larger than 50 MB; show less of it$"
+        BlockError, match=r"^docs/page\.md:\d: an output is larger than 50 MB; reduce it$"
     ):
         run(code)
     assert not kernels()

@@ -125,7 +125,7 @@ def test_reading_versions_imports_nothing(tmp_path: Path) -> None:
 
 def test_missing_data_is_a_sentence_that_names_the_block_and_the_file(tmp_path: Path) -> None:
     config = Config.from_options({"root": tmp_path, "data": {"s": ["gone.json"]}})
-    with pytest.raises(PageError, match=r"^docs/page\.md:1: session 's' depends on gone\.json, which does not exist$"):
+    with pytest.raises(PageError, match=r"^docs/page\.md:1: session 's' depends on the data file gone\.json, which does not exist$"):
         keyed([block("a")], config)
 
 

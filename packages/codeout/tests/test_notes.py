@@ -83,10 +83,10 @@ def test_a_block_in_a_list_has_its_notes_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("notes", "problem"),
     [
-        ("", "the code marks the annotations 1, 2, but no list follows it"),
-        ("\nFirst this.\n" + NOTES, "the code marks the annotations 1, 2, but no list follows it"),
-        ("\n1. One.\n", "the code marks the annotations 1, 2, but the list below it has 1"),
-        ("\n1. One.\n2. Two.\n3. Three.\n", "the code marks the annotations 1, 2, but the list below it has 3"),
+        ("", "the code refers to annotations 1, 2, but no list follows it"),
+        ("\nFirst this.\n" + NOTES, "the code refers to annotations 1, 2, but no list follows it"),
+        ("\n1. One.\n", "the code refers to annotations 1, 2, but the list below it has 1"),
+        ("\n1. One.\n2. Two.\n3. Three.\n", "the code refers to annotations 1, 2, but the list below it has 3"),
     ],
 )
 def test_a_mark_without_a_note_is_an_error_that_says_where(tmp_path: Path, notes: str, problem: str) -> None:

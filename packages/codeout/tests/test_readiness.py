@@ -60,7 +60,7 @@ def test_placeholder_data_are_named_once(project: Path, ready: Ready) -> None:
     build(project)
     code, out = ready(data=data)
     assert code == 1
-    assert out == "docs/first.md:6 (snippets/first.py:4): made with placeholder data for CIFAR-10: drawings\n"
+    assert out == "docs/first.md:6 (snippets/first.py:4): based on placeholder data for CIFAR-10: drawings\n"
 
 
 def test_a_required_recording_that_is_missing_is_named(project: Path, ready: Ready) -> None:
@@ -81,7 +81,9 @@ def test_a_recording_of_older_code_keeps_a_site_from_being_published_after_some_
     found, out = ready(max_recording_age=30)
     assert found == code
     if code:
-        expected = f"(snippets/first.py:9): its recording on {T4} is of other code, and the newest is 31 days old"
+        expected = (
+            f"(snippets/first.py:9): its recording on {T4} was made from different code, and the newest is 31 days old"
+        )
         assert expected in out
 
 
@@ -93,7 +95,7 @@ def test_a_recording_with_older_packages_is_stale(project: Path, ready: Ready) -
     record(project, date=ago(40), older={"markdown-exec": "0.1"})
     code, out = ready(packages=packages)
     assert code == 1
-    assert "is of markdown-exec 0.1, not" in out
+    assert "was made with markdown-exec 0.1, not" in out
 
 
 def test_a_session_of_which_one_block_was_not_recorded_is_stale(project: Path, ready: Ready) -> None:

@@ -102,7 +102,7 @@ def test_the_prepare_script_runs_once_and_its_failure_stops_the_build(tmp_path: 
     engine.run([block("2")])
     assert (tmp_path / "log").read_text() == "x"
     (tmp_path / "get.py").write_text("raise SystemExit('no data')\n")
-    with pytest.raises(PageError, match=r"^get\.py:1: ended with exit code 1"):
+    with pytest.raises(PageError, match=r"^get\.py:1: exited with code 1"):
         Engine(Config.from_options({"root": tmp_path, "prepare": "get.py"})).run([block("3")])
 
 
@@ -185,8 +185,8 @@ def test_a_cache_that_cannot_be_written_costs_only_the_next_build(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"paths": ["nowhere"]}, "'paths' names 'nowhere', which is not a folder"),
-        ({"prelude": "gone.py"}, r"can't read gone\.py: No such file"),
+        ({"paths": ["nowhere"]}, "'paths': 'nowhere' is not a folder"),
+        ({"prelude": "gone.py"}, r"cannot read gone\.py: No such file"),
     ],
 )
 def test_a_setting_that_names_a_missing_file_is_one_sentence(

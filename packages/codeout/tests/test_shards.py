@@ -133,12 +133,12 @@ def test_a_store_that_is_copied_over_an_older_one_wins(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("written", "number", "message"),
     [
-        ("[", 1, "plan.json:1: not a plan; `codeout plan --shards N --json` makes one"),
-        ("[]", 1, "plan.json:1: not a plan; `codeout plan --shards N --json` makes one"),
+        ("[", 1, "plan.json:1: not a plan; create one with `codeout plan --shards N --json`"),
+        ("[]", 1, "plan.json:1: not a plan; create one with `codeout plan --shards N --json`"),
         ('{"shards": [{"sessions": 3}]}', 1, "plan.json:1: not a plan"),
         ('{"shards": []}', 1, "plan.json:1: no shard 1; the plan has 0"),
         ('{"shards": [{"sessions": []}]}', 2, "plan.json:1: no shard 2; the plan has 1"),
-        ('{"shards": [{"sessions": ["docs/x.md s"]}]}', 1, "plan.json:1: no page has the session 'docs/x.md s'"),
+        ('{"shards": [{"sessions": ["docs/x.md s"]}]}', 1, "plan.json:1: no page has a session 'docs/x.md s'"),
     ],
 )
 def test_a_plan_that_does_not_fit_is_rejected(
@@ -160,7 +160,7 @@ def test_a_plan_that_is_not_there_is_named(
 ) -> None:
     monkeypatch.chdir(site(tmp_path / "site", pages=1))
     assert main(["run", "--plan", "none.json", "--shard", "1"]) == 1
-    assert capsys.readouterr().err == "none.json:1: can't be read: No such file or directory\n"
+    assert capsys.readouterr().err == "none.json:1: cannot be read: No such file or directory\n"
 
 
 def test_the_blocks_of_a_shard_are_chosen_by_its_number(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ CHANGED = KeyInputs(INPUTS.environment, (File("helper.py", "2"),), ("code",))
         pytest.param(
             Timing(1.0, 1),
             True,
-            "replay: the process has threads after block 2; an edit below it reruns the blocks above, too",
+            "replay: threads run after block 2; an edit below it reruns the session from its first block",
             id="threads",
         ),
         pytest.param(
@@ -41,7 +41,7 @@ def test_a_session_of_one_block_always_resumes() -> None:
     [
         pytest.param(None, ("has not run yet",), id="new"),
         pytest.param(CHANGED, ("helper.py changed",), id="a file"),
-        pytest.param(INPUTS, ("a module that it loads changed, or its line numbers did",), id="not in the key"),
+        pytest.param(INPUTS, ("a module that it imports changed, or its line numbers did",), id="not in the key"),
     ],
 )
 def test_a_stale_block_has_a_reason(old: KeyInputs | None, reasons: tuple[str, ...]) -> None:

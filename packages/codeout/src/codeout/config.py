@@ -138,7 +138,7 @@ class Config:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"must be text, not {value!r}")
+        raise ValueError(f"must be a string, not {value!r}")
     return value
 
 
@@ -150,13 +150,13 @@ def _flag(value: object) -> bool:
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise ValueError(f"must be a number, 0 or more, not {value!r}")
+        raise ValueError(f"must be a non-negative number, not {value!r}")
     return value
 
 
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"must be a whole number, 0 or more, not {value!r}")
+        raise ValueError(f"must be a non-negative integer, not {value!r}")
     return value
 
 

@@ -131,9 +131,8 @@ def find_data_files(session: Session, config: Config) -> list[str]:
     for path in paths:
         if not config.path(path).is_file():
             origin = f"; {config.prepare} should have created it" if config.prepare else ""
-            raise PageError(
-                f"{session.blocks[0].place}: session {session.label!r} depends on {path}, which does not exist{origin}"
-            )
+            problem = f"session {session.label!r} depends on the data file {path}, which does not exist"
+            raise PageError(f"{session.blocks[0].place}: {problem}{origin}")
     return paths
 
 
@@ -212,7 +211,7 @@ def _read_prelude(config: Config) -> str:
     try:
         return config.path(config.prelude).read_text(encoding="utf8")
     except OSError as problem:
-        message = f"{config.source}:1: codeout: can't read {config.prelude}: {problem.strerror}"
+        message = f"{config.source}:1: codeout: cannot read {config.prelude}: {problem.strerror}"
         raise PageError(message) from problem
 
 

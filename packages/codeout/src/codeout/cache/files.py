@@ -47,7 +47,7 @@ def read_regular_file(path: Path, max_bytes: int) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise OSError(f"{path} is not a regular file")
         if status.st_size > max_bytes:
-            raise OSError(f"{path} has {status.st_size:,} bytes, more than {max_bytes:,}")
+            raise OSError(f"{path} is too large: {status.st_size:,} bytes; the limit is {max_bytes:,}")
         return _read_up_to(descriptor, status.st_size)
     finally:
         os.close(descriptor)

@@ -57,14 +57,14 @@ def read_recording(store: RunStore, path: Path) -> Recording:
 
     try:
         if store.read_format(path) != FORMAT:
-            raise InvalidRecording(f"made by another version of codeout: its format is not {FORMAT}")
+            raise InvalidRecording(f"made by another version of codeout; expected format {FORMAT}")
         stored = store.read(path)
         run = store.unpack(stored)
     except (OSError, ValueError) as problem:
-        raise InvalidRecording("not a complete run, or not the one that its name says") from problem
+        raise InvalidRecording("incomplete, or does not match its file name") from problem
     entry = stored.entry(path)
     if entry is None or entry.inputs.key != entry.key:
-        raise InvalidRecording("its key is not the digest of the inputs that it names")
+        raise InvalidRecording("its key does not match the inputs that it lists")
     _check_inputs(entry, run.provenance)
     return Recording(entry, validate(run, datetime.now(UTC)), tuple(sorted(left_out(run))))
 
@@ -75,13 +75,13 @@ def _check_inputs(entry: Entry, provenance: Provenance) -> None:
     pairs = [*environment.packages, *environment.variables]
     words = [environment.python, environment.platform, environment.device, *(word for pair in pairs for word in pair)]
     if not all(map(ENVIRONMENT_WORD.fullmatch, words)):
-        raise InvalidRecording("invalid description of its machine")
+        raise InvalidRecording("invalid environment")
     if (provenance.device, provenance.python) != (environment.device, environment.python):
-        raise InvalidRecording("names another device or Python than its key does")
+        raise InvalidRecording("its device or Python version does not match its key")
     if not {*provenance.packages} <= {*environment.packages}:
-        raise InvalidRecording("names other versions than its key does")
+        raise InvalidRecording("its package versions do not match its key")
     if not entry.key.code.startswith(provenance.code_digest):
-        raise InvalidRecording("names other code than its key does")
+        raise InvalidRecording("its code digest does not match its key")
 
 
 @dataclass(slots=True)

@@ -131,7 +131,7 @@ class RunStore:
         """
         stored = read_json(path, _decoder, self.max_file_bytes)
         if stored.format != FORMAT or stored.key != path.stem:
-            raise ValueError(f"{path} is of another format, or has the key of another run")
+            raise ValueError(f"{path} has another format, or another key than its name says")
         return stored
 
     def unpack(self, stored: StoredRun) -> Run:
@@ -247,7 +247,7 @@ class RunStore:
 
     def _check_size(self, content: bytes) -> None:
         if len(content) > self.max_file_bytes:
-            raise ValueError(f"output of {len(content):,} bytes; the cache takes at most {self.max_file_bytes:,}")
+            raise ValueError(f"output is too large: {len(content):,} bytes; the limit is {self.max_file_bytes:,}")
 
 
 class _PictureReader:

@@ -61,7 +61,7 @@ def accept(site: CommandSite, folder: Path) -> None:
     for each in accepted:
         without = f", without its {', '.join(each.left_out)}" if each.left_out else ""
         print(f"{each.entry.name}: {each.run.provenance.device}{without}")
-    reason = "" if accepted else f": {folder} has no run of another device than {detect_device()}"
+    reason = "" if accepted else f"; {folder} has no runs from a device other than {detect_device()}"
     print(f"stored {len(accepted)} recordings in {site.config.recordings}{reason}")
 
 

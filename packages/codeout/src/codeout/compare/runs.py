@@ -127,10 +127,10 @@ def compare_texts(old: str, new: str, tolerance: float) -> Iterator[str]:
     old_words, old_numbers = _split_numbers(old)
     new_words, new_numbers = _split_numbers(new)
     if old_words != new_words or len(old_numbers) != len(new_numbers):
-        yield "other words"
+        yield "text differs"
     elif moved := _find_moved(old_numbers, new_numbers, tolerance):
         farthest = moved[0]
-        yield f"{len(moved)} of {len(old_numbers)} numbers moved, the farthest {farthest.old} → {farthest.new}"
+        yield f"{len(moved)} of {len(old_numbers)} numbers changed (largest change: {farthest.old} → {farthest.new})"
 
 
 @dataclass(frozen=True, slots=True)

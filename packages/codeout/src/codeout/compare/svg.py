@@ -107,11 +107,11 @@ def _check_frame(view_box: str, width: str | None, height: str | None) -> None:
         raise InvalidRecording(f"SVG with viewBox={view_box[:40]!r}")
     box_width, box_height = float(numbers[2]), float(numbers[3])
     if box_width <= 0 or not 0 < box_height <= MAX_ASPECT_RATIO * box_width:
-        raise InvalidRecording(f"SVG with viewBox={view_box[:40]!r}, which does not fit on a page")
+        raise InvalidRecording(f"SVG with viewBox={view_box[:40]!r}, which is too large for a page")
     if (width is None) != (height is None):
         raise InvalidRecording("SVG with only one of width and height")
     if width and height and not 0 < float(height.rstrip("ptx")) <= MAX_ASPECT_RATIO * float(width.rstrip("ptx")):
-        raise InvalidRecording(f"SVG with width={width!r} and height={height!r}, which does not fit on a page")
+        raise InvalidRecording(f"SVG with width={width!r} and height={height!r}, which is too large for a page")
 
 
 def _elements(root: ElementTree.Element) -> Iterator[ElementTree.Element]:
@@ -126,7 +126,7 @@ def _elements(root: ElementTree.Element) -> Iterator[ElementTree.Element]:
         element, depth = waiting.pop()
         count += 1
         if depth > MAX_DEPTH or count > MAX_ELEMENTS:
-            raise InvalidRecording(f"SVG with more than {MAX_ELEMENTS:,} elements, or {MAX_DEPTH} inside each other")
+            raise InvalidRecording(f"SVG with more than {MAX_ELEMENTS:,} elements, or nested deeper than {MAX_DEPTH}")
         yield element
         waiting += [(part, depth + 1) for part in element]
 
@@ -140,7 +140,7 @@ def _check_element(element: ElementTree.Element, budget: PictureBudget) -> None:
     if name == "style":
         rule = UNIVERSAL_RULE.fullmatch(element.text or "")
         if rule is None or not _is_harmless_style(rule[1]):
-            raise InvalidRecording("SVG with a style sheet that would reach the page")
+            raise InvalidRecording("SVG with a style sheet that would affect the page")
     for full_name, value in element.attrib.items():
         namespace, _, attribute = full_name.rpartition("}")
         if namespace not in ATTRIBUTE_NAMESPACES or (namespace and attribute not in ("href", "space")):
@@ -187,7 +187,7 @@ def _check_references(elements: list[ElementTree.Element]) -> None:
     """
     by_id = {name: element for element in elements if (name := element.get("id"))}
     if len(by_id) != sum(1 for element in elements if element.get("id")):
-        raise InvalidRecording("SVG with two elements of the same id")
+        raise InvalidRecording("SVG with a duplicate id")
     use = f"{{{SVG_NAMESPACE}}}use"
     references = Counter(
         _referenced_id(value)
@@ -201,7 +201,7 @@ def _check_references(elements: list[ElementTree.Element]) -> None:
             inner = list(by_id[name].iter())
             total += times * len(inner)
             if any(part.tag == use or part.get("clip-path") for part in inner):
-                raise InvalidRecording("SVG with references inside what it draws by reference")
+                raise InvalidRecording("SVG with nested references")
     if total > MAX_ELEMENTS:
         raise InvalidRecording(f"SVG that draws more than {MAX_ELEMENTS:,} elements by reference")
 

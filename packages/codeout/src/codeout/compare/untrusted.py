@@ -56,7 +56,7 @@ def validate(run: Run, now: datetime) -> Run:
         CodeoutError: it has raster images, and Pillow is not installed.
     """
     if not ORIGIN.fullmatch(run.origin) or CONTROL.search(run.origin):
-        raise InvalidRecording("invalid origin of its code")
+        raise InvalidRecording("invalid code location")
     _check_provenance(run.provenance, now)
     _check_modules(run)
     if len(run.outputs) > MAX_OUTPUTS:
@@ -83,7 +83,7 @@ def _check_provenance(provenance: Provenance, now: datetime) -> None:
     ):
         raise InvalidRecording("invalid package name or version")
     if not CODE.fullmatch(provenance.code_digest):
-        raise InvalidRecording("invalid digest of its code")
+        raise InvalidRecording("invalid code digest")
     if isinstance(provenance.seconds, bool) or not 0 <= provenance.seconds <= MAX_SECONDS:
         raise InvalidRecording("invalid duration")
     _check_date(provenance.date, now)
@@ -106,15 +106,15 @@ def _check_date(date: str, now: datetime) -> None:
 def _check_sources(sources: tuple[Source, ...]) -> None:
     words = [word for source in sources for word in (source.name, source.kind, source.note)]
     if len(sources) > MAX_NAMES or not all(SOURCE_WORD.fullmatch(word) and not CONTROL.search(word) for word in words):
-        raise InvalidRecording("invalid description of its data")
+        raise InvalidRecording("invalid data source")
     if placeholder := next((source for source in sources if source.is_placeholder), None):
-        raise InvalidRecording(f"made with placeholder data for {placeholder.name!r}")
+        raise InvalidRecording(f"based on placeholder data for {placeholder.name!r}")
 
 
 def _check_modules(run: Run) -> None:
     paths = [path for path, _ in run.modules]
     if len(paths) > MAX_NAMES or len(paths) != len({*paths}):
-        raise InvalidRecording(f"a module twice, or more than {MAX_NAMES} modules")
+        raise InvalidRecording(f"duplicate module, or more than {MAX_NAMES} modules")
     if not all(len(path) < 200 and MODULE.fullmatch(path) and DIGEST.fullmatch(digest) for path, digest in run.modules):
         raise InvalidRecording("modules from outside the site's folder")
 
@@ -130,9 +130,9 @@ def _recordable(output: Output) -> Output:
             return replace_data(output, _recordable_data(data))
         case Error(kind, _, _, line, bases):
             if len(bases) > MAX_NAMES or not all(map(CLASS_NAME.fullmatch, (kind, *bases))):
-                raise InvalidRecording("invalid name of an exception")
+                raise InvalidRecording("invalid exception name")
             if line is not None and not 0 < line < MAX_LINE:
-                raise InvalidRecording("invalid line of an exception")
+                raise InvalidRecording("invalid exception line")
     return output
 
 
@@ -141,14 +141,14 @@ def _recordable_data(data: Bundle) -> Bundle:
         raise InvalidRecording("invalid MIME type")
     recordable = {mime: part for mime, part in data.items() if mime in RECORDABLE_NAMES}
     if not recordable:
-        raise InvalidRecording(f"an output that is only {', '.join(sorted(data)[:5])}, which a recording may not show")
+        raise InvalidRecording(f"an output has only {', '.join(sorted(data)[:5])}, which recordings may not contain")
     return recordable
 
 
 def _check_texts(outputs: Sequence[Output]) -> None:
     texts = [text for output in outputs for text in _texts(output)]
     if sum(map(len, texts)) > MAX_TEXT:
-        raise InvalidRecording(f"text of more than {MAX_TEXT:,} characters")
+        raise InvalidRecording(f"more than {MAX_TEXT:,} characters of text")
     if any(map(CONTROL.search, texts)):
         raise InvalidRecording("control characters in its text")
 
@@ -170,7 +170,7 @@ def _check_pictures(outputs: Sequence[Output]) -> None:
     bundles = [output.data for output in outputs if isinstance(output, Value | Figure)]
     pictures = [(mime, part) for data in bundles for mime, part in data.items() if mime != PLAIN.name]
     if sum(len(part) for _, part in pictures) > MAX_PICTURE_DATA:
-        raise InvalidRecording(f"pictures of more than {MAX_PICTURE_DATA:,} characters")
+        raise InvalidRecording(f"more than {MAX_PICTURE_DATA:,} characters of image data")
     budget = PictureBudget()
     for mime, part in pictures:
         if mime == SVG.name:

@@ -351,7 +351,7 @@ class PageConversion:
             if sorted({*numbers}) != [*range(1, each.annotations + 1)]:
                 marked = ", ".join(map(str, numbers))
                 listed = f"the list below it has {each.annotations}" if each.annotations else "no list follows it"
-                raise PageError(f"{each.block}: the code marks the annotations {marked}, but {listed}")
+                raise PageError(f"{each.block}: the code refers to annotations {marked}, but {listed}")
 
 
 def _unique(name: str, taken: Container[str]) -> str:

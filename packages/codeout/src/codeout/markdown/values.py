@@ -198,7 +198,7 @@ class ValueFiller:
         return Place(self.sources.page, next((n for n, line in enumerate(lines, 1) if reference.literal in line), 1))
 
     def _error(self, reference: Reference, message: str) -> PageError:
-        return PageError(f"{self._line(reference)}: {reference.literal}: {message}; write \\{{ for a brace")
+        return PageError(f"{self._line(reference)}: {reference.literal}: {message}; write \\{{ for a literal brace")
 
 
 NO_RUN = Run((), Provenance("", "", (), 0.0, "", ()))

@@ -67,7 +67,7 @@ def _recorded(config_file: Path) -> LoadedSite:
     config = _settings_without_generator(config_file)
     record = read_record(config)
     if record is None:
-        raise PageError(f"{config_file}:1: no site generator is installed, and {config.memo} has no record of a build")
+        raise PageError(f"{config_file}:1: no site generator is installed, and {config.memo} records no build")
     return LoadedSite(config, record.url, record.pages)
 
 

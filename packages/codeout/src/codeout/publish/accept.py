@@ -83,18 +83,18 @@ class Site:
         entry, run = recording.entry, recording.run
         block = self.blocks.get(entry.key.code)
         if block is None:
-            raise InvalidRecording("no page has its code now, or the setting 'gpu' does not name its session")
+            raise InvalidRecording("no page contains its code, or the setting 'gpu' does not match its session")
         same_inputs = (entry.inputs.files, entry.inputs.codes) == (block.inputs.files, block.inputs.codes)
         if not same_inputs or entry.name != block.name:
-            raise InvalidRecording(f"claims to be another block, but has the code of {block.name!r}")
+            raise InvalidRecording(f"its name or inputs do not match {block.name!r}, the block with its code")
         if not {name for name, _ in run.provenance.packages} <= {*self.packages}:
-            raise InvalidRecording("names packages that the setting 'packages' does not")
+            raise InvalidRecording("lists packages that are not in the setting 'packages'")
         if run.provenance.sources != block.sources:
-            raise InvalidRecording("made with other data than are here")
+            raise InvalidRecording("its data differs from this site's")
         if has_unexpected_error(block.block, run) or is_missing_error(block.block, run):
-            raise InvalidRecording("raised another exception than its page expects, or did not raise it")
+            raise InvalidRecording("raised an unexpected exception, or did not raise the expected one")
         if not self.is_current(block.block, run):
-            raise InvalidRecording("loaded other modules than are here")
+            raise InvalidRecording("its modules differ from this site's")
         measured = msgspec.structs.replace(run, measured=block.block.measured)
         return Recording(entry, measured, recording.left_out)
 
@@ -146,7 +146,7 @@ def check_folder(site: Site, folder: Path) -> tuple[list[Recording], list[str]]:
             problems.append(f"{path}:1: {problem}")
     devices = {recording.run.provenance.device for recording in accepted}
     if len(devices) > 1:
-        problems.append(f"{folder}:1: runs of {len(devices)} devices; a machine has one")
+        problems.append(f"{folder}:1: runs from {len(devices)} devices; expected one")
     return accepted, problems
 
 
@@ -171,7 +171,7 @@ def _check_files(folder: Path) -> Iterator[str]:
             else:
                 total += path.stat().st_size
     if total > MAX_BYTES:
-        yield f"{folder}:1: {total:,} bytes; at most {MAX_BYTES:,} are accepted"
+        yield f"{folder}:1: {total:,} bytes in total; the limit is {MAX_BYTES:,}"
 
 
 def _problem_with_file(path: Path, inside: str) -> str:
@@ -180,9 +180,9 @@ def _problem_with_file(path: Path, inside: str) -> str:
     if not path.is_file():
         return "not a regular file"
     if not (RUN_PATH.fullmatch(inside) or PICTURE_PATH.fullmatch(inside)):
-        return "unexpected file; a run is AB/ABCD…-….json, a picture images/HASH.png"
+        return "unexpected file; expected AB/ABCD…-….json (a run) or images/HASH.png (a picture)"
     size = path.stat().st_size
-    return f"{size:,} bytes; a file may have {MAX_FILE_BYTES:,}" if size > MAX_FILE_BYTES else ""
+    return f"{size:,} bytes; the limit per file is {MAX_FILE_BYTES:,}" if size > MAX_FILE_BYTES else ""
 
 
 def _join(problems: Sequence[str]) -> str:

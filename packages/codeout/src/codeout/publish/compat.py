@@ -120,7 +120,7 @@ def read_result(path: Path) -> CompatResult:
     try:
         return read_json(path, _decoder, MAX_BYTES)
     except (OSError, ValueError) as problem:
-        raise PageError(f"{path}:1: not a result of `codeout compat`; make it again, or remove it") from problem
+        raise PageError(f"{path}:1: not a result of `codeout compat`; regenerate or delete it") from problem
 
 
 def read_results(config: Config) -> list[CompatResult]:
@@ -151,7 +151,7 @@ def table(results: Sequence[CompatResult], titles: Mapping[str, str]) -> str:
         titles: of the pages, by their paths.
     """
     if not results:
-        return '<p class="codeout-compat">Not run with other versions yet.</p>'
+        return '<p class="codeout-compat">Not tested with other versions yet.</p>'
     paths = dict.fromkeys(page.page for result in results for page in result.pages)
     heads = "".join(f'<th scope="col">{_versions(result)}</th>' for result in results)
     rows = [f'<th scope="row">{escape(titles.get(path, path))}</th>{_cells(results, path)}' for path in paths]
@@ -163,7 +163,7 @@ def table(results: Sequence[CompatResult], titles: Mapping[str, str]) -> str:
         for page in result.pages
         if page.error
     ]
-    notes = f"<p>What failed:</p><ul>{''.join(failures)}</ul>" if failures else ""
+    notes = f"<p>Failures:</p><ul>{''.join(failures)}</ul>" if failures else ""
     content = f"<table><thead><tr><td></td>{heads}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="codeout-compat">{content}{notes}</div>'
 

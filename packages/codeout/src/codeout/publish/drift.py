@@ -109,8 +109,8 @@ def _table(numbers: Sequence[MovedNumber]) -> str:
         f"<tr><td>{escape(number.old)}</td><td>{escape(number.new)}</td><td>{_percentage(number)}</td></tr>"
         for number in sorted(numbers, key=lambda number: -number.share)[:MAX_NUMBERS]
     )
-    more = f"<p>and {len(numbers) - MAX_NUMBERS} more numbers, by less</p>" if len(numbers) > MAX_NUMBERS else ""
-    return f"<table><thead><tr><th>old</th><th>new</th><th>moved by</th></tr></thead>{rows}</table>{more}"
+    more = f"<p>and {len(numbers) - MAX_NUMBERS} smaller changes</p>" if len(numbers) > MAX_NUMBERS else ""
+    return f"<table><thead><tr><th>old</th><th>new</th><th>change</th></tr></thead>{rows}</table>{more}"
 
 
 def _percentage(number: MovedNumber) -> str:

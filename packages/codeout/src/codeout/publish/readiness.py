@@ -73,7 +73,7 @@ def _problems_of_runs(cached: CachedSession) -> Iterator[str]:
         for source in run.provenance.sources:
             if source.is_placeholder and source.name not in placeholders:
                 placeholders.add(source.name)
-                yield f"{block}: made with placeholder data for {source.name}: {source.note}"
+                yield f"{block}: based on placeholder data for {source.name}: {source.note}"
 
 
 def _problems_of_recordings(
@@ -113,9 +113,9 @@ def _why_stale(inputs: KeyInputs, entry: Entry | None, config: Config) -> str:
     if entry is None:
         return "is missing"
     if entry.key.code != inputs.key.code:
-        return "is of other code"
+        return "was made from different code"
     old, new = (_named_versions(each.environment, config) for each in (entry.inputs, inputs))
-    return ", ".join(f"is of {name} {old[name]}, not {new[name]}" for name in old if old[name] != new[name])
+    return ", ".join(f"was made with {name} {old[name]}, not {new[name]}" for name in old if old[name] != new[name])
 
 
 def _named_versions(environment: Environment, config: Config) -> dict[str, str]:

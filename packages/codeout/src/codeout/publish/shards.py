@@ -104,15 +104,15 @@ def select_shard(blocks: Sequence[Block], plan: Path, number: int) -> list[Block
     try:
         shards = read_json(plan, _decoder, MAX_PLAN_BYTES).shards
     except OSError as problem:
-        raise PageError(f"{plan}:1: can't be read: {problem.strerror or problem}") from problem
+        raise PageError(f"{plan}:1: cannot be read: {problem.strerror or problem}") from problem
     except ValueError as problem:
-        raise PageError(f"{plan}:1: not a plan; `codeout plan --shards N --json` makes one") from problem
+        raise PageError(f"{plan}:1: not a plan; create one with `codeout plan --shards N --json`") from problem
     if not 1 <= number <= len(shards):
         raise PageError(f"{plan}:1: no shard {number}; the plan has {len(shards)}")
     by_name = {session.name: session.blocks for session in group_sessions(blocks)}
     names = shards[number - 1].sessions
     if unknown := sorted({*names} - by_name.keys()):
-        raise PageError(f"{plan}:1: no page has the session {unknown[0]!r}{suggest(unknown[0], by_name)}")
+        raise PageError(f"{plan}:1: no page has a session {unknown[0]!r}{suggest(unknown[0], by_name)}")
     return [block for name in names for block in by_name[name]]
 
 

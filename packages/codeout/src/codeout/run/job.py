@@ -175,4 +175,4 @@ class Job:
             self._changed.wait_for(lambda: len(self.runs) >= count or self.is_over)
             if len(self.runs) >= count:
                 return self.runs[:count]
-            raise self.problem or CodeoutError(f"{self.target.session.blocks[0]}: not run: the build is ending")
+            raise self.problem or CodeoutError(f"{self.target.session.blocks[0]}: not run: the build stopped")

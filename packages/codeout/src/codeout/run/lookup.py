@@ -131,11 +131,11 @@ class Lookup:
         """
         for path in self.config.paths:
             if not self.config.path(path).is_dir():
-                raise PageError(f"{self.config.source}:1: codeout: 'paths' names {path!r}, which is not a folder")
+                raise PageError(f"{self.config.source}:1: codeout: 'paths': {path!r} is not a folder")
         self.prepare()
         if self._prepare_process and (code := self._prepare_process.wait()):
             self._prepare_process = None  # tried again at the next look-up
-            raise PageError(f"{self.config.prepare}:1: ended with exit code {code}; its output is above")
+            raise PageError(f"{self.config.prepare}:1: exited with code {code}; see its output above")
 
 
 def raise_all(problems: Sequence[CodeoutError]) -> None:

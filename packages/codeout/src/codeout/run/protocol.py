@@ -160,7 +160,7 @@ def decode_event(line: bytes) -> Event:
         InvalidEvent: the line is too long, or holds no event.
     """
     if len(line) > MAX_EVENT_SIZE:
-        raise InvalidEvent(f"one of its outputs is larger than {MAX_EVENT_SIZE / 1e6:.0f} MB; show less of it")
+        raise InvalidEvent(f"an output is larger than {MAX_EVENT_SIZE / 1e6:.0f} MB; reduce it")
     try:
         return _EVENTS.decode(line)
     except (ValueError, RecursionError) as problem:

@@ -129,7 +129,7 @@ class SessionRunner:
     def _start(self, target: KeyedSession) -> ResumableSession:
         from codeout.run.process import KernelProcess  # on use, so that a build with nothing to run is quick
 
-        ending = BlockError(f"{target.session.blocks[0] if len(target) else target.name}: not run: the build is ending")
+        ending = BlockError(f"{target.session.blocks[0] if len(target) else target.name}: not run: the build stopped")
         if self._closing.is_set() or not len(target):
             raise ending
         session = self._resumable.pop(target.name, None)
@@ -216,7 +216,7 @@ class SessionRunner:
         try:
             self.cache.put(inputs.key, run, inputs, name)
         except (OSError, ValueError) as problem:
-            log.warning("codeout: %s: cannot store a run (%s); it will run again", self.cache.root, problem)
+            log.warning("codeout: %s: cannot store a run (%s); its block will rerun", self.cache.root, problem)
 
     def _store_timing(self, name: str, timing: Timing) -> None:
         with self._lock, contextlib.suppress(OSError):  # that the cache cannot be written has been logged

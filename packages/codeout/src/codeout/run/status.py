@@ -101,7 +101,7 @@ def stale_reasons(old: KeyInputs | None, new: KeyInputs) -> tuple[str, ...]:
     """Return why a block that was last run with `old` inputs is stale."""
     if old is None:
         return ("has not run yet",)
-    return tuple(describe_changes(old, new)) or ("a module that it loads changed, or its line numbers did",)
+    return tuple(describe_changes(old, new)) or ("a module that it imports changed, or its line numbers did",)
 
 
 def resume_modes(timings: dict[str, Timing], blocks: Sequence[Block]) -> dict[str, str]:
@@ -128,7 +128,7 @@ def resume_mode(blocks: int, timing: Timing | None, *, can_fork: bool) -> str:
     if not can_fork:
         return "replay: an edit reruns the session, because checkpoints need Linux"
     first = timing.checkpoints + 1
-    return f"replay: the process has threads after block {first}; an edit below it reruns the blocks above, too"
+    return f"replay: threads run after block {first}; an edit below it reruns the session from its first block"
 
 
 def unused_runs(engine: Engine, blocks: Sequence[Block]) -> list[Path]:

@@ -37,7 +37,7 @@ def watch(find: Callable[[], Sequence[Block]], engine: Engine, say: Callable[[st
                     if shown.get(str(block.place)) != run:
                         shown[str(block.place)] = run
                         say(f"\n{block}: {run.provenance.seconds:.2f} s\n{as_text(run)}".rstrip())
-                say(f"\n{len(blocks)} blocks are up to date; waiting for a change (Ctrl-C ends)")
+                say(f"\n{len(blocks)} blocks are up to date; waiting for changes (press Ctrl-C to stop)")
             except CodeoutError as problem:
                 say(str(problem))
         time.sleep(PAUSE)
