@@ -207,15 +207,15 @@ def test_what_is_wrong_is_named_with_its_path_and_nothing_is_stored(
     assert not Path("recordings").exists()
 
 
-@pytest.mark.parametrize("name", ["a\nb", ""])
+@pytest.mark.parametrize(("name", "message"), [("a\nb", "invalid environment"), ("", "invalid device name")])
 def test_a_device_name_is_plain_words(
-    project: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path, name: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record(project, device=name)
     (project / "recordings").rename(project / "sent")
     monkeypatch.chdir(project)
     assert main(["accept", "sent"]) == 1
-    assert "invalid " in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @posix
