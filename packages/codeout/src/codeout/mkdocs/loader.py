@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codeout.cache.record import BuildRecord, RecordedPage, read_record
+from codeout.cache.record import BuildRecord, RecordedPage, find_recorded_cache, read_record
 from codeout.config import Config
 from codeout.errors import PageError
 
@@ -72,10 +72,13 @@ def _recorded(config_file: Path) -> LoadedSite:
 
 
 def _settings_without_generator(config_file: Path) -> Config:
-    """Return the engine's settings from the options that the last build recorded."""
+    """Return the engine's settings from the options that the last build recorded, wherever its cache is."""
     root = config_file.resolve().parent
-    record = read_record(Config(root=root))
-    return Config.from_options({"root": root, **(record.options if record else {})}, config_file.name)
+    config = find_recorded_cache(Config(root=root))
+    record = read_record(config)
+    return Config.from_options(
+        {"root": root, "cache": config.cache, **(record.options if record else {})}, config_file.name
+    )
 
 
 def _convert(config_file: Path, generator: str) -> LoadedSite:
@@ -122,12 +125,13 @@ def _convert_pages(config: Any, generator: str) -> None:
     files_module.set_exclusions(files, config)
     config.plugins.on_nav(navigation.get_navigation(files, config), config=config, files=files)
     for file in files.documentation_pages():
-        page = file.page or pages.Page(None, file, config)
+        page = config._current_page = file.page or pages.Page(None, file, config)  # which `!relative` asks for
         page = config.plugins.on_pre_page(page, config=config, files=files)
         page.read_source(config)
         page.markdown = config.plugins.on_page_markdown(page.markdown, page=page, config=config, files=files)
         page.render(config, files)
         page.content = config.plugins.on_page_content(page.content, page=page, config=config, files=files)
+    config._current_page = None
     config.plugins.on_env(env, config=config, files=files)
 
 
