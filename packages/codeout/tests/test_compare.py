@@ -178,7 +178,7 @@ def test_bundles_are_compared_type_by_type() -> None:
     assert describe(run(old), run(new)) == ["text/html, text/plain → text/plain"]
     assert describe(run(new), run(old)) == ["text/plain → text/html, text/plain"]
     assert describe(run(Value({"text/plain": "1.0"})), run(Value({"text/plain": "1.00001"}))) == []
-    assert describe(run(Value({"text/plain": "a"})), run(Value({"text/plain": "b"}))) == ["other words"]
+    assert describe(run(Value({"text/plain": "a"})), run(Value({"text/plain": "b"}))) == ["text differs"]
     assert len(compare({"b": run(Value({"text/plain": "1.0"}))}, {"b": run(Value({"text/plain": "1.1"}))}, 0.2)) == 0
 
 
@@ -187,7 +187,7 @@ def test_the_text_of_a_picture_says_nothing_but_its_other_types_do() -> None:
     new = Figure({"image/svg+xml": svg(), "text/plain": "<Figure size 640x400>", "text/url": "a"}, "")
     assert describe(run(old), run(new)) == []
     other = replace(new, data={**new.data, "text/url": "b"})
-    assert describe(run(old), run(other)) == ["other words"]
+    assert describe(run(old), run(other)) == ["text differs"]
 
 
 def test_blocks_are_compared_in_the_order_of_their_numbers() -> None:
@@ -206,7 +206,7 @@ def test_blocks_are_compared_in_the_order_of_their_numbers() -> None:
 def test_each_difference_of_a_block_is_named_once() -> None:
     outputs = [Stream("stdout", "a"), Value({"text/plain": "b"}), Stream("stdout", "c")]
     others = [Stream("stderr", "a"), Value({"text/plain": "x"}), Stream("stdout", "y")]
-    assert describe(run(*outputs), run(*others)) == ["stdout → stderr; other words"]
+    assert describe(run(*outputs), run(*others)) == ["stdout → stderr; text differs"]
 
 
 def test_the_report_names_what_is_on_one_side_only() -> None:
@@ -226,7 +226,7 @@ def test_the_report_names_what_is_on_one_side_only() -> None:
 def test_a_change_in_a_report_is_a_diff_with_a_line_around_it() -> None:
     lines = "one\ntwo\nthree\nfour\n"
     old, new = {"a": run(lines)}, {"a": run(lines.replace("four", "five"))}
-    expected = "## a\n\nother words\n\n```diff\n--- old\n+++ new\n@@ -3,2 +3,2 @@\n three\n-four\n+five\n```\n"
+    expected = "## a\n\ntext differs\n\n```diff\n--- old\n+++ new\n@@ -3,2 +3,2 @@\n three\n-four\n+five\n```\n"
     assert report(compare(old, new), old, new).endswith(expected)
 
 
