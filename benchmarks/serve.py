@@ -1,6 +1,7 @@
 """How long an author waits for an edit of the classifier page's last block, after its two-epoch training.
 
-    python benchmarks/serve.py      about two minutes
+    python benchmarks/serve.py                            about two minutes
+    python benchmarks/serve.py --busy 4 --listeners 200   beside four busy processes, with 200 open pages
 
 Measured is the time from the saved edit to the moment at which a page that is open is told the new output: the server
 has seen the edit and built the page again by then, and the browser has loaded it. Medians of five.
@@ -8,6 +9,7 @@ has seen the edit and built the page again by then, and the browser has loaded i
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -21,6 +23,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 from builds import copy, told
 
 SNIPPET = "snippets/training_a_classifier.py"
@@ -31,6 +34,10 @@ TIMES = 5
 
 def main() -> None:
     """Measure, and print a table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--busy", type=int, default=0, help="processes that compute beside the server")
+    parser.add_argument("--listeners", type=int, default=0, help="pages that are open besides the one that is measured")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         site = copy(Path(folder) / "site")
         port = free_port()
@@ -39,9 +46,16 @@ def main() -> None:
         try:
             url = f"http://127.0.0.1:{port}/"
             names = settled(url)
+            open_pages = [listen(port) for _ in range(options.listeners)]
+            busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(options.busy)]
             waits, alone = zip(
                 *(edited(site / SNIPPET, url, names[-1], number) for number in range(TIMES)), strict=True
             )
+            threads = psutil.Process(server.pid).num_threads()
+            for process in busy:
+                process.kill()
+            for page in open_pages:
+                page.close()
         finally:
             server.terminate()
             server.wait(30)
@@ -50,6 +64,14 @@ def main() -> None:
     print("| edit of the last block, serving | seconds |\n| --- | ---: |")
     print(f"| the block alone (floor) | {block:.2f} |\n| until its new output is in the page | {wait:.2f} |")
     print(f"| more than the floor | {wait - block:.2f} |")
+    print(f"\n{threads} threads in the server, {options.listeners} pages open, {options.busy} busy processes beside it")
+
+
+def listen(port: int) -> socket.socket:
+    """Open a connection to the stream of events, as a page does."""
+    page = socket.create_connection(("127.0.0.1", port))
+    page.sendall(b"GET /codeout/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return page
 
 
 def free_port() -> int:
