@@ -83,8 +83,8 @@ def test_a_block_in_a_list_has_its_notes_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("notes", "problem"),
     [
-        ("", "the code refers to annotations 1, 2, but no numbered list follows it"),
-        ("\nFirst this.\n" + NOTES, "the code refers to annotations 1, 2, but no numbered list follows it"),
+        ("", "the code refers to annotations 1, 2, but no list follows it"),
+        ("\nFirst this.\n" + NOTES, "the code refers to annotations 1, 2, but no list follows it"),
         ("\n1. One.\n", "the code refers to annotations 1, 2, but the list below it has 1"),
         ("\n1. One.\n2. Two.\n3. Three.\n", "the code refers to annotations 1, 2, but the list below it has 3"),
     ],
