@@ -204,8 +204,8 @@ def test_blocks_are_compared_in_the_order_of_their_numbers() -> None:
 
 
 def test_each_difference_of_a_block_is_named_once() -> None:
-    outputs = [Stream("stdout", "a"), Value({"text/plain": "b"}), Stream("stdout", "c")]
-    others = [Stream("stderr", "a"), Value({"text/plain": "x"}), Stream("stdout", "y")]
+    outputs: list[Output] = [Stream("stdout", "a"), Value({"text/plain": "b"}), Stream("stdout", "c")]
+    others: list[Output] = [Stream("stderr", "a"), Value({"text/plain": "x"}), Stream("stdout", "y")]
     assert describe(run(*outputs), run(*others)) == ["stdout → stderr; text differs"]
 
 

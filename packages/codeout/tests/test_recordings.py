@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 from pathlib import Path
@@ -208,6 +209,18 @@ def test_an_invalid_recording_is_not_found_and_no_module_it_names_is_read(
 
     assert recordings.find(code, fail) == []
     assert list(recordings.entries()) == []
+
+
+def test_a_recording_in_a_large_file_or_with_large_pictures_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordings, code = one_recording(tmp_path, outputs=(Value({"text/plain": "x", "text/html": "x" * 4_000_000}),))
+    assert recordings.find(code, is_current) == []
+    data = base64.b64encode(b"x" * 1_000_000).decode()
+    recordings, code = one_recording(tmp_path, outputs=(Figure({"image/png": data}, ""),) * 21)
+    (path,) = tmp_path.glob("??/*.json")
+    with pytest.raises(OSError, match="the limit is 0"):
+        recordings.store.load(path)
 
 
 @posix

@@ -15,7 +15,8 @@ import pytest
 from msgspec.structs import replace
 
 from codeout import Error, Figure, Run, RunStore, Stream, Value
-from codeout.cache.keys import Environment, Key, KeyInputs
+from codeout.cache.files import read_regular_file, write_atomically
+from codeout.cache.keys import FORMAT, Environment, Key, KeyInputs
 from codeout.model.outputs import Scalar
 from helpers import PROVENANCE, posix
 
@@ -218,6 +219,39 @@ def test_runs_that_are_not_needed_can_be_removed_with_the_pictures_that_no_other
     assert store.get(KEY) == RUN
     assert store.get(other) is None
     assert len(list((store.root / "images").iterdir())) == 1
+
+
+def test_pictures_of_all_runs_stay_and_what_is_no_run_shows_none(store: RunStore) -> None:
+    for number in range(3):
+        data = base64.b64encode(f"picture {number}".encode()).decode()
+        store.put(Key(f"{number}" * 40, "e" * 16), Run((Figure({"image/png": data}, ""),), PROVENANCE))
+    (store.root / "00" / "x.json").write_bytes(b'\xff"file:x"')
+    store.clean_pictures()
+    assert len(list((store.root / "images").iterdir())) == 3
+
+
+def test_a_run_is_readable_as_text_a_field_on_a_line(store: RunStore) -> None:
+    store.put(KEY, RUN)
+    assert path(store).read_text().startswith(f'{{\n "format": {FORMAT},\n "key": "{KEY}",\n')
+
+
+def test_a_file_is_written_beside_the_one_that_it_replaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moves: list[tuple[str, Path]] = []
+    monkeypatch.setattr(Path, "replace", lambda new, old: moves.append((new.name[:5], new.parent)))
+    write_atomically(tmp_path / "a" / "b.json", b"x")
+    assert moves == [(".new-", tmp_path / "a")]
+
+
+def test_a_file_is_read_to_its_end_however_little_comes_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"abcdefg")
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda descriptor, size: read(descriptor, min(size, 3)))
+    assert read_regular_file(file, 7) == b"abcdefg"
+    with pytest.raises(OSError, match="7 bytes; the limit is 6"):
+        read_regular_file(file, 6)
 
 
 def test_an_entry_says_what_a_run_was_made_from(store: RunStore) -> None:

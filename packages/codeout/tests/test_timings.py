@@ -27,6 +27,9 @@ def test_a_damaged_timing_is_ignored(tmp_path: Path, content: str) -> None:
     for path in tmp_path.iterdir():
         path.write_text(content)
     assert timings.load_all() == {}
+    for name in "bcd":
+        timings.put(name, Timing(1.0, 0))
+    assert sorted(timings.load_all()) == ["b", "c", "d"]
 
 
 def test_a_timing_whose_file_has_another_name_is_ignored(tmp_path: Path) -> None:
