@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--leave", nargs="*", default=[], metavar="URL", help="beginnings of addresses not to ask")
     given = parser.parse_args()
     if not any(given.site.rglob("*.html")):
-        sys.exit(f"{given.site}:1: there is no built site here; `mkdocs build` makes one")
+        sys.exit(f"{given.site}:1: no built site; run `mkdocs build` first")
     sys.exit(bool(checked(links(given.site), given.leave)))
 
 

@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("site", type=Path, help="the folder of the built site")
     site = parser.parse_args().site
     if not (site / "index.html").is_file():
-        sys.exit(f"{site}:1: there is no built site here; `mkdocs build --strict` makes one")
+        sys.exit(f"{site}:1: no built site; run `mkdocs build --strict` first")
     with tempfile.TemporaryDirectory() as folder:
         built(Path(folder))
         packed(Path(folder), site / "offline.zip", name=NAME)

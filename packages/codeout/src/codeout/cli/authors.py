@@ -23,17 +23,17 @@ if TYPE_CHECKING:
         {
             "codeout run": "all pages",
             "codeout run docs/autograd.md": "one page",
-            "codeout run --gpu": "only what uses a GPU",
-            "codeout run --failed": "also what failed last time",
-            "codeout run --plan plan.json --shard 2": "the second of several machines",
+            "codeout run --gpu": "only sessions that use a GPU",
+            "codeout run --failed": "also blocks whose last run failed",
+            "codeout run --plan plan.json --shard 2": "the second shard of a plan",
         }
     )
 )
 @pages_argument
-@click.option("--gpu", is_flag=True, help="Only the sessions that match the setting `gpu`.")
-@click.option("--failed", is_flag=True, help="Run blocks whose last run failed again (with `errors: show`).")
-@click.option("--plan", type=FILE, help="Only one shard of this plan (see `codeout plan`).")
-@click.option("--shard", type=POSITIVE, metavar="N", help="The number of that shard, from 1.")
+@click.option("--gpu", is_flag=True, help="Run only sessions that match the setting `gpu`.")
+@click.option("--failed", is_flag=True, help="Also rerun blocks whose last run failed (with `errors: show`).")
+@click.option("--plan", type=FILE, help="Run only one shard of this plan (see `codeout plan`).")
+@click.option("--shard", type=POSITIVE, metavar="N", help="Number of the shard, from 1.")
 @pass_site
 def run(
     site: CommandSite, pages: tuple[Path, ...], gpu: bool, failed: bool, plan: Path | None, shard: int | None
@@ -198,7 +198,7 @@ def numbers(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
 def export(site: CommandSite, pages: tuple[Path, ...], kind: str, output: Path) -> None:
     """Write pages as notebooks with outputs, or as scripts.
 
-    Stale blocks are run first. Scripts are written together with the modules of the site that they import.
+    Stale blocks are run first. Scripts are written together with the site's modules that they import.
     """
     from codeout.render.export import make_page
     from codeout.render.files import exported_files

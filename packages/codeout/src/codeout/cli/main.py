@@ -54,7 +54,7 @@ class SectionedGroup(click.Group):
 def cli(context: click.Context, config_file: Path | None) -> None:
     """Run the Python blocks of a MkDocs site, and manage their cached outputs.
 
-    Commands load the site as its generator does, with its plugins.
+    Commands load the site the way its generator does, plugins included.
     """
     context.obj = config_file
 

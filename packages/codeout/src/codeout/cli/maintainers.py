@@ -115,13 +115,13 @@ def plan(site: CommandSite, pages: tuple[Path, ...], shards: int, gpus: int, as_
 @click.option(
     "--tolerance", type=click.FloatRange(min=0), metavar="X", help="Relative change to ignore.  [default: 0.0001]"
 )
-@click.option("--html", type=FILE, metavar="FILE", help="Also write a web page that shows both side by side.")
+@click.option("--html", type=FILE, metavar="FILE", help="Also write a web page that shows old and new side by side.")
 @json_option
 def diff(old: Path, new: Path, tolerance: float | None, html: Path | None, as_json: bool) -> int:
     """Compare the outputs of two caches.
 
-    OLD and NEW are build caches or folders of recordings. Times, dates, memory addresses, paths, and changes of
-    numbers within the tolerance are ignored. The report is Markdown.
+    OLD and NEW are build caches or folders of recordings. Differences in times, dates, memory addresses and paths are
+    ignored, and so are numbers within the tolerance. The report is Markdown.
 
     The exit status is that of diff(1): 0 if the outputs agree, 1 if they differ, 2 if they cannot be compared.
     """
@@ -160,8 +160,8 @@ def _diff(old_folder: Path, new_folder: Path, tolerance: float | None, html: Pat
 def compat(site: CommandSite, output: Path, against: Path | None) -> int:
     """Test all pages with the installed package versions.
 
-    Each page is run by itself, and the result says which pages run and which outputs differ. The site can show a table
-    of such results for several versions.
+    Each page runs separately. The result lists the pages that fail and the outputs that differ. A site can show the
+    results for several versions in a table.
 
     Exit status: 0 if all pages run, 1 if one fails.
     """
