@@ -35,7 +35,7 @@ def failed(folder: Path, files: dict[str, str]) -> str:
 
 
 def notebook_cells(project: Path, path: str) -> list[tuple[str, str]]:
-    """Return the type and the text of the cells of a notebook of a built site, but for the last, which says where it ran."""
+    """Return the type and text of a notebook's cells, but for the last one, which says where it ran."""
     cells = json.loads((project / "site" / path).read_text(encoding="utf8"))["cells"]
     return [(cell["cell_type"], "".join(cell["source"])) for cell in cells][:-1]
 

@@ -99,7 +99,7 @@ def test_a_session_that_the_site_has_no_more_is_ended(live: LiveSessions) -> Non
     other = sessions("print(1)", session="renamed")
     live.keep(other)
     until(lambda: not live.engine.runner.board.running(), 8)
-    until(lambda: [*live.states(other).values()][0].run)
+    until(lambda: next(iter(live.states(other).values())).run)
     assert [name for name, _, _ in live.current()] == ["docs/page.md renamed"]
 
 

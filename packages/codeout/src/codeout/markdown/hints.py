@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from markdown import Markdown
+from markdown.preprocessors import Preprocessor
 from markdown_exec import MARKDOWN_EXEC_AUTO, validator
 from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
 
@@ -24,11 +25,11 @@ class Predictor:
 
     def __init__(self, md: Markdown, root: Path, docs_dir: str) -> None:
         """Take a Markdown instance of the site, and where its files are."""
-        preprocessor = md.preprocessors["snippet"] if "snippet" in md.preprocessors else None  # noqa: SIM401
+        preprocessor = _find_preprocessor(md, "snippet")
         self._snippets = preprocessor if isinstance(preprocessor, SnippetPreprocessor) else None
         self._root, self._folders = root, [root, root / docs_dir]
         self._fences: list[tuple[str, dict[str, Any]]] = []
-        site_fences: Any = md.preprocessors["fenced_code_block"] if "fenced_code_block" in md.preprocessors else None
+        site_fences: Any = _find_preprocessor(md, "fenced_code_block")
         names = [fence["name"] for fence in site_fences.extension.superfences] if site_fences else []
         self._languages = [name for name in LANGUAGES if name in names]
         self._converter = self._recorder()
@@ -72,3 +73,8 @@ class Predictor:
         fences += [{"name": name, "class": "", "validator": validator, "format": record} for name in self._languages]
         settings = {"pymdownx.superfences": {"custom_fences": fences}}
         return Markdown(extensions=["pymdownx.superfences"], extension_configs=settings)
+
+
+def _find_preprocessor(md: Markdown, name: str) -> Preprocessor | None:
+    """Return the preprocessor of a Markdown instance with this name, if it has one."""
+    return md.preprocessors[name] if name in md.preprocessors else None  # noqa: SIM401 (not a dict)

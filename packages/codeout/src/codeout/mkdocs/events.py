@@ -118,7 +118,7 @@ class EventStream:
         def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             if environ["PATH_INFO"] != PATH or not self._site().resolver.is_live:
                 return pages(environ, start_response) if pages else []
-            connection: socket.socket = environ["wsgi.input"].raw._sock
+            connection: socket.socket = environ["wsgi.input"].raw._sock  # noqa: SLF001 (there is no public way)
             self._taken_over.add(id(connection))
             self._arrived.put(connection)
             self.publish()

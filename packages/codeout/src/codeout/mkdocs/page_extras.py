@@ -1,4 +1,4 @@
-"""What the plugin adds to pages: links to notebooks and scripts, the overview of all outputs, and files for large data."""
+"""What the plugin adds to pages: links to notebooks and scripts, the overview of outputs, and files for large data."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class PageExtras:
                 yield f'<a href="{escape(url.format_map({**variables, "page": quote(name)}))}">{escape(text)}</a>'
 
     def fill_overviews(self, html: str, page: Page, pages: Sequence[Page]) -> str:
-        """Return the HTML of a page with the overview of all outputs, and the table of versions, where it asks for them."""
+        """Return the HTML of a page with the overview of outputs and the table of versions where it asks for them."""
         if overview.MARKER in html:
             html = html.replace(overview.MARKER, self._overview(page, pages))
         if COMPAT in html:

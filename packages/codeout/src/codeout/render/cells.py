@@ -61,9 +61,9 @@ class Cell:
 def split_page(page: Page) -> Iterator[Cell]:
     """Yield the prose and the blocks of a page, in order. Cells contain the code that ran, hidden lines included."""
     text = portable_markdown(page.text, page.site_url)
-    for above, prose_text in enumerate(re.split(rf"^.*{HOLE}\d+$", text, flags=re.MULTILINE)):
-        prose_text = re.sub(r"\A[>\s]*\n|[>\s]*\Z", "", prose_text)
-        if prose_text := REFERENCE.sub(partial(_value_text, runs=page.runs, blocks_above=above), prose_text):
+    for above, part in enumerate(re.split(rf"^.*{HOLE}\d+$", text, flags=re.MULTILINE)):
+        stripped = re.sub(r"\A[>\s]*\n|[>\s]*\Z", "", part)
+        if prose_text := REFERENCE.sub(partial(_value_text, runs=page.runs, blocks_above=above), stripped):
             yield Cell(prose_text)
         if above < len(page.blocks):
             yield Cell(exported_code(page.blocks[above].code), page.blocks[above], page.runs[above])

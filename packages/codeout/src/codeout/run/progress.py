@@ -56,7 +56,7 @@ class SessionProgress:
 
 
 class ProgressBoard:
-    """The progress of all running sessions. Any thread may read and update it; `on_change` is called after an update."""
+    """The progress of all running sessions. Any thread may use it; `on_change` is called after an update."""
 
     def __init__(self) -> None:
         """Start with no session running."""

@@ -36,7 +36,7 @@ class ResumableSession:
         self.runs.append(run)
 
     def rewind(self, target: KeyedSession, config: Config) -> int:
-        """Resume from the last checkpoint above what has changed; return how many blocks had run, 0 if there is none."""
+        """Resume from the last checkpoint above what has changed; return how many blocks had run, 0 without one."""
         same = self._count_unchanged(target, config)
         number = max((checkpoint for checkpoint in self.checkpoints if checkpoint <= same), default=0)
         if not number or not self.process.resume(number):

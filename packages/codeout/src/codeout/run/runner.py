@@ -59,10 +59,9 @@ class SessionRunner:
             BlockError: the process died or hung, and errors are not to be shown.
         """
         while not job.is_over:
-            try:
-                return self._run(job)
-            except Interrupted:
-                continue
+            with contextlib.suppress(Interrupted):
+                self._run(job)
+                return
 
     def discard(self, session: ResumableSession, name: str) -> None:
         """Keep a process that has nothing left to run for its checkpoints, or end it."""
@@ -87,14 +86,15 @@ class SessionRunner:
             if self.config.prelude and not first:
                 self._run_prelude(session.process, target.session.blocks[0], progress)
             if not self._run_blocks(session, job, progress):
-                return None  # parked
+                return  # parked
         except (BlockError, Interrupted) as problem:
             if job.is_outdated:
                 self.discard(session, name)
                 raise Interrupted from problem
             session.process.close()
             if first and not is_parked and not self._closing.is_set():  # the checkpoint was no good: replay
-                return self._run(job)
+                self._run(job)
+                return
             if self.config.errors == "raise" or self._closing.is_set():
                 raise
             self._report_death(job, session, str(problem), time.monotonic() - start)
