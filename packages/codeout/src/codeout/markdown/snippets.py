@@ -28,17 +28,17 @@ def begins(snippets: SnippetPreprocessor, body: list[str]) -> tuple[Path, int, s
 
 
 def choices(snippets: SnippetPreprocessor, line: str) -> str:
-    """Return in words which sections the file has that a line asks for, or else which files there are."""
+    """Return the end of a message about a missing snippet: the sections of the file, or else the files that exist."""
     asked = _asked(snippets, line)
     if asked is None:
         return ""
     _, path = asked
     if path is not None:
         sections = dict.fromkeys(name for _, name in _markers(snippets, path))
-        return f"; {path.name} has {', '.join(sections) or 'none'}"
+        return f"; sections of {path.name}: {', '.join(sections) or 'none'}"
     folders = [Path(folder) for folder in snippets.base_path]
     names = sorted(file.name for folder in folders if folder.is_dir() for file in folder.glob("*.py"))
-    return f"; there are {', '.join(names)}" if names else ""
+    return f"; available: {', '.join(names)}" if names else ""
 
 
 def _asked(snippets: SnippetPreprocessor, line: str) -> tuple[dict[str, Any], Path | None] | None:

@@ -74,7 +74,7 @@ class PageExtras:
         if (folder / name).as_posix() in self.destinations:
             raise PluginError(
                 f"{page.path}:1: the download {name!r} would overwrite your file {(folder / name).as_posix()!r}; "
-                "rename one of the two, or leave its kind out of `downloads`"
+                "rename one of them, or remove its kind from `downloads`"
             )
 
     def _links_elsewhere(self, file: Any) -> Iterator[str]:
