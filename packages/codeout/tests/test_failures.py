@@ -16,6 +16,7 @@ import pytest
 
 from codeout import BlockError, Error, Run, Stream
 from codeout.model.blocks import Place
+from codeout.run.process import KernelProcess
 from helpers import block, kernels, linux, posix, printed_text
 
 Runner = Callable[..., list[Run]]
@@ -108,9 +109,7 @@ def test_a_block_that_writes_to_the_pipe_of_its_kernel_is_an_error(run: Runner, 
     ],
 )
 def test_an_output_that_is_too_large_is_an_error(run: Runner, code: str) -> None:
-    with pytest.raises(
-        BlockError, match=r"^docs/page\.md:\d: an output is larger than 50 MB; reduce it$"
-    ):
+    with pytest.raises(BlockError, match=r"^docs/page\.md:\d: an output is larger than 50 MB; reduce it$"):
         run(code)
     assert not kernels()
 
@@ -238,6 +237,21 @@ def test_a_block_that_hangs_or_dies_is_one_message_and_leaves_nothing(run: Runne
     with pytest.raises(BlockError, match=r"^docs/page\.md:[123]: ") as caught:
         run(code, timeout=1)
     assert caught.match(message)
+    assert not kernels()
+
+
+def test_a_failure_is_raised_once_the_processes_of_all_sessions_have_ended(
+    run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = KernelProcess.close
+
+    def close_late(kernel: KernelProcess) -> None:
+        time.sleep(1)
+        close(kernel)
+
+    monkeypatch.setattr(KernelProcess, "close", close_late)
+    with pytest.raises(BlockError, match="no"):
+        run(block("raise ValueError('no')"), block("x = 1", session="other", line=11))
     assert not kernels()
 
 

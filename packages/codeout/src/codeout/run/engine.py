@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 
@@ -66,8 +66,10 @@ class Engine:
                 `errors: show` a block's exception, death or hang is an output instead.
         """
         sessions = group_sessions(blocks)
-        states = self.states(sessions)
-        self._wait_for_processes(sessions)
+        try:
+            states = self.states(sessions)
+        finally:
+            self._wait_for_processes(sessions)
         runs = {
             (session.page, number): states[name].run
             for session in sessions
@@ -183,7 +185,8 @@ class Engine:
         """Wait until the processes that ran these sessions have ended, or are kept for their checkpoints."""
         for session in sessions:
             if future := self._futures.pop(session.name, None):
-                wait([future])
+                with suppress(CancelledError):
+                    future.exception()  # unlike `wait`, it also returns if the future was cancelled
 
     def _is_active(self, each: CachedSession) -> bool:
         job = self._jobs.get(each.name)
