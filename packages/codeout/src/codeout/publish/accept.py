@@ -50,7 +50,7 @@ class KnownBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class KnownBlocks:
     """What runs from another machine are compared with."""
 
     blocks: Mapping[str, KnownBlock]
@@ -63,7 +63,7 @@ class Site:
     """Whether the modules that a run has loaded are those that are here."""
 
     @classmethod
-    def from_engine(cls, engine: Engine, blocks: Sequence[Block]) -> Site:
+    def from_engine(cls, engine: Engine, blocks: Sequence[Block]) -> KnownBlocks:
         """Return what an engine knows of these blocks."""
         config = engine.config
         known = {
@@ -119,7 +119,7 @@ def accept_folder(engine: Engine, blocks: Sequence[Block], folder: Path) -> list
     """
     if not folder.is_dir():
         raise PageError(f"{folder}:1: no such folder")
-    site = Site.from_engine(engine, gpu_blocks(blocks, engine.config))
+    site = KnownBlocks.from_engine(engine, gpu_blocks(blocks, engine.config))
     accepted, problems = check_folder(site, folder)
     if problems:
         raise PageError(_join(problems))
@@ -127,7 +127,7 @@ def accept_folder(engine: Engine, blocks: Sequence[Block], folder: Path) -> list
     return accepted
 
 
-def check_folder(site: Site, folder: Path) -> tuple[list[Recording], list[str]]:
+def check_folder(site: KnownBlocks, folder: Path) -> tuple[list[Recording], list[str]]:
     """Return the runs of a folder that may become recordings, and a line for each problem with the folder.
 
     Where there is a problem, none of the runs may be stored.

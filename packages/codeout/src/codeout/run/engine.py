@@ -91,7 +91,7 @@ class Engine:
             CodeoutError: as for `run`.
         """
         loaded = self.lookup.load(sessions)
-        unfinished = [each for each in loaded if each.runs is None or self._is_active(each)]
+        unfinished = [each for each in loaded if each.is_stale or self._is_active(each)]
         jobs = self.request(unfinished, keep_open=keep_open)
         if jobs:
             on_stale()
@@ -99,8 +99,8 @@ class Engine:
         states: dict[str, BlockState] = {}
         for each in loaded:
             try:
-                runs = self._wait(jobs[each.name], len(each.keyed)) if each.name in jobs else each.runs or []
-                self._check(each.session, runs)
+                runs = self._wait(jobs[each.name], len(each.keyed)) if each.name in jobs else each.runs
+                self._raise_or_warn(each.session, runs)
                 states |= self._states(each, runs)
             except CodeoutError as problem:
                 problems.append(problem)
@@ -123,7 +123,7 @@ class Engine:
     def start_ahead(self, sessions: Sequence[Session]) -> None:
         """Start sessions that will probably be needed; mistakes in them are reported when they are."""
         try:
-            stale = [each for each in self.lookup.load(sessions) if each.runs is None]
+            stale = [each for each in self.lookup.load(sessions) if each.is_stale]
         except CodeoutError:
             return
         self.request([each for each in stale if not self.job(each.name)])
@@ -224,7 +224,7 @@ class Engine:
             self.close()
             raise
 
-    def _check(self, session: Session, runs: Sequence[Run]) -> None:
+    def _raise_or_warn(self, session: Session, runs: Sequence[Run]) -> None:
         """Raise for the first run that its page does not expect; with `errors: show`, warn once instead.
 
         Raises:

@@ -36,9 +36,9 @@ class LiveSessions:
         """
         loaded = self.engine.lookup.load(sessions)
         for each in loaded:
-            if each.runs is not None and not self._is_running(each):
+            if not each.is_stale and not self._is_running(each):
                 self.engine.drop(each.name)  # an edit was undone: what it started is not wanted any more
-        stale = [each for each in loaded if each.runs is None or self._is_running(each)]
+        stale = [each for each in loaded if each.is_stale or self._is_running(each)]
         for each in self.engine.in_start_order(stale):
             self.engine.request([each], on_run=self._on_run)
         return {state.name: state for each in loaded for state in self._states(each)}
@@ -91,7 +91,7 @@ class LiveSessions:
                 log.error("%s", problem)
 
     def _states(self, each: CachedSession) -> Iterator[BlockState]:
-        job = self.engine.job(each.name) if each.runs is None else None
+        job = self.engine.job(each.name) if each.is_stale else None
         for number, inputs in enumerate(each.keyed.inputs):
             run = (_run_of(job, number) if job else None) or each.cached[number]
             yield self._state(each.session, number, inputs, run)

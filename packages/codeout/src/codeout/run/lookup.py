@@ -39,10 +39,14 @@ class CachedSession:
         return self.keyed.name
 
     @property
-    def runs(self) -> list[Run] | None:
-        """The runs of all blocks; None if the session is stale."""
-        runs = [run for run in self.cached if run is not None]
-        return runs if len(runs) == len(self.cached) else None
+    def is_stale(self) -> bool:
+        """Whether the run of a block is missing."""
+        return None in self.cached
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs that the cache has: of all blocks, unless the session is stale."""
+        return [run for run in self.cached if run is not None]
 
 
 class Lookup:
