@@ -64,10 +64,19 @@ class Registered:
     """How it is shown."""
     block_id: str
     """Its id in the page."""
+    is_in_docstring: bool = False
+    """Whether a docstring has it: these are converted when all fences of the page's own text have been."""
+    follows: int = -1
+    """Of a block in a docstring: the number of the block of the page's own text that precedes it."""
     is_on_page: bool = False
     """Whether the page shows it: a fence in a comment, or in text that was thrown away, is converted as well."""
     annotations: int = 0
     """The number of items of the list below it."""
+
+    @property
+    def order(self) -> tuple[int, bool, int]:
+        """What puts the blocks of a page in reading order."""
+        return (self.follows if self.is_in_docstring else self.number), self.is_in_docstring, self.number
 
     @property
     def placeholder(self) -> str:
@@ -150,7 +159,7 @@ class PageConversion:
     """The state of each block, by its position."""
     _printing: Block | None = None  # the block whose Markdown is being converted
     _content: dict[str, int] = field(default_factory=dict)  # HTML of blocks that are content → their numbers
-    _seen: int = 0  # blocks that precede the part that is being filled in
+    _shown: set[int] = field(default_factory=set)  # numbers of the blocks that are filled in already
 
     # ------------------------------------------------------------------------------------------- while it converts
 
@@ -161,8 +170,8 @@ class PageConversion:
             CodeoutError: an option is invalid, or a block whose output is content of the page failed.
         """
         code = arguments["code"]
-        printed_by = self._printing.place if self._printing else None
-        location = self.sources.locate(code, printed_by, _documented_object(arguments["md"]))
+        printed_by, documented = self._printing.place if self._printing else None, _documented_object(arguments["md"])
+        location = self.sources.locate(code, printed_by, documented)
         if location.is_commented:
             return ""
         if arguments["language"] == "pycon":
@@ -171,7 +180,7 @@ class PageConversion:
         if not has_tabs(arguments["md"], arguments):
             raise PageError(f"{block}: tabs need `- pymdownx.tabbed: {{alternate_style: true}}` in markdown_extensions")
         layout = BlockLayout(block, arguments, self.site.layouts, self.expand)
-        registered = Registered(len(self.registered), block, layout, self._new_id(block))
+        registered = Registered(len(self.registered), block, layout, self._new_id(block), bool(documented))
         self.registered.append(registered)
         return self._content_now(registered) if layout.is_bare else registered.placeholder
 
@@ -265,7 +274,12 @@ class PageConversion:
         """Return plain text with the values that its marks stand for."""
         if START not in text:
             return text
-        return MARK.sub(lambda match: self._values.text(self.references[mark_number(match[0])]), text)
+
+        def value(match: re.Match[str]) -> str:
+            reference = self.references[mark_number(match[0])]
+            return self._values.text(reference, self._count_above(reference))
+
+        return MARK.sub(value, text)
 
     def states_in_order(self) -> list[BlockState | None]:
         """Return the state of each registered block; None for one that the page does not show."""
@@ -273,9 +287,15 @@ class PageConversion:
 
     def _resolve(self, html: str) -> None:
         """Get the states of the blocks that the page shows, with those whose placeholders are in this part of it."""
+        last = max(self._content.values(), default=-1)  # what has run already comes first
         for match in PARTS.finditer(html):
             if match["fence"]:
-                self.registered[int(match["fence"])].is_on_page = True
+                registered = self.registered[int(match["fence"])]
+                if not registered.is_in_docstring:
+                    last = max(last, registered.number)
+                elif not registered.is_on_page:
+                    registered.follows = last
+                registered.is_on_page = True
         on_page = self._on_page
         sessions = group_sessions([each.block for each in on_page])
         is_missing = [on_page[position].number not in self.states for position in range(len(on_page))]
@@ -290,19 +310,33 @@ class PageConversion:
 
     @property
     def _on_page(self) -> list[Registered]:
-        return [each for each in self.registered if each.is_on_page]
+        return [each for each in self._in_order if each.is_on_page]
+
+    @property
+    def _in_order(self) -> list[Registered]:
+        return sorted(self.registered, key=lambda each: each.order)
+
+    def _count_above(self, reference: Reference) -> int:
+        """Return how many blocks precede a value: those above it in the source, and docstrings above it in the page."""
+        if reference.above is None:
+            above = self._shown
+        else:
+            above = {each.number for each in self.registered if each.number < reference.above and not each.is_in_docstring}
+            above |= {number for number in self._shown if self.registered[number].is_in_docstring}
+        return max((n for n, each in enumerate(self._in_order, start=1) if each.number in above), default=0)
 
     def _replacement(self, match: re.Match[str]) -> str:
         parts = match.groupdict()
         if parts["fence"]:
             registered = self.registered[int(parts["fence"])]
-            self._seen = registered.number + 1
+            self._shown.add(registered.number)
             html = self._show(registered)
             if parts["before"] and not self.md.is_block_level(_first_tag(html)):
                 html = f"<p>{html}</p>"
             return html.replace(LIST_SLOT, self.expand(parts["notes"]), 1) if parts["notes"] else html
         if parts.get("mark"):
-            return self._values.html(self.references[mark_number(match[0])], self._seen)
+            reference = self.references[mark_number(match[0])]
+            return self._values.html(reference, self._count_above(reference))
         if parts["comment"]:
             return self._restore_html(PLACEHOLDER.sub("", match[0]))
         return self._restore_html(

@@ -23,6 +23,7 @@ OPENING = re.compile(r"^(?P<indent>[> \t]*)(?P<fence>`{3,}|~{3,})[ {]*(?:[^`]*[.
 INCLUDE = re.compile(
     r"""-{1,2}8<-{1,2}\s+"(?P<snippet>[^"]+)"|\{%-?\s*include(?:-markdown)?\s+["'](?P<include>[^"']+)["']|\{!\s*(?P<bang>[^!]+?)\s*!\}"""
 )
+INCLUDED_FILES = re.compile(r"^[ \t]*-{1,}8<-{1,}[ \t]*\n(?P<files>.*?)^[ \t]*-{1,}8<-{1,}[ \t]*$", re.MULTILINE | re.DOTALL)
 DIRECTIVE = re.compile(r"^[> \t]*:::\s*(?P<object>[\w.:-]+)", re.MULTILINE)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 MAX_INCLUDES = 200  # files that are searched for one page
@@ -206,6 +207,10 @@ def _included(text: str) -> Iterator[tuple[int, str]]:
     for match in INCLUDE.finditer(text):
         target = next(part for part in match.groups() if part)
         yield text.count("\n", 0, match.start()) + 1, re.sub(r":[\w:,-]*$", "", target)
+    for match in INCLUDED_FILES.finditer(text):
+        first = text.count("\n", 0, match.start("files")) + 1
+        for number, line in enumerate(match["files"].splitlines(), start=first):
+            yield number, re.sub(r":[\w:,-]*$", "", line.strip())
 
 
 def _read(path: Path) -> str:

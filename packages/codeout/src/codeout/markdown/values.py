@@ -118,24 +118,23 @@ class ValueFiller:
     sources: Sources
     """The files of the page, for places in messages."""
     states: Callable[[], list[BlockState | None]]
-    """Returns the state of each block of the page, in source order; None for one that the page does not show."""
+    """Returns the state of each block of the page, in reading order; None for one that the page does not show."""
 
-    def text(self, reference: Reference) -> str:
-        """Return a value as plain text; the literal if it is undefined."""
-        value = prose.find_value(reference.name, self._runs(), reference.above or 0)
+    def text(self, reference: Reference, above: int) -> str:
+        """Return a value as plain text, by how many blocks precede it; the literal if it is undefined."""
+        value = prose.find_value(reference.name, self._runs(), above)
         return reference.literal if value is None else value.marked(reference.spec)
 
-    def html(self, reference: Reference, preceding: int) -> str:
+    def html(self, reference: Reference, above: int) -> str:
         """Return the HTML of a value.
 
         Args:
             reference: what the text says.
-            preceding: how many blocks precede it on the page, where its source does not tell.
+            above: how many blocks precede it.
 
         Raises:
             PageError: the format is invalid, or the value is undefined and the settings make that an error.
         """
-        above = preceding if reference.above is None else reference.above
         if self.site.resolver.is_live and any(self.states()):
             return self._live(reference, above)
         return self._filled(reference, above)

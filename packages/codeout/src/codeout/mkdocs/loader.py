@@ -125,13 +125,13 @@ def _convert_pages(config: Any, generator: str) -> None:
     files_module.set_exclusions(files, config)
     config.plugins.on_nav(navigation.get_navigation(files, config), config=config, files=files)
     for file in files.documentation_pages():
-        page = config._current_page = file.page or pages.Page(None, file, config)  # which `!relative` asks for
+        page = config._current_page = file.page or pages.Page(None, file, config)  # noqa: SLF001 (for `!relative`)
         page = config.plugins.on_pre_page(page, config=config, files=files)
         page.read_source(config)
         page.markdown = config.plugins.on_page_markdown(page.markdown, page=page, config=config, files=files)
         page.render(config, files)
         page.content = config.plugins.on_page_content(page.content, page=page, config=config, files=files)
-    config._current_page = None
+    config._current_page = None  # noqa: SLF001
     config.plugins.on_env(env, config=config, files=files)
 
 

@@ -129,6 +129,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
             if isinstance(each, DuplicateFilter):
                 each.msgs.clear()
 
+    @event_priority(-100)  # last: a blog hides its posts until then
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
         """Note the pages of the site, and that none is converted yet."""
         self.pages, self._problems = {}, []
