@@ -40,7 +40,9 @@ def test_a_download_never_overwrites_a_file_of_the_authors(ending: str, urls: st
     }
     done = build(write_site(tmp_path, files))
     assert done.returncode != 0
-    assert re.search(rf"docs/guide\.md:1: the download 'guide\.{ending}' would overwrite your file '{at}\.{ending}'", done.stderr)
+    assert re.search(
+        rf"docs/guide\.md:1: the download 'guide\.{ending}' would overwrite your file '{at}\.{ending}'", done.stderr
+    )
     assert "site-packages" not in done.stderr
 
 
@@ -62,7 +64,9 @@ def test_links_to_downloads_lead_to_them(name: str, urls: str, tmp_path: Path) -
     opened = "open_in: {Elsewhere: 'https://example.com/{page}.ipynb'}"
     config = site_config(codeout=f"{DOWNLOADS}, {opened}", rest=urls)
     built(tmp_path, {"mkdocs.yml": config, "docs/index.md": "# Home\n", f"docs/{name}.md": GUIDE})
-    page = next(path for path in (tmp_path / "site").rglob("*.html") if "codeout-block" in path.read_text(encoding="utf8"))
+    page = next(
+        path for path in (tmp_path / "site").rglob("*.html") if "codeout-block" in path.read_text(encoding="utf8")
+    )
     links = BeautifulSoup(page.read_text(encoding="utf8"), "html.parser").select(".codeout-sentence a")
     for link, ending in zip(links[:2], ("ipynb", "py"), strict=True):
         assert not re.search(r"[#? &]", str(link["href"]))
@@ -79,16 +83,23 @@ def test_the_last_cell_says_where_the_outputs_come_from(packages: str, tmp_path:
     assert bool(packages) == ("markdown-exec 1." in last)
 
 
+NO_SOURCE = 'session="a"'
 PAGES = {
     "text before and after": (f"# T\n\nOne.\n\n{fence('x = 1')}\n\nTwo.\n", ["# T\n\nOne.", "x = 1", "Two."]),
-    "a hidden line": (f"# T\n\n{fence('y = 2  # markdown-exec: hide' + chr(10) + 'print(y)')}\n", ["# T", "y = 2\nprint(y)"]),
+    "a hidden line": (
+        f"# T\n\n{fence('y = 2  # markdown-exec: hide' + chr(10) + 'print(y)')}\n",
+        ["# T", "y = 2\nprint(y)"],
+    ),
     "a block in a list": (
         f"# T\n\n- item\n\n{indent(fence('x = 1'))}\n\nEnd.\n",
         ["# T\n\n- item", "x = 1", "End."],
     ),
-    "a block without a source": (f"# T\n\n{fence('x = 1', 'session=a')}\n\nEnd.\n", ["# T", "x = 1", "End."]),
+    "a block without a source": (f"# T\n\n{fence('x = 1', NO_SOURCE)}\n\nEnd.\n", ["# T", "x = 1", "End."]),
     "a value": (f"# T\n\n{fence('x = 1')}\n\nIt is {{x}}.\n", ["# T", "x = 1", "It is 1."]),
-    "a commented block": (f"# T\n\n<!--\n{fence('x = 9')}\n-->\n\n{fence('x = 1')}\n\nEnd.\n", ["# T", "x = 1", "End."]),
+    "a commented block": (
+        f"# T\n\n<!--\n{fence('x = 9')}\n-->\n\n{fence('x = 1')}\n\nEnd.\n",
+        ["# T", "x = 1", "End."],
+    ),
     "two blocks in a row": (f"# T\n\n{fence('x = 1')}\n\n{fence('x')}\n", ["# T", "x = 1", "x"]),
     "other fences": (
         f"# T\n\n```python\nz = 0\n```\n\n{fence('x = 1')}\n\n```text\nend\n```\n",

@@ -114,15 +114,16 @@ class Config:
         """Check that every session pattern matches a session of the site, so that a typo does not disable a setting.
 
         Args:
-            sessions: the names of all sessions; without any, nothing is checked.
+            sessions: the name of each session, empty if it has none; without any session, nothing is checked.
 
         Raises:
             PageError: a pattern matches none of them.
         """
-        names = sorted({name for name in sessions if name})
-        for setting in ("data", "gpu", "exclusive", "require_recordings") if names else ():
+        sessions = {*sessions}
+        names = sorted(sessions - {""})
+        for setting in ("data", "gpu", "exclusive", "require_recordings") if sessions else ():
             for pattern in getattr(self, setting):
-                if not any(fnmatchcase(name, pattern) for name in names):
+                if not any(fnmatchcase(name, pattern) for name in sessions):
                     problem = f"{setting!r}: no session matches {pattern!r}"
                     raise PageError(f"{self.source}:1: codeout: {problem}{suggest(pattern, names)}")
 

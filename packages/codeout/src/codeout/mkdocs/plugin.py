@@ -66,12 +66,15 @@ class CodeoutPlugin(BasePlugin[Settings]):
         self._url = ""
         self._options: dict[str, Any] = {}
         self._problems: list[str] = []
+        self._is_partial = False  # whether pages are left out: those that a dirty build skips, or have a mistake
+        self._is_dirty = False
         self._events: EventStream | None = None
 
     # ------------------------------------------------------------------------------------------------ before pages
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Note whether a server runs: then an error shows on its page, and the server goes on."""
+        self._is_dirty = dirty
         if self.mode != "collect":
             self.mode = "serve" if command == "serve" else "build"
 
@@ -132,7 +135,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
     @event_priority(-100)  # last: a blog hides its posts until then
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
         """Note the pages of the site, and that none is converted yet."""
-        self.pages, self._problems = {}, []
+        self.pages, self._problems, self._is_partial = {}, [], self._is_dirty
         self._ready.forget_pages()
         extensions = (config.markdown_extensions, {**config.mdx_configs, NAME: self._options})
         self._ready.layouts = LayoutCache.load(self._ready.config.memo / "layouts.json", extensions)
@@ -183,6 +186,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
 
     def _on_error(self, problem: CodeoutError) -> str:
         """Take in a page's mistake: a build reports those of all pages, a server shows each as its page."""
+        self._is_partial = True
         if self.mode == "serve":
             log.error("%s", problem)
         else:
@@ -209,6 +213,8 @@ class CodeoutPlugin(BasePlugin[Settings]):
 
     def _check_patterns(self, sessions: list[Session]) -> None:
         """Check that settings which name sessions name some of the site's."""
+        if self._is_partial:
+            return
         try:
             self._ready.config.check_patterns(block.session for session in sessions for block in session.blocks)
         except CodeoutError as problem:
