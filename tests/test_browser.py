@@ -195,7 +195,7 @@ def test_a_live_page_keeps_the_notes_of_a_block_whose_first_output_comes(browser
         f'<div data-codeout="a" data-key="k">{code}<ol class="codeout-notes"><li>One</li></ol></div>'
         "<script>EventSource = class { constructor() { window.events = this } }</script>"
     )
-    page.add_script_tag(path=ROOT / "src/codeout/live.js")
+    page.add_script_tag(path=ROOT / "packages/codeout/src/codeout/mkdocs/live.js")
     news = json.dumps({"a": {"key": "k", "html": shown}})
     page.evaluate("data => events.onmessage({ data })", news)
     expect(page.locator(".tabs .codeout")).to_have_text("Out")

@@ -59,7 +59,9 @@ def test_a_missing_section_fails_the_build_with_its_line(project: Path) -> None:
     (project / "docs" / "first.md").write_text(PAGE.replace("first.py:two", "first.py:three"))
     done = build(project)
     assert done.returncode != 0
-    assert "docs/first.md:11: Snippet section 'three' could not be located; sections of first.py: one, two" in done.stderr
+    assert (
+        "docs/first.md:11: Snippet section 'three' could not be located; sections of first.py: one, two" in done.stderr
+    )
     assert "site-packages" not in done.stderr
 
 

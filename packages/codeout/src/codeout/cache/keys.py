@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from codeout.model.blocks import Block, Session
-from codeout.model.source import same_program
+from codeout.model.source import is_same_program
 
 KEY_VARIABLES = ("TZ", "LANG", "LC_ALL")
 """Environment variables that blocks always see, since they change outputs."""
@@ -185,4 +185,4 @@ def _compare(old: Mapping[str, str], new: Mapping[str, str], template: str) -> l
 def normalize(code: str) -> str:
     """Return code without the white space that cannot change what it does: at the ends of lines, and around it."""
     stripped = "\n".join(line.rstrip() for line in code.strip("\n").split("\n"))
-    return stripped if stripped == code or same_program(stripped, code) else code
+    return stripped if stripped == code or is_same_program(stripped, code) else code

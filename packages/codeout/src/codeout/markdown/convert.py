@@ -77,7 +77,7 @@ def _convert(page: PageConversion, convert: Convert, source: str) -> str:
 def _missing_snippet(sources: Sources, problem: SnippetMissingError) -> str:
     lines = sources.text.split("\n")
     number = next((n for n, line in enumerate(lines, start=1) if _is_missing(sources.snippets, line)), 1)
-    available = snippets.choices(sources.snippets, lines[number - 1]) if sources.snippets else ""
+    available = snippets.describe_available(sources.snippets, lines[number - 1]) if sources.snippets else ""
     return f"{sources.page}:{number}: {problem}{available}"
 
 

@@ -167,7 +167,7 @@ class Sources:
 
     def _origin(self, fence: Fence, path: str) -> tuple[Place, str]:
         """Return the first line of a fence's code, in its snippet or its own file, and its section."""
-        begin = snippets.begins(self.snippets, list(fence.body)) if self.snippets else None
+        begin = snippets.locate_code(self.snippets, list(fence.body)) if self.snippets else None
         if begin is None:
             return Place(path, fence.line + 1), ""
         file, line, section = begin

@@ -1,4 +1,4 @@
-"""Data that stand in a page as `data:` URLs, as files beside it: the page is there sooner."""
+"""Extract large `data:` URLs from a page into files, so that the page itself loads sooner."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ from collections.abc import Callable
 
 from codeout.model.mime import MIME_TYPES, SVG
 
-ENDINGS = {"text/javascript": ".js"} | {mime.name: f".{mime.extension}" for mime in MIME_TYPES}
-LEAST = 8192  # characters of a URL that is worth a request
+EXTENSIONS = {"text/javascript": ".js"} | {mime.name: f".{mime.extension}" for mime in MIME_TYPES}
+MIN_DATA_LENGTH = 8192
+"""Characters of base64 from which a file is worth another request."""
 
-_URL = re.compile(rf'="data:(?P<mime>[\w.+-]+/[\w.+-]+);base64,(?P<data>[A-Za-z0-9+/=\s]{{{LEAST},}})"')
-# Only what a page shows, or asks for by itself: no page of anybody's gets an address of its own on the site.
-_BESIDE = re.compile(r"(?:image|font|audio|video)/[\w.+-]+|text/javascript")
+_URL = re.compile(rf'="data:(?P<mime>[\w.+-]+/[\w.+-]+);base64,(?P<data>[A-Za-z0-9+/=\s]{{{MIN_DATA_LENGTH},}})"')
+# Only what a page shows or loads by itself: an output must not be able to publish a page under the site's address.
+_EXTRACTABLE = re.compile(r"(?:image|font|audio|video)/[\w.+-]+|text/javascript")
 
 
-def outside(html: str, address: Callable[[str], str]) -> tuple[str, dict[str, bytes]]:
-    """Move large data out of a page.
+def extract_data_urls(html: str, url_of: Callable[[str], str]) -> tuple[str, dict[str, bytes]]:
+    """Replace the large `data:` URLs of a page with URLs of files.
 
     Args:
-        html: of the page.
-        address: where the page will find a file of a given name.
+        html: the HTML of the page.
+        url_of: returns the URL, relative to the page, of a file with a given name.
 
     Returns:
-        the HTML, and the files by name. The name is a digest of what is in a file: same data, same file.
+        The new HTML, and the content of each file by name. The name is a digest of the content: same data, same file.
     """
     files: dict[str, bytes] = {}
 
     def move(match: re.Match[str]) -> str:
-        inside_a_tag = html.rfind("<", 0, match.start()) > html.rfind(">", 0, match.start())
-        if not (inside_a_tag and _BESIDE.fullmatch(match["mime"])) or match["mime"] == SVG.name:
+        is_in_tag = html.rfind("<", 0, match.start()) > html.rfind(">", 0, match.start())
+        if not (is_in_tag and _EXTRACTABLE.fullmatch(match["mime"])) or match["mime"] == SVG.name:
             return match[0]
         try:
             content = base64.b64decode(match["data"])
         except binascii.Error:
-            return match[0]  # it is none; the browser will say so
+            return match[0]  # not valid base64; left for the browser to report
         from mimetypes import guess_extension  # on use: its import takes longer than all the rest
 
         name = hashlib.sha256(content).hexdigest()[:20] + (
-            ENDINGS.get(match["mime"]) or guess_extension(match["mime"]) or ".bin"
+            EXTENSIONS.get(match["mime"]) or guess_extension(match["mime"]) or ".bin"
         )
         files[name] = content
-        return f'="{address(name)}"'
+        return f'="{url_of(name)}"'
 
     return _URL.sub(move, html), files

@@ -19,7 +19,7 @@ from mkdocs.utils import get_relative_url
 
 from codeout.markdown.page import ConvertedPage
 from codeout.markdown.site import Site
-from codeout.mkdocs.assets import outside
+from codeout.mkdocs.assets import extract_data_urls
 from codeout.model.outputs import count_characters
 from codeout.render import overview
 from codeout.render.export import Exports
@@ -131,7 +131,7 @@ class PageExtras:
 
     def move_data_out(self, html: str, page: Page, site_dir: str) -> str:
         """Write large data beside the pages of the site, instead of into them."""
-        html, files = outside(html, lambda name: get_relative_url(f"{FOLDER}/{name}", page.url))
+        html, files = extract_data_urls(html, lambda name: get_relative_url(f"{FOLDER}/{name}", page.url))
         for name, content in files.items():
             path = Path(site_dir) / FOLDER / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 
-from codeout.model.source import same_program
+from codeout.model.source import is_same_program
 
 ANNOTATION = re.compile(r"# \((\d+)\)!$", re.MULTILINE)
 """The marker that ties a line of code to an item of the list below it, as in Material for MkDocs."""
@@ -95,7 +95,7 @@ def _without_annotations(code: str) -> str:
     bare = re.sub(rf"[ \t]*{ANNOTATION.pattern}", "", code, flags=re.MULTILINE)
     # Only a string of many lines can hold what looks like a marker; parsing Python takes longer than all the rest.
     is_certain = '"""' not in code and "'''" not in code
-    return bare if is_certain or bare == code or same_program(bare, code) else code
+    return bare if is_certain or bare == code or is_same_program(bare, code) else code
 
 
 @dataclass(frozen=True, slots=True)
