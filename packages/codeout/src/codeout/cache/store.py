@@ -11,12 +11,9 @@ crash. So folders of runs merge by copying, in any order, if no two of them have
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import math
-import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,17 +22,13 @@ import msgspec
 
 from codeout.cache.files import read_json, read_regular_file, write_atomically
 from codeout.cache.keys import FORMAT, Key, KeyInputs
+from codeout.cache.pictures import PictureFolder, referenced_names
 from codeout.cache.timings import SessionTimings
-from codeout.model.mime import BINARY_TYPES, MIME_TYPES_BY_NAME, is_binary
-from codeout.model.outputs import Figure, Run, Scalar, Value, replace_data
+from codeout.model.outputs import Run, Scalar
 
 MAX_FILE_BYTES = 200_000_000
 MAX_PICTURE_BYTES = 400_000_000
 
-REFERENCE_PREFIX = "file:"
-"""What a run's JSON has in place of a picture begins with it; the name of a file follows."""
-REFERENCE = re.compile(rf'"{REFERENCE_PREFIX}([^"/\\]+)"')
-PICTURE_NAME = re.compile(rf"([0-9a-f]{{64}})\.({'|'.join(mime.extension for mime in BINARY_TYPES)})")
 PICTURES = "images"
 TIMES = "times"
 MEMO = "memo"
@@ -106,6 +99,11 @@ class RunStore:
         """How long sessions took when they last ran."""
         return SessionTimings(self.root / TIMES)
 
+    @property
+    def pictures(self) -> PictureFolder:
+        """The pictures of the runs."""
+        return PictureFolder(self.root / PICTURES, self.max_file_bytes)
+
     def get(self, key: Key) -> Run | None:
         """Return the run of a key; None if there is none that is whole."""
         try:
@@ -142,7 +140,7 @@ class RunStore:
             ValueError: one of them is damaged.
         """
         values = {**stored.run.values, **{name: float(text) for name, text in stored.non_finite.items()}}
-        return _replace_pictures(msgspec.structs.replace(stored.run, values=values), _PictureReader(self).read)
+        return self.pictures.load(msgspec.structs.replace(stored.run, values=values), self.max_picture_bytes)
 
     def put(self, key: Key, run: Run, inputs: KeyInputs | None = None, name: str = "") -> None:
         """Store a run.
@@ -159,17 +157,17 @@ class RunStore:
         """
         non_finite = _non_finite(run.values)
         finite = {name: value for name, value in run.values.items() if name not in non_finite}
-        packed = _replace_pictures(msgspec.structs.replace(run, values=finite), self._save_picture)
+        packed = self.pictures.save(msgspec.structs.replace(run, values=finite))
         content = msgspec.json.encode(StoredRun(FORMAT, str(key), name, inputs, packed, non_finite))
-        self._check_size(content)
+        if len(content) > self.max_file_bytes:
+            raise ValueError(f"output is too large: {len(content):,} bytes; the limit is {self.max_file_bytes:,}")
         write_atomically(self.path_of(key), msgspec.json.format(content, indent=1))
 
     def count_bytes(self, key: Key) -> int:
         """Return how many bytes a run takes on disk, its pictures included; 0 if it is not there."""
         try:
             content = read_regular_file(self.path_of(key), self.max_file_bytes)
-            pictures = [self.root / PICTURES / name for name in _picture_names(content)]
-            return len(content) + sum(picture.stat().st_size for picture in pictures)
+            return len(content) + self.pictures.count_bytes(referenced_names(content))
         except OSError:
             return 0
 
@@ -229,51 +227,12 @@ class RunStore:
         shown: set[str] = set()
         for path in self.root.glob("??/*.json"):
             with contextlib.suppress(OSError):  # what can't be read shows nothing
-                shown |= _picture_names(read_regular_file(path, self.max_file_bytes))
-        for picture in (self.root / PICTURES).glob("*"):
-            if picture.name not in shown:
-                picture.unlink(missing_ok=True)
+                shown |= referenced_names(read_regular_file(path, self.max_file_bytes))
+        self.pictures.remove_others(shown)
 
     def path_of(self, key: Key) -> Path:
         """Return the file in which the run of a key is, if it is there."""
         return self.root / key.code[:2] / f"{key}.json"
-
-    def _save_picture(self, mime: str, data: str) -> str:
-        content = base64.b64decode(data)
-        self._check_size(content)
-        name = f"{hashlib.sha256(content).hexdigest()}.{MIME_TYPES_BY_NAME[mime].extension}"
-        write_atomically(self.root / PICTURES / name, content)  # even if it is there: that one may be damaged
-        return REFERENCE_PREFIX + name
-
-    def _check_size(self, content: bytes) -> None:
-        if len(content) > self.max_file_bytes:
-            raise ValueError(f"output is too large: {len(content):,} bytes; the limit is {self.max_file_bytes:,}")
-
-
-class _PictureReader:
-    """Reads the pictures of one run, as long as their total size is within the limit."""
-
-    def __init__(self, store: RunStore) -> None:
-        self._folder = store.root / PICTURES
-        self._max_file_bytes = store.max_file_bytes
-        self._bytes_left = store.max_picture_bytes
-
-    def read(self, mime: str, reference: str) -> str:
-        """Return a picture in base64.
-
-        Raises:
-            OSError: it is not there, or too large.
-            ValueError: it is damaged, or the reference is not one to a picture of this type.
-        """
-        name = reference.removeprefix(REFERENCE_PREFIX)
-        match = PICTURE_NAME.fullmatch(name)
-        if name == reference or match is None or match[2] != MIME_TYPES_BY_NAME[mime].extension:
-            raise ValueError(f"not a reference to a picture: {reference[:80]}")
-        content = read_regular_file(self._folder / name, min(self._max_file_bytes, self._bytes_left))
-        self._bytes_left -= len(content)
-        if hashlib.sha256(content).hexdigest() != match[1]:
-            raise ValueError(f"damaged: {name}")
-        return base64.b64encode(content).decode()
 
 
 def key_of(path: Path) -> Key:
@@ -286,17 +245,3 @@ def _non_finite(values: Mapping[str, Scalar]) -> dict[str, NonFinite]:
     """Return the values that JSON cannot hold, as text."""
     floats = {name: value for name, value in values.items() if isinstance(value, float) and not math.isfinite(value)}
     return {name: "nan" if math.isnan(value) else "inf" if value > 0 else "-inf" for name, value in floats.items()}
-
-
-def _picture_names(content: bytes) -> set[str]:
-    """Return the names of the pictures that a run's JSON refers to."""
-    return set(REFERENCE.findall(content.decode("utf8", "replace")))
-
-
-def _replace_pictures(run: Run, replace: Callable[[str, str], str]) -> Run:
-    def replaced(data: Mapping[str, str]) -> dict[str, str]:
-        return {mime: replace(mime, part) if is_binary(mime) else part for mime, part in data.items()}
-
-    return run.replace_outputs(
-        tuple(replace_data(o, replaced(o.data)) if isinstance(o, Value | Figure) else o for o in run.outputs)
-    )

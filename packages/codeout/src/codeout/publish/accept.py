@@ -15,8 +15,9 @@ import msgspec
 
 from codeout.cache import environment
 from codeout.cache.keys import KeyInputs
+from codeout.cache.pictures import PICTURE_NAME
 from codeout.cache.recordings import MAX_FILE_BYTES, Recording, read_recording, recordings_in
-from codeout.cache.store import MEMO, PICTURE_NAME, PICTURES, TIMES, RunStore
+from codeout.cache.store import MEMO, PICTURES, TIMES, RunStore
 from codeout.compare.limits import InvalidRecording
 from codeout.errors import PageError
 from codeout.model.blocks import Block, group_sessions

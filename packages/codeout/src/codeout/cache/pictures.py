@@ -1,0 +1,105 @@
+"""The pictures of stored runs: each in a file that is named by the digest of its content."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeout.cache.files import read_regular_file, write_atomically
+from codeout.model.mime import BINARY_TYPES, MIME_TYPES_BY_NAME, is_binary
+from codeout.model.outputs import Figure, Run, Value, replace_data
+
+REFERENCE_PREFIX = "file:"
+"""What a run's JSON has in place of a picture begins with it; the name of the file follows."""
+REFERENCE = re.compile(rf'"{REFERENCE_PREFIX}([^"/\\]+)"')
+PICTURE_NAME = re.compile(rf"([0-9a-f]{{64}})\.({'|'.join(mime.extension for mime in BINARY_TYPES)})")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFolder:
+    """A folder of pictures. Two builds may read and write it at the same time."""
+
+    path: Path
+    """The folder."""
+    max_file_bytes: int
+    """Size of a picture; larger ones are neither read nor written."""
+
+    def save(self, run: Run) -> Run:
+        """Return a run with references in place of its pictures, which are in their files then.
+
+        Raises:
+            OSError: the disk is full or read-only.
+            ValueError: a picture is too large, or is not base64.
+        """
+        return _replace_pictures(run, self._save)
+
+    def load(self, run: Run, max_bytes: int) -> Run:
+        """Return a run with pictures in place of its references.
+
+        Args:
+            run: as `save` returned it.
+            max_bytes: size of all its pictures, each counted as often as the run shows it.
+
+        Raises:
+            OSError: a picture is not there or not a regular file, or they are too large.
+            ValueError: a picture is damaged, or a reference is not one to a picture of its type.
+        """
+        bytes_left = max_bytes
+
+        def load(mime: str, reference: str) -> str:
+            nonlocal bytes_left
+            content = self._read(mime, reference, min(self.max_file_bytes, bytes_left))
+            bytes_left -= len(content)
+            return base64.b64encode(content).decode()
+
+        return _replace_pictures(run, load)
+
+    def count_bytes(self, names: set[str]) -> int:
+        """Return the size of some pictures.
+
+        Raises:
+            OSError: one of them is not there.
+        """
+        return sum((self.path / name).stat().st_size for name in names)
+
+    def remove_others(self, names: Container[str]) -> None:
+        """Remove all pictures but those of these names."""
+        for picture in self.path.glob("*"):
+            if picture.name not in names:
+                picture.unlink(missing_ok=True)
+
+    def _save(self, mime: str, data: str) -> str:
+        content = base64.b64decode(data)
+        if len(content) > self.max_file_bytes:
+            raise ValueError(f"output is too large: {len(content):,} bytes; the limit is {self.max_file_bytes:,}")
+        name = f"{hashlib.sha256(content).hexdigest()}.{MIME_TYPES_BY_NAME[mime].extension}"
+        write_atomically(self.path / name, content)  # even if it is there: that one may be damaged
+        return REFERENCE_PREFIX + name
+
+    def _read(self, mime: str, reference: str, max_bytes: int) -> bytes:
+        name = reference.removeprefix(REFERENCE_PREFIX)
+        match = PICTURE_NAME.fullmatch(name)
+        if name == reference or match is None or match[2] != MIME_TYPES_BY_NAME[mime].extension:
+            raise ValueError(f"not a reference to a picture: {reference[:80]}")
+        content = read_regular_file(self.path / name, max_bytes)
+        if hashlib.sha256(content).hexdigest() != match[1]:
+            raise ValueError(f"{name} is damaged: its content has another digest")
+        return content
+
+
+def referenced_names(content: bytes) -> set[str]:
+    """Return the names of the pictures that a run's JSON refers to, whatever the run's format."""
+    return set(REFERENCE.findall(content.decode("utf8", "replace")))
+
+
+def _replace_pictures(run: Run, replace: Callable[[str, str], str]) -> Run:
+    def replaced(data: Mapping[str, str]) -> dict[str, str]:
+        return {mime: replace(mime, part) if is_binary(mime) else part for mime, part in data.items()}
+
+    return run.replace_outputs(
+        tuple(replace_data(o, replaced(o.data)) if isinstance(o, Value | Figure) else o for o in run.outputs)
+    )
