@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 from codeout import Block, BlockError, Config, Engine, PageError, Run
 from codeout.cache import environment
 from codeout.model.blocks import Place, group_sessions
+from codeout.run.job import Job
+from codeout.run.resume import ResumableSession
 from helpers import block, printed_text
 
 Runner = Callable[..., list[Run]]
@@ -199,3 +202,31 @@ def test_a_setting_that_names_a_missing_file_is_one_sentence(
 def test_cpu_count_is_no_limit_on_sessions(run: Runner) -> None:
     blocks = [block(f"print({i})", session=f"s{i}", line=1 + 3 * i) for i in range(2 * (os.cpu_count() or 1) + 1)]
     assert [printed_text(one) for one in run(*blocks)] == [f"{i}\n" for i in range(len(blocks))]
+
+
+def test_a_process_that_waits_for_more_blocks_counts_as_running_once_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    park = Job.park
+
+    def park_slowly(job: Job, process: ResumableSession) -> bool:
+        is_parked = park(job, process)
+        time.sleep(1)
+        return is_parked
+
+    monkeypatch.setattr(Job, "park", park_slowly)
+    engine = Engine(Config.from_options({"root": tmp_path, "jobs": 2}))
+    blocks = [block("x = 1"), block("import time; time.sleep(3)", line=11)]
+    engine.states(group_sessions(blocks[:1]), keep_open=True)
+    assert wait_until(lambda: engine.jobs[0].is_parked)
+    engine.request(engine.lookup.load(group_sessions(blocks)), keep_open=True)
+    time.sleep(2)
+    assert len(engine.runner.processes) == len(engine.runner.board.running()) == 1
+    engine.close()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()

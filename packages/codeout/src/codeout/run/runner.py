@@ -79,14 +79,16 @@ class SessionRunner:
         seconds = earlier.seconds if earlier and not first else None
         self._log_start(name, len(target) - first, seconds)
         progress = SessionProgress(name, first + 1, len(target), start, seconds)
+        is_waiting = False
         try:
             job.attach(session.process)
             for number, run in enumerate(session.runs):
                 job.report(number, run)
             if self.config.prelude and not first:
                 self._run_prelude(session.process, target.session.blocks[0], progress)
-            if not self._run_blocks(session, job, progress):
-                return  # parked
+            is_waiting = not self._run_blocks(session, job, progress)
+            if is_waiting:
+                return
         except (BlockError, Interrupted) as problem:
             if job.is_outdated:
                 self.discard(session, name)
@@ -108,8 +110,13 @@ class SessionRunner:
                 self._store_timing(name, Timing(round(took, 1), session.forkable))
             log.info("codeout: %s: done in %.1f s", name, took)
         finally:
-            self.processes.discard(session.process)
-            self.board.remove(name)
+            if not is_waiting:
+                self._forget(session, name)
+
+    def _forget(self, session: ResumableSession, name: str) -> None:
+        """Note that nothing of a session runs any more."""
+        self.processes.discard(session.process)
+        self.board.remove(name)
 
     def _session(self, job: Job) -> tuple[ResumableSession, bool]:
         """Return the process that is to run a job, and whether it was parked by it.
@@ -148,8 +155,10 @@ class SessionRunner:
             number = len(session.runs)
             step = job.take(number)
             if step is None:
+                self._forget(session, progress.session)  # now: once it is parked, another thread may take it
                 if job.park(session):
                     return False
+                self.processes.add(session.process)
                 if job.is_over:
                     return True
                 continue
