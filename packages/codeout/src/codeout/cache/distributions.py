@@ -1,7 +1,7 @@
-"""Which installed packages code can reach, in which versions. Reads metadata; imports none of them.
+"""Find the installed packages that code can load, and their versions, from metadata and without importing any.
 
-Reading the metadata of a hundred packages takes a fifth of a second, so the result is kept in the cache's folder until
-an installation changes: each adds or removes a folder beside the packages.
+Reading the metadata of a hundred packages takes about 0.2 s, so the result is stored in the cache's folder until a
+package is installed, upgraded or removed, which changes the modification time of the folder of packages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from codeout.cache.files import read_json, write_atomically
 MAX_MEMO_BYTES = 50_000_000
 
 Versions = dict[str, str]
-"""Version by the normalized name of a package."""
+"""The version of each package, by its normalized name."""
 
 
 class _Memo(msgspec.Struct):
@@ -37,73 +37,73 @@ class InstalledPackages:
     """The packages of this Python."""
 
     memo: Path
-    """A file that keeps what has been read, and may be lost at any time."""
+    """The file that stores the versions between builds; it may be deleted at any time."""
     _stamp: list[str] = field(default_factory=list)
-    """Of the installation that `_versions` was read from."""
+    """The stamp of the installation that `_versions` describes."""
     _versions: dict[str, Versions] = field(default_factory=dict)
-    """By the name of a module: the packages that it reaches."""
+    """The packages that each module can load, by the name of the module."""
 
     def versions(self, modules: Iterable[str]) -> Versions:
-        """Return the version of each package that provides one of these modules, and of all that those require."""
+        """Return the versions of the packages that provide these modules, and of their requirements."""
         self._refresh()
-        reached: Versions = {}
+        versions: Versions = {}
         names = set(modules) - sys.stdlib_module_names
-        unread = names - self._versions.keys()
-        for module in unread:
-            self._versions[module] = {k: v for name in _providers(module) for k, v in _closure(name).items()}
+        new_names = names - self._versions.keys()
+        for module in new_names:
+            self._versions[module] = {k: v for name in _find_providers(module) for k, v in _resolve(name).items()}
         for module in sorted(names):
-            reached |= self._versions[module]
-        if unread:
-            self._write()
-        return reached
+            versions |= self._versions[module]
+        if new_names:
+            self._save()
+        return versions
 
     def _refresh(self) -> None:
-        """Forget what was read if the installation has changed since, and read the memo if it fits."""
-        now = installation_stamp()
-        if now == self._stamp:
+        """Drop the versions if the installation has changed, and load the memo if it describes the current one."""
+        stamp = installation_stamp()
+        if stamp == self._stamp:
             return
-        self._stamp, self._versions = now, {}
+        self._stamp, self._versions = stamp, {}
         try:
             memo = read_json(self.memo, _decoder, MAX_MEMO_BYTES)
         except (OSError, ValueError):
             return
-        if memo.stamp == now:
+        if memo.stamp == stamp:
             self._versions = memo.modules
 
-    def _write(self) -> None:
+    def _save(self) -> None:
         content = msgspec.json.encode(_Memo(self._stamp, self._versions), order="deterministic")
         try:
             write_atomically(self.memo, msgspec.json.format(content, indent=1))
         except OSError:
-            return  # the next run that is stored says so
+            return  # storing the next run fails, too, and reports it
 
 
 def installation_stamp() -> list[str]:
-    """Return what changes when a package is installed, upgraded or removed."""
+    """Return a value that changes when a package is installed, upgraded or removed."""
     folders = [Path(entry) for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))]
     return [sys.version, *(f"{folder} {folder.stat().st_mtime_ns}" for folder in folders if folder.is_dir())]
 
 
-@cache  # what has been imported stays as it was
+@cache  # imported code does not change while the process runs
 def engine_stamp() -> list[int]:
-    """Return what changes when codeout's own code is edited in place, or upgraded."""
+    """Return a value that changes when the code of codeout is edited or upgraded."""
     return [file.stat().st_mtime_ns for file in sorted(Path(__file__).parents[1].rglob("*.py"))]
 
 
-def _providers(module: str) -> list[str]:
-    """Return the installed distributions that provide a module; most are named like it."""
+def _find_providers(module: str) -> list[str]:
+    """Return the installed distributions that provide a module; most have the module's name."""
     try:
         return [importlib.metadata.distribution(module).metadata["Name"]]
     except (importlib.metadata.PackageNotFoundError, ValueError):
         return sorted(set(importlib.metadata.packages_distributions().get(module, [])))
 
 
-def _closure(name: str) -> Versions:
-    """Return the versions of a distribution and of all that it requires, as far as they are installed."""
+def _resolve(name: str) -> Versions:
+    """Return the versions of a distribution and of its direct and indirect requirements, if installed."""
     versions: Versions = {}
-    waiting = [name]
-    while waiting:
-        normalized = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+    pending = [name]
+    while pending:
+        normalized = re.sub(r"[-_.]+", "-", pending.pop()).lower()
         if normalized in versions:
             continue
         try:
@@ -111,7 +111,7 @@ def _closure(name: str) -> Versions:
         except importlib.metadata.PackageNotFoundError:
             continue
         versions[normalized] = distribution.version
-        waiting += _requirements(distribution)
+        pending += _requirements(distribution)
     return versions
 
 

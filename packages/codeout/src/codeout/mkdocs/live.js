@@ -1,63 +1,65 @@
-// Puts into a page of a live server what its blocks do, as they do it. `data-codeout` names a block, `data-key` its run.
+// Updates a page of the live server as its blocks run. `data-codeout` holds the name of a block, `data-key` its cache key.
 (() => {
-  const known = {}
+  const states = {}
 
-  function show(name) {
-    const state = known[name]
-    for (const place of document.querySelectorAll(`[data-codeout="${CSS.escape(name)}"]`)) {
-      if (place.dataset.key !== state.key || place.codeoutShown === state.html && "html" in state) continue
+  function showState(name) {
+    const state = states[name]
+    for (const element of document.querySelectorAll(`[data-codeout="${CSS.escape(name)}"]`)) {
+      if (element.dataset.key !== state.key || element.codeoutHtml === state.html && "html" in state) continue
       if ("html" in state) {
-        replace(place, state.html)
-        place.classList.remove("codeout-stale")
-        place.codeoutShown = state.html
+        replaceContent(element, state.html)
+        element.classList.remove("codeout-stale")
+        element.codeoutHtml = state.html
       } else {
-        const words = place.querySelector(".codeout-progress")
-        const said = place.querySelector(".codeout-said")
-        if (!words || !said) continue // it shows a run already, from the store
-        words.textContent = state.message
-        said.textContent = state.text
-        said.hidden = !state.text
-        said.scrollTop = said.scrollHeight
+        const message = element.querySelector(".codeout-progress")
+        const stream = element.querySelector(".codeout-said")
+        if (!message || !stream) continue // it already shows a cached run
+        message.textContent = state.message
+        stream.textContent = state.text
+        stream.hidden = !state.text
+        stream.scrollTop = stream.scrollHeight
       }
     }
   }
 
-  // Only the output, where there is one before and after: the tab that is open stays open.
-  function replace(place, html) {
-    const fresh = document.createElement("template")
-    fresh.innerHTML = html
-    const before = place.querySelector(".codeout")
-    const after = fresh.content.querySelector(".codeout")
-    if (before && after) return before.replaceWith(after)
-    for (const part of [".highlight", ".codeout-notes"]) { // the code is the same, and what belongs to it is here
-      const [here, there] = [place, fresh.content].map(root => root.querySelector(`${part}:not(.codeout ${part})`))
-      if (here && there) there.replaceWith(here)
+  // Replaces only the output if there already is one, so that the open tab stays open.
+  function replaceContent(element, html) {
+    const template = document.createElement("template")
+    template.innerHTML = html
+    const oldOutput = element.querySelector(".codeout")
+    const newOutput = template.content.querySelector(".codeout")
+    if (oldOutput && newOutput) return oldOutput.replaceWith(newOutput)
+    for (const selector of [".highlight", ".codeout-notes"]) { // keep the code and its notes: scripts may have changed them
+      const [oldPart, newPart] = [element, template.content].map(
+        root => root.querySelector(`${selector}:not(.codeout ${selector})`)
+      )
+      if (oldPart && newPart) newPart.replaceWith(oldPart)
     }
-    place.replaceChildren(fresh.content)
+    element.replaceChildren(template.content)
   }
 
   function connect() {
     const events = new EventSource("PATH")
     events.onmessage = event => {
-      const news = JSON.parse(event.data)
-      Object.assign(known, news)
-      Object.keys(news).forEach(show)
+      const changes = JSON.parse(event.data)
+      Object.assign(states, changes)
+      Object.keys(changes).forEach(showState)
       document.dispatchEvent(new CustomEvent("codeout:updated")) // for scripts of the site
     }
   }
 
-  // After the page has been built again it loads anew: the tabs that were open are opened.
-  const memory = "codeout-tabs " + location.pathname
-  const tabs = () => [...document.querySelectorAll(".tabbed-set > input")]
+  // The server reloads a page after each build: open the tabs that were open before.
+  const storageKey = "codeout-tabs " + location.pathname
+  const tabInputs = () => [...document.querySelectorAll(".tabbed-set > input")]
   addEventListener("beforeunload", () => {
-    sessionStorage.setItem(memory, JSON.stringify(tabs().map(input => input.checked)))
+    sessionStorage.setItem(storageKey, JSON.stringify(tabInputs().map(input => input.checked)))
   })
   if (performance.getEntriesByType("navigation")[0]?.type === "reload") {
-    const open = JSON.parse(sessionStorage.getItem(memory) || "[]")
-    tabs().forEach((input, number) => { if (open[number]) input.checked = true })
+    const wasChecked = JSON.parse(sessionStorage.getItem(storageKey) || "[]")
+    tabInputs().forEach((input, index) => { if (wasChecked[index]) input.checked = true })
   }
 
   connect()
-  // Material swaps pages without loading them.
-  window.document$?.subscribe(() => Object.keys(known).forEach(show))
+  // Material's instant navigation swaps pages without loading this script again.
+  window.document$?.subscribe(() => Object.keys(states).forEach(showState))
 })()

@@ -1,4 +1,4 @@
-"""`codeout watch`: runs what an edit changed, as soon as it is saved, and prints what came out. No browser needed."""
+"""Rerun stale blocks at each save and print their outputs, for `codeout watch`. No browser is needed."""
 
 from __future__ import annotations
 
@@ -12,39 +12,41 @@ from codeout.model.blocks import Block
 from codeout.model.outputs import Run, as_text
 from codeout.run.engine import Engine
 
-PAUSE = 0.2  # seconds between two looks at the files
+POLL_INTERVAL = 0.2
+"""Seconds between two checks of the files."""
 
-Stamp = dict[Path, int]  # when each file was last changed
+ModificationTimes = dict[Path, int]
+"""The modification time of each file, in nanoseconds."""
 
 
-def watch(find: Callable[[], Sequence[Block]], engine: Engine, say: Callable[[str], None]) -> None:
-    """Run blocks at each change of a file, until interrupted.
+def watch(load_blocks: Callable[[], Sequence[Block]], engine: Engine, print_message: Callable[[str], None]) -> None:
+    """Run blocks whenever a file changes, until interrupted.
 
     Args:
-        find: returns the blocks as they are now.
-        engine: runs them; it keeps copies of processes to go on from, and shows errors in their place.
-        say: prints a message.
+        load_blocks: returns the current blocks.
+        engine: runs them; its settings should enable checkpoints and show errors instead of raising them.
+        print_message: prints a message.
     """
-    shown: dict[str, Run] = {}
-    before: Stamp = {}
+    printed_runs: dict[str, Run] = {}
+    previous: ModificationTimes = {}
     while True:
-        now = dict(_stamps(engine.config))
-        if now != before:
-            before = now
+        current = dict(_modification_times(engine.config))
+        if current != previous:
+            previous = current
             try:
-                blocks = find()
+                blocks = load_blocks()
                 for block, run in zip(blocks, engine.run(blocks), strict=True):
-                    if shown.get(str(block.place)) != run:
-                        shown[str(block.place)] = run
-                        say(f"\n{block}: {run.provenance.seconds:.2f} s\n{as_text(run)}".rstrip())
-                say(f"\n{len(blocks)} blocks are up to date; waiting for changes (press Ctrl-C to stop)")
+                    if printed_runs.get(str(block.place)) != run:
+                        printed_runs[str(block.place)] = run
+                        print_message(f"\n{block}: {run.provenance.seconds:.2f} s\n{as_text(run)}".rstrip())
+                print_message(f"\n{len(blocks)} blocks are up to date; waiting for changes (press Ctrl-C to stop)")
             except CodeoutError as problem:
-                say(str(problem))
-        time.sleep(PAUSE)
+                print_message(str(problem))
+        time.sleep(POLL_INTERVAL)
 
 
-def _stamps(config: Config) -> Iterator[tuple[Path, int]]:
-    """Yield each file that blocks are made from, and when it was changed."""
+def _modification_times(config: Config) -> Iterator[tuple[Path, int]]:
+    """Yield each file that blocks depend on, with its modification time."""
     data = [file for files in config.data.values() for file in files]
     for name in {config.docs_dir, *config.paths, *data, config.prelude} - {""}:
         top = config.path(name)
@@ -53,4 +55,4 @@ def _stamps(config: Config) -> Iterator[tuple[Path, int]]:
                 if path.is_file() and "__pycache__" not in path.parts:
                     yield path, path.stat().st_mtime_ns
             except FileNotFoundError:
-                continue  # an editor replaces files
+                continue  # an editor may replace a file while it is checked
