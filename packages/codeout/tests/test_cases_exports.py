@@ -105,6 +105,13 @@ PAGES = {
         f"# T\n\n```python\nz = 0\n```\n\n{fence('x = 1')}\n\n```text\nend\n```\n",
         ["# T\n\n```python\nz = 0\n```", "x = 1", "```text\nend\n```"],
     ),
+    "a printed block": (
+        f"# T\n\n{fence('print(chr(126) * 3 + PRINTED + chr(126) * 3)', NO_SOURCE)}\n\nA.\n\n{fence('x = 1')}\n".replace(
+            "PRINTED", repr('python exec="on" source="above"\nprint(5)\n')
+        ),
+        ["# T", "print(chr(126) * 3 + " + repr('python exec="on" source="above"\nprint(5)\n') + " + chr(126) * 3)"]
+        + ["A.", "print(5)", "x = 1"],
+    ),
     "the same code twice": (
         f"# T\n\n{fence('x = 1')}\n\nA.\n\n{fence('x = 1')}\n\nB.\n",
         ["# T", "x = 1", "A.", "x = 1", "B."],

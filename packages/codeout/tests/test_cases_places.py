@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -89,8 +90,6 @@ def test_an_exception_in_an_included_file_names_both_lines(name: str, tmp_path: 
 
 
 def test_the_text_of_an_included_page_is_in_its_notebook(tmp_path: Path) -> None:
-    import json
-
     files = {
         "mkdocs.yml": site_config(codeout="downloads: [ipynb, py]"),
         "README.md": README,
@@ -135,7 +134,7 @@ def test_a_session_spans_docstrings_and_their_page(tmp_path: Path) -> None:
     objects = "::: package.module.first\n\n::: package.module.second"
     page = f"# API\n\n{fence('x = 1')}\n\n{objects}\n\n{fence('print(x, y)')}\n\nNow {{y}}.\n"
     files = {
-        "mkdocs.yml": site_config(MKDOCSTRINGS),
+        "mkdocs.yml": site_config(MKDOCSTRINGS, codeout="downloads: [ipynb]"),
         "docs/index.md": page,
         "src/package/__init__.py": "",
         "src/package/module.py": MODULE,
@@ -145,6 +144,10 @@ def test_a_session_spans_docstrings_and_their_page(tmp_path: Path) -> None:
     assert "first 2" in shown and "second 2" in shown and "1 2" in shown
     assert "Now 2 ." in shown
     assert "0 of 4 blocks are stale" in codeout(tmp_path, "status")
+    assert "removed 0 runs" in codeout(tmp_path, "clean")
+    cells = json.loads((tmp_path / "site/index.ipynb").read_text(encoding="utf8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert code == ["x = 1", "y = x + 1\nprint('first', y)", "print('second', y)", "print(x, y)"]
     log = failed(tmp_path, {"src/package/module.py": MODULE.replace("print('second', y)", "1 / 0")})
     assert "docs/index.md:9 (src/package/module.py:21): ZeroDivisionError" in log
 

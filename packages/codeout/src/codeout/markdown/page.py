@@ -23,7 +23,7 @@ from codeout.markdown.annotations import LIST_SLOT
 from codeout.markdown.layout import BlockLayout, has_tabs
 from codeout.markdown.options import read_block, split_prompts
 from codeout.markdown.site import Site
-from codeout.markdown.sources import Sources, find_fences
+from codeout.markdown.sources import Fence, Sources, find_fences
 from codeout.markdown.values import MARK, START, Reference, ValueFiller, mark_number
 from codeout.model.blocks import HOLE, Block, Session, group_sessions
 from codeout.model.outputs import Run
@@ -126,13 +126,31 @@ class ConvertedPage:
 @cache  # a notebook, a script and the record of the build are made from it
 def _cut_holes(text: str, codes: Sequence[str]) -> str:
     lines, done, number = text.split("\n"), 0, 0
+    fences = [fence for fence in find_fences(text) if not fence.is_commented]
     parts: list[str] = []
-    for fence in find_fences(text):
-        if number < len(codes) and fence.line > done and fence.is_code(codes[number]):
+    for position, fence in enumerate(fences):
+        if fence.line <= done:
+            continue
+        above = lines[done : fence.line - 1]
+        absent = _count_absent(codes[number:], fences[position:])
+        if absent:
+            parts, done = [*parts, *above, *_holes(number, absent)], fence.line - 1
+            above, number = [], number + absent
+        if number < len(codes) and fence.is_code(codes[number]):
             indent = re.match(r"[> \t]*", lines[fence.line - 1])
-            parts += [*lines[done : fence.line - 1], f"{indent[0] if indent else ''}{HOLE}{number}"]
+            parts += [*above, f"{indent[0] if indent else ''}{HOLE}{number}"]
             done, number = min(fence.line + len(fence.body) + 1, len(lines)), number + 1
-    return "\n".join([*parts, *lines[done:]])
+    return "\n".join([*parts, *lines[done:], *_holes(number, len(codes) - number)])
+
+
+def _count_absent(codes: Sequence[str], fences: Sequence[Fence]) -> int:
+    """Return how many of the next blocks have no fence in the text: those in docstrings, or that another block printed."""
+    present = (n for n, code in enumerate(codes) if any(fence.is_code(code) for fence in fences))
+    return next(present, len(codes))
+
+
+def _holes(first: int, count: int) -> list[str]:
+    return [f"{HOLE}{number}" for number in range(first, first + count)]
 
 
 @dataclass(slots=True)
@@ -321,7 +339,9 @@ class PageConversion:
         if reference.above is None:
             above = self._shown
         else:
-            above = {each.number for each in self.registered if each.number < reference.above and not each.is_in_docstring}
+            above = {
+                each.number for each in self.registered if each.number < reference.above and not each.is_in_docstring
+            }
             above |= {number for number in self._shown if self.registered[number].is_in_docstring}
         return max((n for n, each in enumerate(self._in_order, start=1) if each.number in above), default=0)
 
