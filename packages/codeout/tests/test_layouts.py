@@ -1,4 +1,4 @@
-"""LayoutCache of blocks are kept between builds, and never shown where they would be another."""
+"""Layouts of blocks are cached between builds, and a changed part or setting is a miss."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from codeout.markdown.layouts import LayoutCache
 from small_sites import CONFIG, SNIPPET, build, page_html
 
 
-def test_a_layout_is_made_once_until_its_parts_change(tmp_path: Path) -> None:
-    file, made = tmp_path / "layouts.json", []
+def test_a_layout_is_rendered_once_until_its_parts_change(tmp_path: Path) -> None:
+    file, rendered_parts = tmp_path / "layouts.json", []
 
     def get(extensions: object, **parts: object) -> str:
-        kept = LayoutCache.load(file, extensions)
-        html = kept.get(parts, lambda: made.append(parts) or f"<p>{len(made)}</p>")  # type: ignore[func-returns-value]
-        kept.save()
+        cache = LayoutCache.load(file, extensions)
+        html = cache.get(parts, lambda: rendered_parts.append(parts) or f"<p>{len(rendered_parts)}</p>")  # type: ignore[func-returns-value]
+        cache.save()
         return html
 
     assert get(["a"], code="x") == "<p>1</p>"
     assert get(["a"], code="x") == "<p>1</p>"
     assert get(["a"], code="y") == "<p>2</p>"
-    assert get(["a"], code="x") == "<p>3</p>", "what a build does not use is not kept"
+    assert get(["a"], code="x") == "<p>3</p>", "layouts that a build does not use are removed"
     assert get(["b"], code="x") == "<p>4</p>", "another setting of an extension"
     assert get(["b"], code="x") == "<p>4</p>"
 
 
-def test_an_installed_package_makes_all_layouts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installing_a_package_invalidates_all_layouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = LayoutCache.load(tmp_path / "x", []).settings
     monkeypatch.setattr(layouts, "installation_stamp", lambda: ["another"])
     assert LayoutCache.load(tmp_path / "x", []).settings != before
 
 
-def test_an_edit_of_the_engine_makes_all_layouts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_editing_the_engine_invalidates_all_layouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "__file__", str(tmp_path / "packages.py"))
     (tmp_path / "notes.py").write_text("one")
     packages.engine_stamp.cache_clear()
@@ -50,7 +50,7 @@ def test_an_edit_of_the_engine_makes_all_layouts_anew(tmp_path: Path, monkeypatc
     packages.engine_stamp.cache_clear()
 
 
-def test_a_function_among_the_settings_is_known_again(tmp_path: Path) -> None:
+def test_a_function_among_the_settings_is_compared_by_name(tmp_path: Path) -> None:
     def other() -> None:
         """Stand for another formatter."""
 
@@ -60,7 +60,7 @@ def test_a_function_among_the_settings_is_known_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"settings": 1}', "{"])
-def test_a_torn_file_is_no_harm(tmp_path: Path, content: str) -> None:
+def test_a_damaged_file_is_ignored(tmp_path: Path, content: str) -> None:
     (tmp_path / "x").write_text(content)
     assert LayoutCache.load(tmp_path / "x", []).get({}, lambda: "new") == "new"
 
@@ -80,32 +80,32 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_second_build_shows_the_same_page_from_what_was_kept(project: Path) -> None:
+def test_the_second_build_shows_the_same_page_from_cached_layouts(project: Path) -> None:
     assert build(project, "--strict").returncode == 0
     first = page_html(project)
     assert build(project, "--strict").returncode == 0
     assert page_html(project) == first
-    kept = project / ".codeout" / "memo" / "layouts.json"
-    content = json.loads(kept.read_text())
-    content["layouts"] = {key: html.replace(">Out<", ">Kept<") for key, html in content["layouts"].items()}
-    kept.write_text(json.dumps(content))
+    file = project / ".codeout" / "memo" / "layouts.json"
+    content = json.loads(file.read_text())
+    content["layouts"] = {key: html.replace(">Out<", ">Cached<") for key, html in content["layouts"].items()}
+    file.write_text(json.dumps(content))
     build(project)
-    assert ">Kept<" in page_html(project), "layouts come from the file"
+    assert ">Cached<" in page_html(project), "layouts come from the file"
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "found"),
+    ("old", "new", "html"),
     [
         ("alternate_style: true}", "alternate_style: true}\n  - pymdownx.highlight: {linenums: true}", "linenos"),
         ("alternate_style: true}", "alternate_style: false}", 'class="tabbed-set" data-tabs'),
     ],
 )
-def test_a_setting_of_an_extension_is_seen_at_once(project: Path, old: str, new: str, found: str) -> None:
+def test_a_changed_setting_of_an_extension_takes_effect_at_once(project: Path, old: str, new: str, html: str) -> None:
     build(project)
-    assert found not in page_html(project)
+    assert html not in page_html(project)
     (project / "mkdocs.yml").write_text(CONFIG.replace(old, new))
     build(project)
-    assert found in page_html(project)
+    assert html in page_html(project)
 
 
 def test_ids_are_unique_in_a_page(project: Path) -> None:
