@@ -23,7 +23,9 @@ OPENING = re.compile(r"^(?P<indent>[> \t]*)(?P<fence>`{3,}|~{3,})[ {]*(?:[^`]*[.
 INCLUDE = re.compile(
     r"""-{1,2}8<-{1,2}\s+"(?P<snippet>[^"]+)"|\{%-?\s*include(?:-markdown)?\s+["'](?P<include>[^"']+)["']|\{!\s*(?P<bang>[^!]+?)\s*!\}"""
 )
-INCLUDED_FILES = re.compile(r"^[ \t]*-{1,}8<-{1,}[ \t]*\n(?P<files>.*?)^[ \t]*-{1,}8<-{1,}[ \t]*$", re.MULTILINE | re.DOTALL)
+INCLUDED_FILES = re.compile(
+    r"^[ \t]*-{1,}8<-{1,}[ \t]*\n(?P<files>.*?)^[ \t]*-{1,}8<-{1,}[ \t]*$", re.MULTILINE | re.DOTALL
+)
 DIRECTIVE = re.compile(r"^[> \t]*:::\s*(?P<object>[\w.:-]+)", re.MULTILINE)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 MAX_INCLUDES = 200  # files that are searched for one page
