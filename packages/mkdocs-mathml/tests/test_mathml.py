@@ -1,4 +1,4 @@
-"""Formulas: LaTeX in pages to MathML, and the font that goes with it."""
+"""Formulas: LaTeX on pages becomes MathML, with a font for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from fontTools.ttLib import TTFont
 from markdown import Markdown
 
 from mkdocs_mathml.extension import FormulaError, MathmlExtension
-from mkdocs_mathml.plugin import characters, font
+from mkdocs_mathml.font import formula_characters, subset_font
+from mkdocs_mathml.plugin import MathmlPlugin
 
 MATRIX = r"""
 $$
@@ -21,6 +22,11 @@ J = \left(\begin{array}{ccc}
 \end{array}\right)
 $$
 """
+MKDOCS_YML = """
+site_name: Small
+markdown_extensions: [{pymdownx.arithmatex: {generic: true}}, mathml]
+plugins: [mathml]
+"""
 
 
 def convert(text: str) -> str:
@@ -28,46 +34,65 @@ def convert(text: str) -> str:
     return Markdown(extensions=["pymdownx.arithmatex", MathmlExtension()], extension_configs=settings).convert(text)
 
 
-def test_formulas_in_text_and_by_themselves_are_mathml() -> None:
-    shown = convert(f"Let $a < b$ and $c$.\n{MATRIX}")
-    assert shown.count("<math>") == 2
-    assert shown.count('<math display="block">') == 1
-    assert "<mo>&lt;</mo>" in shown
-    assert shown.count("<mtd>") == 6
+def build(folder: Path, **pages: str) -> subprocess.CompletedProcess[str]:
+    """Build a small site with these pages."""
+    (folder / "docs").mkdir()
+    for name, text in pages.items():
+        (folder / "docs" / f"{name}.md").write_text(text, encoding="utf8")
+    (folder / "mkdocs.yml").write_text(MKDOCS_YML)
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_inline_and_display_formulas_are_mathml() -> None:
+    html = convert(f"Let $a < b$ and $c$.\n{MATRIX}")
+    assert html.count("<math>") == 2
+    assert html.count('<math display="block">') == 1
+    assert "<mo>&lt;</mo>" in html
+    assert html.count("<mtd>") == 6
 
 
 def test_the_arrow_of_a_vector_is_an_ordinary_arrow_above_the_letter() -> None:
-    shown = convert(r"$\vec{v}$")
-    assert re.search("<mover><mi>v</mi><mo[^>]*>→</mo></mover>", shown)
-    assert "\u20d7" not in shown
+    html = convert(r"$\vec{v}$")
+    assert re.search("<mover><mi>v</mi><mo[^>]*>→</mo></mover>", html)
+    assert "\u20d7" not in html
 
 
 @pytest.mark.parametrize("formula", [r"$\frac{1$", "$$\n\\foo{x}\n$$"])
-def test_a_wrong_formula_is_an_error_that_shows_it(formula: str) -> None:
+def test_a_wrong_formula_is_an_error_that_contains_it(formula: str) -> None:
     with pytest.raises(FormulaError, match=r"in the formula '\\\\(frac|foo)"):
         convert(formula)
 
 
-def test_a_build_says_where_a_wrong_formula_stands(tmp_path: Path) -> None:
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "index.md").write_text("---\ntitle: A\n---\nRight: $a$\n\nWrong: $\\frac{1}$\n")
-    settings = "markdown_extensions: [{pymdownx.arithmatex: {generic: true}}, mathml]\nplugins: [mathml]\n"
-    (tmp_path / "mkdocs.yml").write_text(f"site_name: Small\n{settings}")
-    command = [sys.executable, "-m", "mkdocs", "build"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "docs/index.md:6: Expected argument but reached end of input in the formula" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_build_names_page_and_line_of_a_wrong_formula(tmp_path: Path) -> None:
+    wrong = "---\ntitle: A\n---\nRight: $a$\n\nWrong: $\\frac{1}$\n"
+    build_result = build(tmp_path, index="# Home\n\n$a$\n", second=wrong)
+    assert build_result.returncode == 1
+    assert "docs/second.md:6: Expected argument but reached end of input in the formula" in build_result.stderr
+    assert "Traceback" not in build_result.stderr
 
 
-def test_money_is_no_formula() -> None:
+def test_a_dollar_amount_is_not_a_formula() -> None:
     assert "<math" not in convert("It costs 5 $ or 6 $ a day.")
 
 
+def test_a_site_has_the_font_and_every_page_asks_for_it(tmp_path: Path) -> None:
+    assert build(tmp_path, index="# Home\n\n$a$\n", second="# Second\n\n$∂$\n").returncode == 0
+    font = TTFont(tmp_path / "site/assets/mathml/math.woff")
+    assert {ord("a"), ord("∂")} <= set(font.getBestCmap())
+    assert "math.woff" in (tmp_path / "site/assets/mathml/math.css").read_text()
+    for page in ("index.html", "second/index.html"):
+        assert "assets/mathml/math.css" in (tmp_path / "site" / page).read_text()
+
+
 def test_the_font_has_the_characters_of_the_formulas_and_little_else(tmp_path: Path) -> None:
-    (tmp_path / "math.woff").write_bytes(font(frozenset(characters(convert(f"$x$\n{MATRIX}")))))
-    cut = TTFont(tmp_path / "math.woff")
-    assert {ord("∂"), ord("("), ord("1"), 0x1D465} <= set(cut.getBestCmap())
-    assert ord("∯") not in cut.getBestCmap()
-    assert "MATH" in cut, "the table that lets parentheses grow"
+    (tmp_path / "math.woff").write_bytes(subset_font(frozenset(formula_characters(convert(f"$x$\n{MATRIX}")))))
+    font = TTFont(tmp_path / "math.woff")
+    assert {ord("∂"), ord("("), ord("1"), 0x1D465} <= set(font.getBestCmap())
+    assert ord("∯") not in font.getBestCmap()
+    assert "MATH" in font, "the table that lets parentheses grow"
     assert (tmp_path / "math.woff").stat().st_size < 60_000
+
+
+def test_the_plugin_does_not_edit_pages_so_that_others_may_read_them_ahead() -> None:
+    assert "on_page_markdown" not in vars(MathmlPlugin)

@@ -1,20 +1,13 @@
-"""MkDocs events: cut the font of the formulas down to the characters that the site's formulas use.
+"""MkDocs events: add a font with the characters of the site's formulas, and locate a wrong formula.
 
-Without it formulas are right, and stand in the reader's own mathematics font if there is one.
+Without the plugin, formulas are correct and shown in the reader's own mathematical font, if there is one.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from functools import cache
-from html import unescape
-from importlib.metadata import distribution
-from io import BytesIO
 from pathlib import Path
 
-from fontTools.subset import Options, Subsetter
-from fontTools.ttLib import TTFont
 from mkdocs.config.base import Config as PluginConfig
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -22,11 +15,9 @@ from mkdocs.plugins import BasePlugin
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
+from mkdocs_mathml.font import formula_characters, subset_font
+
 FOLDER = "assets/mathml"
-FONT = "ziamath/fonts/STIXTwoMath-Regular.ttf"  # in a package that is installed for this file alone
-FORMULA = re.compile(r"<math.*?</math>", re.DOTALL)
-ANNOTATION = re.compile(r"<annotation.*?</annotation>", re.DOTALL)
-ACCENTS = "\u0302\u0304\u0307"  # hat, bar, dot: combining marks that browsers look for
 CSS = """\
 @font-face {
   font-family: "Formulas";
@@ -41,74 +32,49 @@ math {
 
 
 class Settings(PluginConfig):
-    """There is nothing to set."""
+    """The plugin has no settings."""
 
 
 class MathmlPlugin(BasePlugin[Settings]):
-    """Adds the font, and the style that asks for it."""
+    """Adds the font and its stylesheet to a site."""
 
     def __init__(self) -> None:
-        """Start with no character."""
+        """Start without characters."""
         super().__init__()
         self._characters: set[str] = set()
-        self._page, self._text = "", ""  # that is converted
+        self._page: Page | None = None
+        self._root = Path()
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
-        """Link the style from every page."""
+        """Link the stylesheet from every page, and have wrong formulas reported with their page and line."""
+        self._root = Path(config.config_file_path).parent if config.config_file_path else Path.cwd()
         config.extra_css.append(f"{FOLDER}/math.css")
-        config.mdx_configs["mathml"] = {"fault": self._fault}
+        config.mdx_configs["mathml"] = {"make_error": self._locate}
         return config
 
-    def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:
-        """Note which page comes next."""
-        root = Path(config.config_file_path).parent if config.config_file_path else Path.cwd()
-        self._page = Path(os.path.relpath(config.docs_dir, root), page.file.src_uri).as_posix()
-        self._text = page.file.content_string
-
-    def _fault(self, formula: str, problem: str) -> Exception:
-        """Return what MkDocs shows as a message: where a wrong formula stands, and what is wrong with it."""
-        first = formula.split("\n", maxsplit=1)[0]
-        line = next((number for number, line in enumerate(self._text.split("\n"), start=1) if first in line), 1)
-        return PluginError(f"{self._page}:{line}: {problem} in the formula {formula!r}")
+    def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> None:
+        """Remember which page is converted next."""
+        self._page = page
 
     def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
         """Collect the characters of the page's formulas."""
-        self._characters |= characters(output)
+        self._characters |= formula_characters(output)
         return output
 
     def on_post_build(self, *, config: MkDocsConfig) -> None:
-        """Write the font and its style."""
+        """Write the font and its stylesheet."""
         folder = Path(config.site_dir) / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "math.css").write_text(CSS, encoding="utf8")
-        (folder / "math.woff").write_bytes(font(frozenset(self._characters)))
+        (folder / "math.woff").write_bytes(subset_font(frozenset(self._characters)))
 
-
-def characters(html: str) -> set[str]:
-    """Return the characters that the formulas of a page show."""
-    formulas = "".join(FORMULA.findall(html))
-    return set(unescape(re.sub(r"<[^>]*>", "", ANNOTATION.sub("", formulas))))
-
-
-@cache  # a live server builds again and again, mostly with the same formulas
-def font(wanted: frozenset[str]) -> bytes:
-    """Return STIX Two Math (WOFF) with no more glyphs than these characters need, all sizes of parentheses included."""
-    options = Options()
-    options.flavor = "woff"
-    options.layout_features = ["*"]
-    cut = TTFont(distribution("ziamath").locate_file(FONT))
-    subsetter = Subsetter(options)
-    subsetter.populate(text="".join(sorted({*wanted, *_italics(wanted)})) + ACCENTS)
-    subsetter.subset(cut)
-    cut.flavor = "woff"
-    file = BytesIO()
-    cut.save(file)
-    return file.getvalue()
-
-
-def _italics(wanted: frozenset[str]) -> set[str]:
-    """Return the mathematical italics that a browser puts in place of single letters (MathML Core, 4.2)."""
-    latin = {chr(0x1D434 + ord(c) - 65) for c in wanted if "A" <= c <= "Z"}
-    latin |= {"\u210e" if c == "h" else chr(0x1D44E + ord(c) - 97) for c in wanted if "a" <= c <= "z"}
-    greek = {chr(0x1D6FC + ord(c) - 0x3B1) for c in wanted if "\u03b1" <= c <= "\u03c9"}
-    return latin | greek | ({"\U0001d715"} if "\u2202" in wanted else set())
+    def _locate(self, formula: str, problem: str) -> Exception:
+        """Return an error that MkDocs shows without a traceback, with the page and line of a wrong formula."""
+        message = f"{problem} in the formula {formula!r}"
+        if self._page is None:
+            return PluginError(message)
+        first_line = formula.split("\n", maxsplit=1)[0]
+        lines = self._page.file.content_string.split("\n")
+        number = next((number for number, line in enumerate(lines, start=1) if first_line in line), 1)
+        path = Path(os.path.relpath(self._page.file.abs_src_path or self._page.file.src_uri, self._root)).as_posix()
+        return PluginError(f"{path}:{number}: {message}")
