@@ -132,9 +132,9 @@ plt.show()
 # --8<-- [end:chart]
 
 # --8<-- [start:devices]
-import recorded
+import step_times_chart
 
-recorded.chart()
+step_times_chart.show()
 # --8<-- [end:devices]
 
 # --8<-- [start:exercise_1]

@@ -1,4 +1,4 @@
-"""What the tests share: small pages, a store of their own, and the site itself, built once."""
+"""Fixtures shared by the tests of the site: the built site, and a checkout with placeholder data."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from browser_fixtures import address, browser, visit
 from site_helpers import ROOT
+
+__all__ = ["address", "browser", "visit"]  # fixtures
+
+MARKERS = {"site": "pages", "browser": "browser"}  # by the fixture that a test needs
+LISTS = {"row": "rows", "picture": "pictures", "diagram": "diagrams"}  # argument of a test: attribute of its class
 
 
 @pytest.fixture(scope="session")
 def placeholders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a checkout of the snippets whose data are placeholders."""
+    """Return a copy of the snippets with placeholder data."""
     folder = tmp_path_factory.mktemp("placeholders")
     shutil.copytree(ROOT / "snippets", folder / "snippets", ignore=shutil.ignore_patterns("__pycache__"))
     only = {**os.environ, "TUTORIAL_PLACEHOLDERS": "only"}
@@ -25,19 +31,22 @@ def placeholders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of this repository's own site, built strictly; what its store has is not run again."""
+    """Return the folder of this repository's site, built strictly; cached runs are not repeated."""
     folder = tmp_path_factory.mktemp("site")
-    subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)], cwd=ROOT, check=True
-    )
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True)
     return folder
 
 
-LISTS = {"row": "rows", "picture": "pictures", "diagram": "diagrams"}  # argument of a test: attribute of its class
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they need, so that `pytest -m pages` runs those that look at the built site."""
+    for item in items:
+        for fixture in MARKERS.keys() & {*getattr(item, "fixturenames", ())}:
+            item.add_marker(MARKERS[fixture])
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make a test of each row, picture and diagram of a page (`page_tests.PageTests`)."""
+    """Make a test of each row, picture and diagram of a page (`page_tests`)."""
     for argument, name in LISTS.items():
         if argument in metafunc.fixturenames and metafunc.cls:
             metafunc.parametrize(argument, list(getattr(metafunc.cls, name)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -9,3 +10,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 posix = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals, pipes, and links that anybody may make")
+
+
+def data_kind(name: str) -> str:
+    """Return what the site's data is: `original`, `mirror` or `placeholder`.
+
+    Args:
+        name: `cifar10` or `resnet18`.
+    """
+    return str(json.loads((ROOT / "data" / f"{name}.json").read_text(encoding="utf8"))["kind"])

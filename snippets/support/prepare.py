@@ -1,8 +1,8 @@
-"""What a build does first: fetch data, and look at what has been recorded elsewhere."""
+"""What a build does before it runs blocks: fetch data, and collect the times of recorded devices."""
 
 import data
-import steps
+import step_times
 
-for name in ("cifar10", "resnet18"):
+for name in data.DATA_SETS:
     data.prepare(name)
-steps.write()
+step_times.write()

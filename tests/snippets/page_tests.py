@@ -1,4 +1,4 @@
-"""What is tested of every page and its snippet; a test file for each page says what to expect."""
+"""Tests of every page and its snippet; the test file of a page says what to expect."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ SOURCE = r"\((original|mirror|placeholder)\)"
 
 
 class PageTests:
-    """Expectations of every page; `pytest_generate_tests` makes a test of each row."""
+    """Tests of every page; `pytest_generate_tests` makes one of each row."""
 
     page: ClassVar[str]
     rows: ClassVar[Mapping[str, tuple[str, str | None]]]
+    """By number: a section, and the pattern of its Out; None: it has none."""
     printed: ClassVar[Sequence[str]]
+    """What the snippet prints as a script, with placeholder data."""
 
     def test_the_snippet_runs_as_a_script_and_its_assertions_hold(self, placeholders: Path) -> None:
-        told = run(self.page, placeholders)
-        assert [words for words in self.printed if words not in told] == []
+        printed = run(self.page, placeholders)
+        assert [text for text in self.printed if text not in printed] == []
 
     def test_a_row_of_the_inventory_is_on_the_page_with_its_out(self, site: Path, row: str) -> None:
         section, expected = self.rows[row]
@@ -36,22 +38,23 @@ class PageTests:
             assert shown is None
         else:
             assert shown is not None
-            assert re.fullmatch(expected, words(shown), re.DOTALL if "F" in row else 0), words(shown)
+            assert re.fullmatch(expected, text_of(shown), re.DOTALL if "F" in row else 0), text_of(shown)
 
     def test_the_code_of_a_row_is_shown_as_it_ran(self, site: Path, row: str) -> None:
         section, _ = self.rows[row]
         shown = [code.get_text().strip() for code in soup(site, self.page).select(".highlight code")]
-        figure_alone = "F" in row
-        assert (visible(section_code(self.page, section)) in shown) != figure_alone
+        is_figure = "F" in row  # its code is not on the page
+        assert (without_hidden_lines(section_code(self.page, section)) in shown) != is_figure
 
 
 class PictureTests:
-    """Expectations of a page with charts."""
+    """Tests of a page with charts."""
 
     page: ClassVar[str]
     pictures: ClassVar[Mapping[str, str]]
+    """By section: the pattern of the picture's alt text."""
 
-    def test_a_picture_is_svg_with_words(self, site: Path, picture: str) -> None:
+    def test_a_picture_is_svg_with_alt_text(self, site: Path, picture: str) -> None:
         shown = out(site, self.page, picture)
         assert shown is not None
         svg = shown.select_one("figure.codeout-figure > svg[role=img]")
@@ -60,10 +63,11 @@ class PictureTests:
 
 
 class DiagramTests:
-    """Expectations of a page with a diagram."""
+    """Tests of a page with a diagram."""
 
     page: ClassVar[str]
     diagrams: ClassVar[Sequence[str]]
+    """Their sections."""
 
     def test_a_diagram_is_svg_with_title_and_description(self, site: Path, diagram: str) -> None:
         shown = out(site, self.page, diagram)
@@ -75,7 +79,7 @@ class DiagramTests:
 
 
 def run(name: str, folder: Path) -> str:
-    """Run a snippet as a script, with placeholders for data; return what it printed."""
+    """Run a snippet as a script with placeholder data, and return what it printed."""
     environment = {**os.environ, "MPLBACKEND": "agg", "TUTORIAL_PLACEHOLDERS": "only"}
     command = [sys.executable, f"snippets/{name}.py"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -90,20 +94,20 @@ def soup(site: Path, page: str) -> BeautifulSoup:
 
 
 def out(site: Path, page: str, section: str) -> Tag | None:
-    """Return the Out of a section, found by the line of the snippet where the section starts."""
+    """Return the Out of a section, which is found by the section's first line in the snippet."""
     lines = (ROOT / "snippets" / f"{page}.py").read_text(encoding="utf8").splitlines()
     line = lines.index(f"# --8<-- [start:{section}]") + 2
-    return soup(site, page).find(class_="codeout", attrs={"data-origin": f"snippets/{page}.py:{line}"})
+    return soup(site, page).select_one(f'.codeout[data-origin="snippets/{page}.py:{line}"]')
 
 
-def words(tag: Tag) -> str:
-    """Return what an Out shows, without its run line and warnings."""
+def text_of(tag: Tag) -> str:
+    """Return the text of an Out, without its run line and the note about placeholder data."""
     for extra in tag.select(".codeout-run, .codeout-placeholder, svg title, svg desc"):
         extra.decompose()
     return tag.get_text().strip("\n")
 
 
-def visible(code: str) -> str:
+def without_hidden_lines(code: str) -> str:
     shown = "\n".join(line for line in code.split("\n") if "markdown-exec: hide" not in line).strip()
     return re.sub(r"(# \(\d+\))!$", r"\1", shown, flags=re.MULTILINE)  # the number of a note
 

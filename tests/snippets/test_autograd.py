@@ -1,4 +1,4 @@
-"""The snippet of docs/autograd.md: a script that runs alone, and what its page shows of it."""
+"""The snippet of docs/autograd.md: it runs as a script, and its page shows its outputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from page_tests import SOURCE, DiagramTests, PageTests
 
 class TestAutograd(PageTests, DiagramTests):
     page = "autograd"
-    rows = {  # row of the source's inventory: section, what its Out shows; None: it shows none
+    rows = {
         "A1": ("model", rf"resnet18 {SOURCE}: .+\n11689512 parameters"),
         "A2": ("forward", None),
         "A3": ("backward", None),

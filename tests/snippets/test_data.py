@@ -1,4 +1,4 @@
-"""Where data comes from: what is there, a download, a mirror, a placeholder; and what is never used."""
+"""Where data comes from: the disk, a download, a mirror or a placeholder; and what is never used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import tarfile
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +20,17 @@ from torchvision.datasets import CIFAR10
 from torchvision.models import ResNet18_Weights
 
 import data
+import data_files
+from data_sets import Cifar10, Resnet18Weights
 from site_helpers import ROOT
+
+BATCHES = Cifar10.BATCHES
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an empty data folder, on a machine where every download is refused."""
-    monkeypatch.setattr(data, "ROOT", tmp_path / "data")
+    monkeypatch.setattr(data_files, "ROOT", tmp_path / "data")
     monkeypatch.delenv("TUTORIAL_MIRROR", raising=False)
     monkeypatch.delenv("TUTORIAL_PLACEHOLDERS", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -43,8 +47,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def mirror(placeholders: Path, tmp_path: Path) -> Path:
     """Return a mirror of the placeholders, with a manifest of its md5s."""
     folder = tmp_path / "mirror"
-    shutil.copytree(placeholders / "data" / data.BATCHES, folder / data.BATCHES)
-    files = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in (folder / data.BATCHES).iterdir()}
+    shutil.copytree(placeholders / "data" / BATCHES, folder / BATCHES)
+    files = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in (folder / BATCHES).iterdir()}
     (folder / "manifest.json").write_text(json.dumps({"dataset": "CIFAR10", "note": "a copy", "files": files}))
     return folder
 
@@ -59,17 +63,24 @@ def server(tmp_path: Path) -> Iterator[str]:
         running.shutdown()
 
 
-def test_a_refused_download_says_why_in_one_line_and_a_placeholder_is_made(
+def pretend_original(monkeypatch: pytest.MonkeyPatch, files: dict[str, str]) -> None:
+    """Have torchvision take files with these md5s for the original."""
+    monkeypatch.setattr(CIFAR10, "train_list", [[name, files[name]] for name, _ in CIFAR10.train_list])
+    monkeypatch.setattr(CIFAR10, "test_list", [[name, files[name]] for name, _ in CIFAR10.test_list])
+    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": files["batches.meta"]})
+
+
+def test_a_refused_download_gives_its_reason_in_one_line_and_a_placeholder_is_made(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = data.prepare("cifar10")
-    said = capsys.readouterr().err.strip().splitlines()
-    assert (source.kind, source.placeholder) == ("placeholder", True)
-    assert len([line for line in said if line.startswith("cifar10: download: URLError")]) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert (source.kind, source.is_placeholder) == ("placeholder", True)
+    assert len([line for line in lines if line.startswith("cifar10: download: URLError")]) == 1
     assert json.loads((root / "cifar10.json").read_text())["kind"] == "placeholder"
 
 
-def test_torchvision_takes_the_placeholder_and_its_pictures_have_the_right_shape(root: Path) -> None:
+def test_torchvision_reads_the_placeholder_as_it_reads_the_original(root: Path) -> None:
     assert "placeholder" in data.ready("cifar10")
     picture, label = CIFAR10(str(root), train=False)[0]
     assert picture.size == (32, 32)
@@ -77,13 +88,13 @@ def test_torchvision_takes_the_placeholder_and_its_pictures_have_the_right_shape
     assert len(CIFAR10(str(root), train=True)) == 10_000
 
 
-def test_placeholders_are_the_same_each_time(root: Path) -> None:
+def test_a_placeholder_is_the_same_each_time(root: Path) -> None:
     first = data.prepare("cifar10").files
     shutil.rmtree(root)
     assert data.prepare("cifar10").files == first
 
 
-def test_a_placeholder_of_the_weights_fits_the_network(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_placeholder_weights_fit_the_network(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from torchvision.models import resnet18
 
     monkeypatch.setenv("TORCH_HOME", str(root / "torch"))
@@ -91,24 +102,42 @@ def test_a_placeholder_of_the_weights_fits_the_network(root: Path, monkeypatch: 
     assert len(resnet18(weights=ResNet18_Weights.DEFAULT).state_dict()) == 122
 
 
-def test_the_real_download_goes_through_torchvision(
+def test_the_original_is_downloaded_by_torchvision(
     root: Path, server: str, mirror: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = mirror.parent / "cifar-10-python.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
-        tar.add(mirror / data.BATCHES, data.BATCHES)
-    files = json.loads((mirror / "manifest.json").read_text())["files"]
+        tar.add(mirror / BATCHES, BATCHES)
     monkeypatch.setattr(CIFAR10, "url", f"{server}/{archive.name}")
     monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
-    monkeypatch.setattr(CIFAR10, "train_list", [[name, files[name]] for name, _ in CIFAR10.train_list])
-    monkeypatch.setattr(CIFAR10, "test_list", [[name, files[name]] for name, _ in CIFAR10.test_list])
-    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": files["batches.meta"]})
-    source = data.prepare("cifar10")
-    assert source.kind == "original"
+    pretend_original(monkeypatch, json.loads((mirror / "manifest.json").read_text())["files"])
+    assert data.prepare("cifar10").kind == "original"
     assert not list(root.glob(".new-*"))
-    shutil.rmtree(root / data.BATCHES)
+    shutil.rmtree(root / BATCHES)
     archive.write_bytes(archive.read_bytes()[:1000])
     assert data.prepare("cifar10").kind == "placeholder", "a download that ends early is not used"
+
+
+def test_original_files_that_somebody_put_there_are_used(
+    root: Path, mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(mirror / BATCHES, root / BATCHES)
+    pretend_original(monkeypatch, json.loads((mirror / "manifest.json").read_text())["files"])
+    assert data.prepare("cifar10").kind == "original"
+
+
+def test_weights_in_the_cache_of_the_home_folder_are_used_if_they_are_the_original(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = tmp_path / ".cache" / "torch" / "hub" / "checkpoints" / Resnet18Weights.FILE
+    shared.parent.mkdir(parents=True)
+    shared.write_bytes(b"weights")
+    assert data.prepare("resnet18").kind == "placeholder", "damaged"
+    shutil.rmtree(root)
+    digest = hashlib.sha256(b"weights").hexdigest()
+    monkeypatch.setattr(Resnet18Weights, "SHA256_PREFIX", digest[:8])
+    assert data.prepare("resnet18").kind == "original"
+    assert (root / "torch" / "hub" / "checkpoints" / Resnet18Weights.FILE).read_bytes() == b"weights"
 
 
 @pytest.mark.parametrize("over_http", [False, True], ids=["a folder", "a URL"])
@@ -123,57 +152,82 @@ def test_a_mirror_is_used_where_the_download_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "message"),
     [
-        pytest.param(lambda m: (m / data.BATCHES / "test_batch").write_bytes(b"x"), "is damaged", id="a damaged file"),
-        pytest.param(lambda m: (m / data.BATCHES / "test_batch").unlink(), "No such file", id="a missing file"),
+        pytest.param(lambda m: (m / BATCHES / "test_batch").write_bytes(b"x"), "is damaged", id="a damaged file"),
+        pytest.param(lambda m: (m / BATCHES / "test_batch").unlink(), "No such file", id="a missing file"),
         pytest.param(lambda m: (m / "manifest.json").write_text("{}"), "is not a manifest", id="no manifest"),
         pytest.param(
             lambda m: (m / "manifest.json").write_text('{"note": "", "files": {"../x": "0"}}'),
-            "does not list just",
+            "must list batches.meta, data_batch_1",
             id="a path that climbs out",
         ),
     ],
 )
-def test_a_damaged_mirror_is_never_used(root, mirror, monkeypatch, capsys, harm, said) -> None:
+def test_a_damaged_mirror_is_never_used(
+    root: Path,
+    mirror: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    harm: Callable[[Path], object],
+    message: str,
+) -> None:
     harm(mirror)
     monkeypatch.setenv("TUTORIAL_MIRROR", str(mirror))
     assert data.prepare("cifar10").kind == "placeholder"
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_damaged_files_on_disk_are_replaced(root: Path, mirror: Path, monkeypatch) -> None:
-    monkeypatch.setenv("TUTORIAL_MIRROR", str(mirror))
-    data.prepare("cifar10")
-    (root / data.BATCHES / "data_batch_3").write_bytes(b"damaged")
-    data.prepare("cifar10")
-    assert (
-        hashlib.md5((root / data.BATCHES / "data_batch_3").read_bytes()).hexdigest()
-        == data.prepare("cifar10").files["data_batch_3"]
-    )
-
-
-def test_what_is_there_and_verified_is_not_fetched_again(
-    root: Path, mirror: Path, monkeypatch: pytest.MonkeyPatch
+def test_weights_of_a_mirror_must_be_the_original(
+    root: Path, mirror: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (mirror / Resnet18Weights.FILE).write_bytes(b"weights")
+    monkeypatch.setenv("TUTORIAL_MIRROR", str(mirror))
+    assert data.prepare("resnet18").kind == "placeholder"
+    assert "its SHA-256 does not begin with f37072fd" in capsys.readouterr().err
+    monkeypatch.setattr(Resnet18Weights, "SHA256_PREFIX", hashlib.sha256(b"weights").hexdigest()[:8])
+    assert data.prepare("resnet18").kind == "original", "whichever host it came from"
+
+
+def test_damaged_files_on_disk_are_replaced(root: Path, mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUTORIAL_MIRROR", str(mirror))
+    expected = data.prepare("cifar10").files["data_batch_3"]
+    damaged = root / BATCHES / "data_batch_3"
+    damaged.write_bytes(b"damaged")
+    data.prepare("cifar10")
+    assert hashlib.md5(damaged.read_bytes()).hexdigest() == expected
+
+
+def test_verified_files_are_not_fetched_again(root: Path, mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUTORIAL_MIRROR", str(mirror))
     data.prepare("cifar10")
     shutil.rmtree(mirror)
     assert data.prepare("cifar10").kind == "mirror"
 
 
-def test_a_mirror_takes_the_place_of_a_placeholder(root: Path, mirror: Path, monkeypatch) -> None:
+def test_a_mirror_replaces_a_placeholder(root: Path, mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert data.prepare("cifar10").kind == "placeholder"
     monkeypatch.setenv("TUTORIAL_MIRROR", str(mirror))
     assert data.prepare("cifar10").kind == "mirror"
 
 
-def test_a_placeholder_is_kept_without_asking_the_network_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_placeholder_stays_without_another_download_until_somebody_asks(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data.prepare("cifar10")
-    monkeypatch.setitem(data._GET["cifar10"], "download", lambda: pytest.fail("asked the network"))
+    monkeypatch.setattr(Cifar10, "download", lambda _: pytest.fail("asked the network"))
     assert data.prepare("cifar10").kind == "placeholder"
     with pytest.raises(pytest.fail.Exception):
         data.prepare("cifar10", again=True)
+
+
+def test_real_data_stays_where_placeholders_are_preferred(
+    root: Path, mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUTORIAL_MIRROR", str(mirror))
+    data.prepare("cifar10")
+    monkeypatch.setenv("TUTORIAL_PLACEHOLDERS", "only")
+    assert data.prepare("cifar10").kind == "mirror"
 
 
 @pytest.mark.parametrize("made_before", [False, True])
@@ -181,13 +235,13 @@ def test_placeholders_can_be_forbidden(root: Path, monkeypatch: pytest.MonkeyPat
     if made_before:
         data.prepare("cifar10")
     monkeypatch.setenv("TUTORIAL_PLACEHOLDERS", "forbid")
-    with pytest.raises(SystemExit, match=r"^snippets/support/data\.py:1: no cifar10 but a placeholder"):
+    with pytest.raises(SystemExit, match=r"^snippets/support/data\.py:1: no cifar10 but placeholder data"):
         data.prepare("cifar10")
 
 
 def test_a_wrong_setting_names_the_choices(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUTORIAL_PLACEHOLDERS", "never")
-    with pytest.raises(SystemExit, match="is 'forbid', 'only' or nothing, not 'never'"):
+    with pytest.raises(SystemExit, match="must be forbid, only or empty, not 'never'"):
         data.prepare("cifar10")
 
 
@@ -199,5 +253,5 @@ def test_two_builds_at_once_end_with_whole_files(tmp_path: Path) -> None:
     assert [build.wait(120) for build in builds] == [0, 0, 0]
     source = json.loads((tmp_path / "data" / "cifar10.json").read_text())
     for name, md5 in source["files"].items():
-        assert hashlib.md5((tmp_path / "data" / data.BATCHES / name).read_bytes()).hexdigest() == md5
+        assert hashlib.md5((tmp_path / "data" / BATCHES / name).read_bytes()).hexdigest() == md5
     assert not [path for path in (tmp_path / "data").iterdir() if path.name.startswith((".new-", ".old-"))]

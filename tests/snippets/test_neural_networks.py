@@ -1,4 +1,4 @@
-"""The snippet of docs/neural_networks.md: a script that runs alone, and what its page shows of it."""
+"""The snippet of docs/neural_networks.md: it runs as a script, and its page shows its outputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from page_tests import NUMBER, DiagramTests, PageTests
 
 class TestNeuralNetworks(PageTests, DiagramTests):
     page = "neural_networks"
-    rows = {  # row of the source's inventory: section, what its Out shows; None: it shows none
+    rows = {
         "N1": ("net", r"Net\(\n  \(conv1\): Conv2d\(1, 6.*\n(.*\n){4}\)"),
         "NF1": ("diagram", r".*6 × 28 × 28.*16 × 5 × 5.*"),
         "N2": ("parameters", r"10\ntorch\.Size\(\[6, 1, 5, 5\]\)"),
@@ -31,4 +31,4 @@ class TestNeuralNetworks(PageTests, DiagramTests):
         "Net(\n  (conv1)",
         "10\ntorch.Size([6, 1, 5, 5])",
         "wrote figures",
-    )  # by the script, with placeholders for data
+    )

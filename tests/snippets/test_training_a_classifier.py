@@ -1,4 +1,4 @@
-"""The snippet of docs/training_a_classifier.md: a script that runs alone, and what its page shows of it."""
+"""The snippet of docs/training_a_classifier.md: it runs as a script, and its page shows its outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from page_tests import SOURCE, PageTests, PictureTests, out
 
 class TestTrainingAClassifier(PageTests, PictureTests):
     page = "training_a_classifier"
-    rows = {  # row of the source's inventory: section, what its Out shows; None: it shows none
+    rows = {
         "K1": ("imports", None),
         "K2": ("dataset", rf"CIFAR-10 {SOURCE}: .+\n\d+ training images, \d+ test images"),
         "KF1": ("samples", r".*plane.*truck.*"),
@@ -25,7 +25,7 @@ class TestTrainingAClassifier(PageTests, PictureTests):
         "K12": ("accuracy", r"Accuracy of the network on the \d+ test images: \d\d %"),
         "K13": ("class_accuracy", r"(Accuracy for class: \w+ +is \d+\.\d %\n?){10}"),
     }
-    pictures = {  # section: the words of its picture
+    pictures = {
         "batch": "Four training images",
         "test_batch": "The first four test images",
         "curve": "Loss while training; loss, mean of 500 steps against steps of 4 images",
@@ -38,14 +38,15 @@ class TestTrainingAClassifier(PageTests, PictureTests):
         "Finished Training",
         "GroundTruth: ",
         "on the 2000 test images",
-    )  # by the script, with placeholders for data
+    )
 
     def test_the_samples_are_six_pictures_of_each_class_with_its_name(self, site: Path) -> None:
-        shown = out(site, self.page, "samples")
-        assert shown is not None
-        rows = shown.select("table.gallery tr")
-        assert len(rows) == 10
-        for row in rows:
-            name, picture = row.th.get_text(), row.img
-            assert picture["alt"] == f"6 pictures: {name}"
-            assert (picture["width"], picture["height"], picture["loading"]) == ("384", "64", "lazy")
+        gallery = out(site, self.page, "samples")
+        assert gallery is not None
+        names = [name.get_text() for name in gallery.select("table.gallery th")]
+        pictures = gallery.select("table.gallery img")
+        assert len(names) == 10
+        assert [picture["alt"] for picture in pictures] == [f"6 pictures: {name}" for name in names]
+        assert {(picture["width"], picture["height"], picture["loading"]) for picture in pictures} == {
+            ("384", "64", "lazy")
+        }
