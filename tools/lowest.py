@@ -1,0 +1,205 @@
+"""Use codeout and mkdocs-mathml with the oldest versions of all packages that they say they support.
+
+    python tools/lowest.py          builds the two wheels first
+    python tools/lowest.py DIST     takes the wheels in a folder
+
+pip installs the newest version that is allowed, so nobody would notice a lower bound that is too low. Here each `>=` in
+a package's `pyproject.toml` is taken for `==`, in a new environment that holds nothing else, and a small site is built
+there. Takes about a minute, and PyPI.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+import venv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+LOWER_BOUND = re.compile(r"(?P<name>[\w-]+)>=(?P<version>[\w.]+)")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package, and what shows that it works."""
+
+    name: str
+    files: Mapping[str, str]
+    """A small site."""
+    commands: Sequence[Sequence[str]]
+    """What is run there."""
+    expected: Sequence[str]
+    """What its page must contain."""
+
+    @property
+    def folder(self) -> Path:
+        """Its folder in this repository."""
+        return ROOT / "packages" / self.name
+
+
+BUILD = ("python", "-m", "mkdocs", "build", "--strict", "--quiet")
+WITHOUT_TORCH = ("python", "-c", "import sys; from importlib.util import find_spec; sys.exit(bool(find_spec('torch')))")
+CODEOUT = Package(
+    "codeout",
+    {
+        "mkdocs.yml": """
+site_name: Small
+theme: mkdocs
+markdown_extensions:
+  - pymdownx.superfences
+  - pymdownx.highlight
+  - pymdownx.tabbed: {alternate_style: true}
+  - pymdownx.snippets: {base_path: [snippets], check_paths: true}
+  - codeout: {prelude: snippets/prelude.py, paths: [snippets], downloads: [ipynb, py]}
+plugins:
+  - search
+  - codeout
+  - markdown-exec: {languages: [python]}
+""",
+        "snippets/prelude.py": "SEED = 0\n",
+        "snippets/first.py": "# --8<-- [start:x]\nx = 6\nprint('x is', x)\nx * 7\n# --8<-- [end:x]\n",
+        "docs/index.md": """
+# Home
+
+The value of x is {x}.
+
+```python exec="on" session="first" source="tabbed-left" tabs="Code|Out"
+--8<-- "first.py:x"
+```
+
+```python exec="on" session="first" source="above"
+class Table:
+    def _repr_html_(self):
+        return "<table><tr><td>cell</td></tr></table>"
+
+Table()
+```
+
+```python exec="on" session="first" source="above" raises="ZeroDivisionError"
+1 / 0
+```
+
+<div class="codeout-overview"></div>
+""",
+    },
+    (
+        ("codeout", "--version"),
+        WITHOUT_TORCH,
+        BUILD,
+        ("codeout", "status"),
+        ("codeout", "export", "--output", "notebooks"),
+    ),
+    ("x is 6", ">42<", "<td>cell</td>", "ZeroDivisionError", "codeout-overview"),
+)
+MATHML = Package(
+    "mkdocs-mathml",
+    {
+        "mkdocs.yml": """
+site_name: Small
+theme: mkdocs
+markdown_extensions: [pymdownx.arithmatex: {generic: true}, mathml]
+plugins: [mathml]
+""",
+        "docs/index.md": "# Home\n\nThen $x^2$.\n",
+    },
+    (BUILD,),
+    ("<math><", "assets/mathml/math.css"),
+)
+PACKAGES = (CODEOUT, MATHML)
+
+
+def lowest_requirements(pyproject: Mapping[str, Any]) -> list[str]:
+    """Return a requirement for the oldest version of each dependency of a package, those of its extras included.
+
+    Raises:
+        ValueError: a dependency has no lower bound.
+    """
+    project = pyproject["project"]
+    extras = project.get("optional-dependencies", {}).values()
+    requirements = [*project["dependencies"], *(requirement for extra in extras for requirement in extra)]
+    bounds = {requirement: LOWER_BOUND.match(requirement) for requirement in requirements}
+    if unbounded := [requirement for requirement, bound in bounds.items() if bound is None]:
+        raise ValueError(f"{project['name']}: no lower bound for {', '.join(unbounded)}; write NAME>=VERSION")
+    return [f"{bound['name']}=={bound['version']}" for bound in bounds.values() if bound]
+
+
+def build_wheel(package: Package, folder: Path) -> None:
+    """Build the sdist of a package, and the wheel from it.
+
+    Raises:
+        subprocess.CalledProcessError: the build failed and has printed why.
+    """
+    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(package.folder)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def create_environment(folder: Path, wheel: Path, requirements: Sequence[str]) -> Path:
+    """Create an environment with a wheel and some requirements, and return the folder of its programs.
+
+    Raises:
+        subprocess.CalledProcessError: pip failed and has printed why.
+    """
+    venv.create(folder, with_pip=True)
+    programs = folder / ("Scripts" if sys.platform == "win32" else "bin")
+    command = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel), *requirements]
+    subprocess.run([programs / "python", *command], check=True)
+    return programs
+
+
+def build_site(package: Package, programs: Path, folder: Path) -> str:
+    """Build the small site with an environment's programs, and return its page.
+
+    Raises:
+        subprocess.CalledProcessError: a command failed and has printed why.
+    """
+    for path, text in package.files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf8")
+    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    for command in package.commands:
+        subprocess.run([programs / command[0], *command[1:]], cwd=folder, env=environment, check=True)
+    return (folder / "site" / "index.html").read_text(encoding="utf8")
+
+
+def check(package: Package, dist: Path | None = None) -> list[str]:
+    """Use a package with its oldest dependencies; return what its page lacks.
+
+    Args:
+        package: the package.
+        dist: a folder with its wheel, which is built if there is none.
+
+    Raises:
+        subprocess.CalledProcessError: a command failed and has printed why.
+        ValueError: a dependency has no lower bound.
+    """
+    requirements = lowest_requirements(tomllib.loads((package.folder / "pyproject.toml").read_text(encoding="utf8")))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if dist is None:
+            build_wheel(package, dist := folder / "dist")
+        (wheel,) = dist.glob(f"{package.name.replace('-', '_')}-*.whl")
+        page = build_site(package, create_environment(folder / "environment", wheel, requirements), folder / "small")
+    return [text for text in package.expected if text not in page]
+
+
+def main() -> int:
+    """Check both packages; return 1 if a page lacks something."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dist", type=Path, nargs="?", help="a folder with the wheels")
+    dist = parser.parse_args().dist
+    missing = {package.name: check(package, dist) for package in PACKAGES}
+    for name, texts in missing.items():
+        print(f"{name}: {f'not on its page: {texts}' if texts else 'works with the oldest versions'}")
+    return int(any(missing.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
