@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, FloatRect, Locator, Page, Request, sync_playwright
 
-from browsing import FLAGS, chromium, served
+from browsing import FLAGS, find_chromium, serve
 
 PAGES = ("", "autograd/", "neural_networks/", "training_a_classifier/", "training_on_gpu/", "outputs/", "maintaining/")
 CODE_BOTTOM_AND_OUT_TOP = """block => {
@@ -23,7 +23,7 @@ Visit = Callable[..., Page]
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     try:
-        path = chromium()
+        path = find_chromium()
     except FileNotFoundError as problem:
         pytest.fail(str(problem))
     with sync_playwright() as playwright:
@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def address(site: Path) -> Iterator[str]:
-    with served(site) as url:
+    with serve(site) as url:
         yield url
 
 

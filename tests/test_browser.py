@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from browser_fixtures import CODE_BOTTOM_AND_OUT_TOP, PAGES, Visit, block_of, box_of
-from browsing import served
+from browsing import serve
 from site_helpers import ROOT, data_kind
 
 CHAPTER = PAGES[1:5]
@@ -78,7 +78,7 @@ def test_with_materials_annotations_notes_become_annotations(browser: Browser, t
     fence = '```python exec="on" source="tabbed-left" tabs="Code|Out"\nprint(1)  # (1)!\n```'
     (tmp_path / "docs/index.md").write_text(f"# Title\n\n{fence}\n\n1. Says why.\n")
     subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict"], cwd=tmp_path, check=True)
-    with served(tmp_path / "site") as url:
+    with serve(tmp_path / "site") as url:
         page = browser.new_page()
         page.goto(url)
         page.locator(".codeout-mark .md-annotation").focus()

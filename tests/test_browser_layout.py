@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from browser_fixtures import CODE_BOTTOM_AND_OUT_TOP, PAGES, Visit, block_of, box_of
-from screenshots import OPEN, settled
+from screenshots import OPEN_ALL, scroll_through
 
 IS_LAID_OUT = """[...document.querySelectorAll(".md-content__inner > *")].every(part =>
   part.style.contentVisibility === "visible")"""
@@ -25,8 +25,8 @@ def test_axe_finds_no_violation_and_no_page_scrolls_sideways(
 ) -> None:
     page = visit(path, viewport={"width": width, "height": 900}, color_scheme=scheme)
     if opened:
-        page.evaluate(OPEN)
-    settled(page)
+        page.evaluate(OPEN_ALL)
+    scroll_through(page)
     results = Axe().run(page, options=RULES)
     assert results.violations_count == 0, results.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
@@ -68,11 +68,11 @@ def test_going_back_restores_the_scroll_position(visit: Visit) -> None:
 
 def test_on_a_phone_text_wraps_and_tensors_scroll(visit: Visit) -> None:
     page = visit("training_a_classifier/", viewport={"width": 390, "height": 844})
-    page.evaluate(OPEN)
+    page.evaluate(OPEN_ALL)
     wide = "box => box.scrollWidth - box.clientWidth"
     assert block_of(page, "accuracy").locator(".codeout-stream code").evaluate(wide) == 0
     page.goto(page.url.replace("training_a_classifier", "neural_networks"))
-    page.evaluate(OPEN)
+    page.evaluate(OPEN_ALL)
     assert block_of(page, "backprop").locator(".codeout-stream code").first.evaluate(wide) > 0
 
 

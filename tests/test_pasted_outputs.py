@@ -1,7 +1,7 @@
 """A page whose outputs were pasted in by hand: with exec fences instead, its code runs and the real outputs are shown.
 
 The chapter that this site follows is such a page. It is not ours to publish, so this repository has a short page of the
-same form, and the chapter is tested as well where it is: in `../shared/source`, or in the file that SOURCE_CHAPTER names.
+same form. The chapter is tested as well where it is: in `../shared/source`, or in the file that SOURCE_CHAPTER names.
 """
 
 from __future__ import annotations

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from codeout.mkdocs.plugin import CodeoutPlugin
-from codeout.model.blocks import Session, group_sessions
 from markdown import Markdown
 from mkdocs.config import load_config
 from mkdocs.structure.files import get_files
 from mkdocs.structure.nav import get_navigation
+
+from codeout.mkdocs.plugin import CodeoutPlugin
+from codeout.model.blocks import Session, group_sessions
 from site_helpers import ROOT
 
 

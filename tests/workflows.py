@@ -1,7 +1,6 @@
-"""A workflow's commands, run in order: each job in a clean clone, with folders for GitHub's caches and artifacts.
+"""Run a workflow's steps in order: each job in a clean clone, with folders for GitHub's caches and artifacts.
 
-GitHub itself is played: what an action does for a job is a few lines here. The `run:` steps are run by bash, as they
-are.
+GitHub is simulated: what an action does for a job is a few lines here. bash runs the `run:` steps unchanged.
 """
 
 from __future__ import annotations
@@ -20,43 +19,51 @@ import yaml
 
 from site_helpers import ROOT
 
-Job = Mapping[str, Any]
-ENVIRONMENTS = Path(sys.executable).parent
-
-KEPT = ("HOME", "LANG", "TMPDIR", "NO_MKDOCS_2_WARNING")  # variables that a job sees
-SHIMS = {  # programs that are played: what they are asked is written down
-    "pip": 'echo "pip $*" >> "$PLAYED"',
-    "pytest": 'echo "pytest $*" >> "$PLAYED"',
-    "ruff": 'echo "ruff $*" >> "$PLAYED"',
-    "mypy": 'echo "mypy $*" >> "$PLAYED"',
-    "gh": """echo "gh $*" >> "$PLAYED"
+PROGRAMS = Path(sys.executable).parent
+VARIABLES = ("HOME", "LANG", "TMPDIR", "NO_MKDOCS_2_WARNING")
+"""Environment variables that a job sees."""
+SHIMS = {
+    "pip": 'echo "pip $*" >> "$CALLS"',
+    "nox": """echo "nox $*" >> "$CALLS"
+case "$*" in "-s docs") exec mkdocs build --strict;; esac""",
+    "gh": """echo "gh $*" >> "$CALLS"
 case "$*" in "pr list"*) echo "[]";; "issue list"*) echo "[]";; esac""",
-    # An environment of its own is this one.
+    # A new environment is this one.
     "python3": f"""if [ "$1 $2" = "-m venv" ]; then
-  mkdir -p "$3/bin"; cp "$(dirname "$0")/pip" "$3/bin/"; ln -sf {ENVIRONMENTS}/codeout "$3/bin/codeout"
+  mkdir -p "$3/bin"; cp "$(dirname "$0")/pip" "$3/bin/"; ln -sf {PROGRAMS}/codeout "$3/bin/codeout"
 else exec {sys.executable} "$@"; fi""",
 }
+"""Programs that are replaced: bash code by name. Their calls are written to a file."""
 
 
 def workflow(name: str) -> dict[str, Any]:
-    """Return a workflow of this repository; YAML reads its key `on` as true."""
-    content: dict[str, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text("utf8"))
-    return {("on" if key is True else key): value for key, value in content.items()}
+    """Return the definition of a workflow; YAML reads its key `on` as true."""
+    content: dict[Any, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text("utf8"))
+    return {("on" if key is True else str(key)): value for key, value in content.items()}
 
 
-class Failed(Exception):
-    """A step failed; the message is its name, and what it said."""
+class StepFailed(Exception):
+    """A step of a job failed; the message is its name, and what it printed."""
 
 
 @dataclass
-class Hub:
-    """What GitHub keeps between jobs: the repository, caches, artifacts; and what was deployed."""
+class GitHub:
+    """What GitHub has between jobs: the repository, caches, artifacts, and the deployed site."""
 
     folder: Path
-    origin: Path  # a bare repository
+    origin: Path
+    """A bare repository."""
     shims: dict[str, str] = field(default_factory=dict)
-    environment: dict[str, str] = field(default_factory=dict)  # in place of what a workflow sets
-    deployed: Path | None = None
+    """Further programs that are replaced."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Variables that replace those of a workflow."""
+    deployments: list[Path] = field(default_factory=list)
+    """The folders that were deployed."""
+
+    @property
+    def work(self) -> Path:
+        """A maintainer's clone."""
+        return self.folder / "work"
 
     @property
     def artifacts(self) -> Path:
@@ -68,21 +75,21 @@ class Hub:
         """The folder of caches."""
         return self.folder / "caches"
 
-    def played(self) -> str:
-        """Return what was asked of the programs that are played."""
-        file = self.folder / "played"
+    def calls(self) -> str:
+        """Return the calls of programs that are replaced, one per line."""
+        file = self.folder / "calls"
         return file.read_text(encoding="utf8") if file.exists() else ""
 
     def run(self, name: str, job: str, matrix: Mapping[str, str] | None = None, **inputs: str) -> str:
-        """Run a job; return its summary.
+        """Run a job, and return its summary.
 
         Raises:
-            Failed: a step did.
+            StepFailed: a step did.
         """
-        told = workflow(name)["jobs"][job]
+        definition = workflow(name)["jobs"][job]
         clone = self.folder / "jobs" / f"{name}-{job}-{len(list(self.folder.glob('jobs/*')))}"
         clone.mkdir(parents=True)
-        words = {
+        values = {
             "github.repository_owner": "somebody",
             "github.event.repository.name": "site",
             "github.sha": "0" * 40,
@@ -91,102 +98,103 @@ class Hub:
             **{f"matrix.{key}": value for key, value in (matrix or {}).items()},
             **{f"inputs.{key}": value for key, value in inputs.items()},
         }
-        step = _Steps(self, clone, words)
-        failed: Failed | None = None
-        for each in told["steps"]:
-            if failed and "cancelled" not in each.get("if", ""):
+        running = _Job(self, clone, values)
+        failure: StepFailed | None = None
+        for step in definition["steps"]:
+            if failure and "cancelled" not in step.get("if", ""):
                 continue
             try:
-                step.do(each)
-            except Failed as problem:
-                failed = problem
-        if failed:
-            raise failed
-        return step.summary.read_text(encoding="utf8") if step.summary.exists() else ""
+                running.run_step(step)
+            except StepFailed as problem:
+                failure = problem
+        if failure:
+            raise failure
+        return running.summary.read_text(encoding="utf8") if running.summary.exists() else ""
 
 
 @dataclass
-class _Steps:
-    hub: Hub
+class _Job:
+    github: GitHub
     clone: Path
-    words: Mapping[str, str]
+    values: Mapping[str, str]
+    """Of expressions, such as `github.sha`."""
 
     @property
     def summary(self) -> Path:
         return self.clone.with_suffix(".summary")
 
-    def do(self, step: Mapping[str, Any]) -> None:
-        told = {key: self.filled(str(value)) for key, value in (step.get("with") or {}).items()}
+    def run_step(self, step: Mapping[str, Any]) -> None:
+        inputs = {key: self.fill(str(value)) for key, value in (step.get("with") or {}).items()}
         if "run" in step:
             self.bash(step)
         else:
             action = re.sub(r"[^a-z]", "_", step["uses"].partition("@")[0].removeprefix("actions/"))
-            getattr(self, action)(told)
+            getattr(self, action)(inputs)
 
-    def set(self, name: str, value: str) -> str:
-        return self.hub.environment.get(name) or self.filled(value)
+    def variable(self, name: str, value: str) -> str:
+        return self.github.environment.get(name) or self.fill(value)
 
-    def filled(self, text: str) -> str:
-        return re.sub(r"\$\{\{ (.*?) \}\}", lambda match: self.words[match[1]], text)
+    def fill(self, text: str) -> str:
+        return re.sub(r"\$\{\{ (.*?) \}\}", lambda match: self.values[match[1]], text)
 
     def bash(self, step: Mapping[str, Any]) -> None:
         programs = self.clone.with_suffix(".bin")
         programs.mkdir(exist_ok=True)
-        for name, code in {**SHIMS, **self.hub.shims}.items():
+        for name, code in {**SHIMS, **self.github.shims}.items():
             (programs / name).write_text(f"#!/usr/bin/env bash\n{code}\n")
             (programs / name).chmod(0o755)
         environment = {
-            **{name: os.environ[name] for name in KEPT if name in os.environ},
-            "PATH": f"{programs}:{ENVIRONMENTS}:{os.environ['PATH']}",
-            "PLAYED": str(self.hub.folder / "played"),
+            **{name: os.environ[name] for name in VARIABLES if name in os.environ},
+            "PATH": f"{programs}:{PROGRAMS}:{os.environ['PATH']}",
+            "CALLS": str(self.github.folder / "calls"),
             "RUNNER_TEMP": str(self.clone.with_suffix(".temp")),
             "GITHUB_STEP_SUMMARY": str(self.summary),
             "GITHUB_OUTPUT": str(self.clone.with_suffix(".output")),
             "GITHUB_REPOSITORY": "somebody/site",
-            "GITHUB_SERVER_URL": f"file://{self.hub.folder}",
+            "GITHUB_SERVER_URL": f"file://{self.github.folder}",
             "GITHUB_SHA": "0" * 40,
-            **{name: self.set(name, str(value)) for name, value in (step.get("env") or {}).items()},
+            **{name: self.variable(name, str(value)) for name, value in (step.get("env") or {}).items()},
         }
         command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
         done = subprocess.run(command, cwd=self.clone, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise Failed(f"{step['name']}: {done.stdout}{done.stderr}")
+            raise StepFailed(f"{step['name']}: {done.stdout}{done.stderr}")
 
-    def checkout(self, told: Mapping[str, str]) -> None:
-        assert told["persist-credentials"] == "False"
-        subprocess.run(["git", "clone", "--quiet", self.hub.origin, self.clone], check=True)
+    def checkout(self, inputs: Mapping[str, str]) -> None:
+        assert inputs["persist-credentials"] == "False"
+        subprocess.run(["git", "clone", "--quiet", self.github.origin, self.clone], check=True)
 
-    def setup_python(self, told: Mapping[str, str]) -> None:
-        assert told["python-version"]
+    def setup_python(self, inputs: Mapping[str, str]) -> None:
+        assert inputs["python-version"]
 
-    def cache_restore(self, told: Mapping[str, str]) -> None:
-        prefix = told.get("restore-keys", told["key"])
-        for cache in sorted(self.hub.caches.glob(f"{prefix}*"))[-1:]:
-            for path in told["path"].split():
+    def cache_restore(self, inputs: Mapping[str, str]) -> None:
+        prefix = inputs.get("restore-keys", inputs["key"])
+        for cache in sorted(self.github.caches.glob(f"{prefix}*"))[-1:]:
+            for path in inputs["path"].split():
                 if (cache / path).exists():
                     shutil.copytree(cache / path, self.clone / path, dirs_exist_ok=True)
 
-    def cache_save(self, told: Mapping[str, str]) -> None:
-        for path in told["path"].split():
+    def cache_save(self, inputs: Mapping[str, str]) -> None:
+        for path in inputs["path"].split():
             if (self.clone / path).exists():
-                shutil.copytree(self.clone / path, self.hub.caches / told["key"] / path, dirs_exist_ok=True)
+                shutil.copytree(self.clone / path, self.github.caches / inputs["key"] / path, dirs_exist_ok=True)
 
-    def upload_artifact(self, told: Mapping[str, str]) -> None:
-        include = [path for path in told["path"].split() if not path.startswith("!")]
-        leave = [self.clone / path[1:] for path in told["path"].split() if path.startswith("!")]
-        single = told.get("archive") == "False"
-        target = self.hub.artifacts / (Path(include[0]).name if single else told["name"])
+    def upload_artifact(self, inputs: Mapping[str, str]) -> None:
+        include = [path for path in inputs["path"].split() if not path.startswith("!")]
+        leave = [self.clone / path[1:] for path in inputs["path"].split() if path.startswith("!")]
+        single = inputs.get("archive") == "False"
+        target = self.github.artifacts / (Path(include[0]).name if single else inputs["name"])
         files = [path for part in include for path in self._files(part) if not set(leave) & set(path.parents)]
-        hidden = [path for path in files if any(p.startswith(".") for p in path.relative_to(self.clone).parts)]
-        files = files if told.get("include-hidden-files") == "True" else [path for path in files if path not in hidden]
+        if inputs.get("include-hidden-files") != "True":
+            files = [path for path in files if not any(p.startswith(".") for p in path.relative_to(self.clone).parts)]
         if not files:
-            assert told.get("if-no-files-found") == "ignore", f"nothing to upload at {told['path']}"
+            assert inputs.get("if-no-files-found") == "ignore", f"nothing to upload at {inputs['path']}"
             return
         if single:
-            self.hub.artifacts.mkdir(exist_ok=True)
+            self.github.artifacts.mkdir(exist_ok=True)
             shutil.copyfile(files[0], target)
             return
-        shutil.rmtree(target, ignore_errors=True)  # of a run before this one
+        shutil.rmtree(target, ignore_errors=True)  # of an earlier run
         roots = [self.clone / part for part in include]
         root = roots[0] if len(roots) == 1 and roots[0].is_dir() else self._common(files)
         for path in files:
@@ -201,24 +209,22 @@ class _Steps:
     def _common(files: Sequence[Path]) -> Path:
         return Path(os.path.commonpath([file.parent for file in files]))
 
-    def download_artifact(self, told: Mapping[str, str]) -> None:
-        target = self.clone / told.get("path", ".")
-        names = (
-            [self.hub.artifacts / told["name"]] if "name" in told else sorted(self.hub.artifacts.glob(told["pattern"]))
-        )
-        assert "name" in told or told["merge-multiple"] == "True"
-        for artifact in names:
+    def download_artifact(self, inputs: Mapping[str, str]) -> None:
+        target = self.clone / inputs.get("path", ".")
+        pattern = inputs.get("name") or inputs["pattern"]
+        assert "name" in inputs or inputs["merge-multiple"] == "True"
+        for artifact in sorted(self.github.artifacts.glob(pattern)):
             shutil.copytree(artifact, target, dirs_exist_ok=True, symlinks=True)
 
-    def upload_pages_artifact(self, told: Mapping[str, str]) -> None:
-        shutil.copytree(self.clone / told["path"], self.hub.artifacts / "pages", dirs_exist_ok=True)
+    def upload_pages_artifact(self, inputs: Mapping[str, str]) -> None:
+        shutil.copytree(self.clone / inputs["path"], self.github.artifacts / "pages", dirs_exist_ok=True)
 
-    def deploy_pages(self, told: Mapping[str, str]) -> None:
-        self.hub.deployed = self.hub.artifacts / "pages"
+    def deploy_pages(self, inputs: Mapping[str, str]) -> None:
+        self.github.deployments.append(self.github.artifacts / "pages")
 
 
 def repository(folder: Path, files: Mapping[str, str]) -> Path:
-    """Return a bare repository with this one's workflows and tools, and a small site of other pages."""
+    """Return a bare repository with this one's workflows, tools and theme, and other pages."""
     work = folder / "work"
     for part in (".github", "tools", "overrides", "hooks", "docs/assets"):
         leave = shutil.ignore_patterns("__pycache__", "*.egg-info")
@@ -235,7 +241,7 @@ def repository(folder: Path, files: Mapping[str, str]) -> Path:
 
 
 def commit(work: Path, message: str) -> None:
-    """Commit all that has changed in a folder, and push it if there is somewhere to push to."""
+    """Commit all changes in a clone, and push them if it has a remote."""
     author = ("-c", "user.name=test", "-c", "user.email=test@localhost")
     subprocess.run(["git", "add", "--all"], cwd=work, check=True)
     subprocess.run(["git", *author, "commit", "--quiet", "--message", message], cwd=work, check=True)

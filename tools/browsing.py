@@ -1,6 +1,6 @@
-"""A site in a real browser: where Chromium is, and a server that sends pages as GitHub Pages does.
+"""Find Chromium, and serve a site as GitHub Pages does.
 
-python tools/browsing.py      prints the path of the browser
+python tools/browsing.py      prints the path of Chromium
 """
 
 from __future__ import annotations
@@ -16,27 +16,26 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-# No request of Chromium's own, and no sandbox, which needs rights that a container does not have.
+# No requests of Chromium's own, and no sandbox, which needs privileges that a container does not have.
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-TEXT = {".html", ".css", ".js", ".json", ".svg", ".xml", ".txt"}
+COMPRESSED = {".html", ".css", ".js", ".json", ".svg", ".xml", ".txt"}
 
 
-def chromium() -> str:
-    """Return the path of the browser: `CHROMIUM` of the environment, or the first that is installed.
+def find_chromium() -> str:
+    """Return the path of the browser: the environment variable CHROMIUM, or the first that is installed.
 
     Raises:
         FileNotFoundError: there is none.
     """
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if not found:
-        raise FileNotFoundError(
-            f"{__file__}:1: no {', '.join(NAMES)} found: `apt-get install chromium`, or set CHROMIUM to its path"
-        )
-    return found
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if not path:
+        choices = "run `apt-get install chromium`, or set CHROMIUM to the path of a browser"
+        raise FileNotFoundError(f"{__file__}:1: none of {', '.join(NAMES)} is installed; {choices}")
+    return path
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -49,13 +48,13 @@ class _Handler(SimpleHTTPRequestHandler):
             self.send_error(404)
             return
         content = path.read_bytes()
-        packed = path.suffix in TEXT and "gzip" in self.headers.get("Accept-Encoding", "")
-        content = gzip.compress(content) if packed else content
+        is_compressed = path.suffix in COMPRESSED and "gzip" in self.headers.get("Accept-Encoding", "")
+        content = gzip.compress(content) if is_compressed else content
         self.send_response(200)
         self.send_header("Content-Type", self.guess_type(path))
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Cache-Control", "max-age=600")
-        if packed:
+        if is_compressed:
             self.send_header("Content-Encoding", "gzip")
         self.end_headers()
         self.wfile.write(content)
@@ -65,8 +64,8 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(site: Path) -> Iterator[str]:
-    """Serve a folder; yield its address."""
+def serve(site: Path) -> Iterator[str]:
+    """Serve a folder, and yield its address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(site))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -77,6 +76,6 @@ def served(site: Path) -> Iterator[str]:
 
 if __name__ == "__main__":
     try:
-        print(chromium())
-    except FileNotFoundError as problem:
-        sys.exit(str(problem))
+        print(find_chromium())
+    except FileNotFoundError as error:
+        sys.exit(str(error))

@@ -1,9 +1,9 @@
-"""What Lighthouse says of each page, on its mobile settings, and what a page's first view weighs over the wire.
+"""Print Lighthouse's scores for each page of a built site, with its mobile settings, and the transfer size.
 
     mkdocs build --strict && python tools/lighthouse.py site
 
-Pages are served compressed, as GitHub Pages does. Takes Node and Chromium; npm fetches Lighthouse itself. Scores
-are of 100; performance depends on the machine, so it is a figure to look at and not a test.
+Pages are served compressed, as on GitHub Pages. Needs Node and Chromium; npx downloads Lighthouse. Scores go up to 100.
+Performance depends on the machine, so look at it, but do not test for it.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from browsing import FLAGS, chromium, served
+from browsing import FLAGS, find_chromium, serve
 
 LIGHTHOUSE = "lighthouse@13.5.0"
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 
 
-def measured(url: str, npx: str) -> dict[str, Any]:
-    """Return the report on a page."""
+def run_lighthouse(url: str, npx: str) -> dict[str, Any]:
+    """Return Lighthouse's report on a page."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [npx, "--yes", LIGHTHOUSE, url, "--quiet", "--output=json", f"--output-path={report}"]
         flags = f"--chrome-flags=--headless {' '.join(FLAGS)}"
-        subprocess.run([*command, flags], check=True, env={**os.environ, "CHROME_PATH": chromium()})
+        subprocess.run([*command, flags], check=True, env={**os.environ, "CHROME_PATH": find_chromium()})
         return dict(json.loads(report.read_text(encoding="utf8")))
 
 
-def row(report: dict[str, Any]) -> list[str]:
-    """Return the figures of a page: four scores, kB over the wire, seconds to the largest paint, layout shift."""
+def figures(report: dict[str, Any]) -> list[str]:
+    """Return the figures of a page: four scores, transfer size in kB, seconds to the largest paint, layout shift."""
     audits = report["audits"]
     scores = [f"{100 * report['categories'][name]['score']:.0f}" for name in CATEGORIES]
-    weight = sum(item["transferSize"] for item in audits["network-requests"]["details"]["items"]) / 1000
+    size = sum(item["transferSize"] for item in audits["network-requests"]["details"]["items"]) / 1000
     largest = audits["largest-contentful-paint"]["numericValue"] / 1000
-    return [*scores, f"{weight:.0f}", f"{largest:.2f}", f"{audits['cumulative-layout-shift']['numericValue']:.3f}"]
+    return [*scores, f"{size:.0f}", f"{largest:.2f}", f"{audits['cumulative-layout-shift']['numericValue']:.3f}"]
 
 
-def short(report: dict[str, Any]) -> list[str]:
-    """Return what keeps a page from 100."""
+def failed_audits(report: dict[str, Any]) -> list[str]:
+    """Return the audits that keep a page from a score of 100."""
     audits = report["audits"]
     return [
         f"{name}: {audits[item['id']]['title']} {audits[item['id']].get('displayValue', '')}"
@@ -55,20 +55,20 @@ def short(report: dict[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    """Print a line for each page, and what is short of 100."""
+    """Print the figures of each page, and its failed audits."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("site", type=Path, help="the folder of a built site")
     site = parser.parse_args().site
     if not (npx := shutil.which("npx")):
-        sys.exit("lighthouse.py:1: needs npx, which comes with Node")
+        sys.exit("lighthouse.py:1: npx not found; install Node")
     pages = sorted(path.parent.relative_to(site).as_posix() for path in site.rglob("index.html"))
-    heads = (*CATEGORIES, "kB on the wire", "LCP, s", "CLS")
-    print(f"{'page':24}" + "".join(f"{head:>16}" for head in heads))
-    with served(site) as address:
+    columns = (*CATEGORIES, "transfer, kB", "LCP, s", "CLS")
+    print(f"{'page':24}" + "".join(f"{column:>16}" for column in columns))
+    with serve(site) as address:
         for page in pages:
-            report = measured(address + ("" if page == "." else f"{page}/"), npx)
-            print(f"{page:24}" + "".join(f"{figure:>16}" for figure in row(report)))
-            for line in short(report):
+            report = run_lighthouse(address + ("" if page == "." else f"{page}/"), npx)
+            print(f"{page:24}" + "".join(f"{figure:>16}" for figure in figures(report)))
+            for line in failed_audits(report):
                 print(f"    {line}")
 
 

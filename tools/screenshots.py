@@ -1,31 +1,32 @@
-"""Take a picture of every page: light and dark, 1280 and 390 pixels wide, Outs and questions open.
+"""Take a screenshot of every page: light and dark, 1280 and 390 pixels wide, with Outs and quizzes open.
 
     mkdocs build --strict && python tools/screenshots.py site pictures
-    python tools/screenshots.py site .github --readme    the one picture that README.md shows
+    python tools/screenshots.py site .github --readme    only the one in README.md
 
-It prints the name of each picture.
+Prints the path of each screenshot.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from browsing import FLAGS, chromium, served
+from browsing import FLAGS, find_chromium, serve
 
-SCHEMES = ("light", "dark")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = (1280, 390)  # CSS pixels
 
-OUTS = 'for (const label of document.querySelectorAll(".tabbed-labels > label:nth-of-type(2)")) label.click()'
-OPEN = f"""() => {{
-  {OUTS}
+OPEN_OUTS = 'for (const label of document.querySelectorAll(".tabbed-labels > label:nth-of-type(2)")) label.click()'
+OPEN_ALL = f"""() => {{
+  {OPEN_OUTS}
   for (const details of document.querySelectorAll("article details")) details.open = true
 }}"""
-
-
-THROUGH = """async () => {
+SCROLL_THROUGH = """async () => {
   const frame = () => new Promise(resolve => requestAnimationFrame(() => setTimeout(resolve)))
   for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
     scrollTo(0, y)
@@ -36,44 +37,53 @@ THROUGH = """async () => {
 }"""
 
 
-def settled(page: Page) -> None:
-    """Scroll through a page as a reader does, so that all that waits to be near is there."""
-    page.evaluate(THROUGH)
+def scroll_through(page: Page) -> None:
+    """Scroll through a page as a reader does, so that everything that loads when it comes near is loaded."""
+    page.evaluate(SCROLL_THROUGH)
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(600)  # the header fades back
 
 
+def take_readme_screenshot(browser: Browser, address: str, folder: Path) -> None:
+    """Take the screenshot in README.md: training, with the Out of the block open."""
+    tab = browser.new_page(viewport={"width": 1180, "height": 860}, color_scheme="light")
+    tab.goto(f"{address}training_a_classifier/")
+    tab.evaluate(OPEN_OUTS)
+    scroll_through(tab)
+    tab.evaluate("document.getElementById('4-train-the-network').scrollIntoView()")
+    tab.wait_for_timeout(600)
+    tab.screenshot(path=folder / "screenshot.png")
+
+
+def take_screenshots(tab: Page, address: str, pages: Sequence[str], folder: Path, suffix: str) -> None:
+    """Take a screenshot of each page in a browser tab, and print its path."""
+    for name in pages:
+        tab.goto(address + ("" if name == "." else f"{name}/"))
+        tab.evaluate(OPEN_ALL)
+        tab.add_style_tag(content=".md-content__inner > * { content-visibility: visible !important }")
+        scroll_through(tab)
+        file = folder / f"{'index' if name == '.' else name}-{suffix}.png"
+        tab.screenshot(path=file, full_page=True)
+        print(file)
+
+
 def main() -> None:
-    """Take them."""
+    """Take screenshots of a built site."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("site", type=Path, help="the folder of a built site")
     parser.add_argument("pictures", type=Path, help="the folder to write to")
-    parser.add_argument("--readme", action="store_true", help="take the picture of README.md, and no other")
-    given = parser.parse_args()
-    given.pictures.mkdir(parents=True, exist_ok=True)
-    pages = sorted(path.parent.relative_to(given.site).as_posix() for path in given.site.rglob("index.html"))
-    with served(given.site) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS])
-        if given.readme:
-            tab = browser.new_page(viewport={"width": 1180, "height": 860}, color_scheme="light")
-            tab.goto(f"{address}training_a_classifier/")
-            tab.evaluate(OUTS)
-            settled(tab)
-            tab.evaluate("document.getElementById('4-train-the-network').scrollIntoView()")
-            tab.wait_for_timeout(600)
-            tab.screenshot(path=given.pictures / "screenshot.png")
+    parser.add_argument("--readme", action="store_true", help="take only the one in README.md")
+    options = parser.parse_args()
+    options.pictures.mkdir(parents=True, exist_ok=True)
+    pages = sorted(path.parent.relative_to(options.site).as_posix() for path in options.site.rglob("index.html"))
+    with serve(options.site) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS])
+        if options.readme:
+            take_readme_screenshot(browser, address, options.pictures)
             return
-        for scheme in SCHEMES:
-            for width in WIDTHS:
-                tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-                for name in pages:
-                    tab.goto(address + ("" if name == "." else f"{name}/"))
-                    tab.evaluate(OPEN)
-                    tab.add_style_tag(content=".md-content__inner > * { content-visibility: visible !important }")
-                    settled(tab)
-                    file = given.pictures / f"{'index' if name == '.' else name}-{scheme}-{width}.png"
-                    tab.screenshot(path=file, full_page=True)
-                    print(file)
+        for scheme, width in itertools.product(SCHEMES, WIDTHS):
+            tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            take_screenshots(tab, address, pages, options.pictures, f"{scheme}-{width}")
         browser.close()
 
 

@@ -79,7 +79,7 @@ def test_a_step_describes_the_gradient_that_backward_brings_there() -> None:
     q = 3 * a**3 - b**2
     graph = figures.trace(q, {"a": a, "b": b})
     descriptions = {node.description for node in graph.nodes.values()}
-    assert a.grad is None, "the leaves are unchanged"
+    assert [leaf.grad for leaf in (a, b)] == [None, None], "the leaves are unchanged"
     q.backward(gradient=torch.ones(2))  # the graph is not freed
     assert a.grad is not None
     assert a.grad.tolist() == [36, 81]
