@@ -1,4 +1,4 @@
-"""The code's own state: lint, format, types, and the promises of the layout."""
+"""The repository's own state: lint, format, types, imports, tasks, and the promises of the layout."""
 
 from __future__ import annotations
 
@@ -7,16 +7,27 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from site_helpers import ROOT
 
 PAGES = ("index", "autograd", "neural_networks", "training_a_classifier", "training_on_gpu")
 
 
-@pytest.mark.parametrize("command", [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]], ids=" ".join)
-def test_lint_format_and_types_are_clean(command: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+def test_the_checks_pass() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "nox", "-s", "check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ci_and_the_hook_before_a_commit_run_tasks_of_nox() -> None:
+    tasks = {*re.findall(r"^@nox\.session\ndef (\w+)", (ROOT / "noxfile.py").read_text(encoding="utf8"), re.MULTILINE)}
+    workflow = (ROOT / ".github" / "workflows" / "check.yml").read_text(encoding="utf8")
+    assert {*re.findall(r"nox -s (\w+)", workflow)} == {"check", "docs", "test"} <= tasks
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf8"))["repos"]
+    assert [repository["repo"] for repository in hooks] == ["local"], "nothing is downloaded"
+    assert [hook["entry"] for hook in hooks[0]["hooks"]] == ["nox -s check"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -27,6 +38,12 @@ def test_every_page_has_its_snippet_and_every_section_is_on_the_page_in_order(pa
     assert len(set(sections)) == len(sections)
 
 
-def test_the_engine_does_not_know_torch() -> None:
-    for path in (ROOT / "src").rglob("*.py"):
-        assert "torch" not in path.read_text(encoding="utf8"), path
+def test_snippets_are_lessons_and_the_prelude() -> None:
+    assert sorted(path.stem for path in (ROOT / "snippets").glob("*.py")) == sorted([*PAGES, "prelude"])
+
+
+def test_the_engine_does_not_import_torch() -> None:
+    modules = sorted((ROOT / "packages").glob("*/src/**/*.py"))
+    assert len(modules) > 50
+    pattern = re.compile(r"^\s*(import|from) torch", re.MULTILINE)
+    assert [path for path in modules if pattern.search(path.read_text(encoding="utf8"))] == []

@@ -23,12 +23,12 @@ def test_every_session_is_predicted_so_that_it_starts_before_its_page_is_convert
     md = Markdown(extensions=config.markdown_extensions, extension_configs=config.mdx_configs)
     predicted = described(plugin.predict(md))
     for file in files.documentation_pages():
-        assert file.page is not None
-        file.page.read_source(config)
-        text = config.plugins.on_page_markdown(file.page.markdown, page=file.page, config=config, files=files)
-        file.page.markdown = text
-        file.page.render(config, files)
-        config.plugins.on_page_content(file.page.content, page=file.page, config=config, files=files)
+        page = file.page
+        assert page is not None
+        page.read_source(config)
+        page.markdown = config.plugins.on_page_markdown(page.markdown or "", page=page, config=config, files=files)
+        page.render(config, files)
+        config.plugins.on_page_content(page.content or "", page=page, config=config, files=files)
     converted = described(group_sessions([block for page in plugin.pages.values() for block in page.blocks]))
     assert predicted == converted
     assert len(converted) >= 6

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
+from browsing import serve
 from codeout import RunStore
 from workflows import GitHub, StepFailed, commit, repository
 
@@ -147,16 +148,17 @@ def test_a_recording_that_is_too_old_stops_publishing(github: GitHub) -> None:
     publish(github)
 
 
-def test_check_reports_what_a_change_changes_and_writes_no_cache(github: GitHub, tmp_path: Path) -> None:
-    github.environment = {"SITE_URL": f"file://{tmp_path}/nowhere"}
+def test_check_reports_what_a_change_changes_and_writes_no_cache(github: GitHub) -> None:
+    github.environment = {"SITE_URL": "http://127.0.0.1:9/"}
     github.shims = {"sudo": "exit 1", "python": f'case "$1" in tools/links.py) ;; *) exec {sys.executable} "$@";; esac'}
-    with pytest.raises(StepFailed, match="nowhere"):
+    with pytest.raises(StepFailed, match="Connection refused"):
         github.run("check", "check")
     site = publish(github)
     before = sorted(github.caches.rglob("*"))
-    github.environment = {"SITE_URL": site.as_uri()}
     edit(github, docs__other_md=FILES["docs/other.md"].replace("2.251", "2.402"))
-    summary = github.run("check", "check")
+    with serve(site) as url:
+        github.environment = {"SITE_URL": url}
+        summary = github.run("check", "check")
     assert "# Outputs: 1 of 2 changed" in summary
     assert "1 of 1 numbers changed (largest change: 2.251 → 2.402)" in summary
     assert "train.md" not in summary, "outputs that are the same are not in it"
@@ -237,10 +239,11 @@ def test_results_with_other_versions_are_shown_and_a_failed_page_opens_an_issue(
         f' *) exec {sys.executable} "$@";; esac'
     )
     github.shims = {"python": shim}
-    github.environment = {"SITE_URL": site.as_uri()}
     edit(github, docs__other_md=BROKEN)
-    with pytest.raises(StepFailed, match=r"docs/other\.md:4: ZeroDivisionError"):
-        github.run("versions", "try", {"version": "oldest"})
+    with serve(site) as url:
+        github.environment = {"SITE_URL": url}
+        with pytest.raises(StepFailed, match=r"docs/other\.md:4: ZeroDivisionError"):
+            github.run("versions", "try", {"version": "oldest"})
     github.run("versions", "propose")
     calls = github.calls()
     assert "gh issue create --title Pages fail with markdown-exec" in calls
