@@ -229,6 +229,14 @@ def test_clean_keeps_what_the_last_build_used_of_an_edited_page(tmp_path: Path) 
     assert "removed 0 runs" in codeout(project, "clean")
 
 
+def test_blocks_in_printed_markdown_are_run_as_well(tmp_path: Path) -> None:
+    inner = fence("print(6 * 7)").replace("```", "~~~")
+    page = "# Page\n\n" + fence(f"print({inner!r})", 'session="b"') + "\n"
+    project = write_site(tmp_path, {"mkdocs.yml": site_config(), "docs/index.md": page})
+    assert "2 blocks are up to date" in codeout(project, "run")
+    assert "running" not in built(project)
+
+
 def test_a_failure_is_retried_on_request(tmp_path: Path) -> None:
     code = f"from pathlib import Path\nlog = Path({str(tmp_path)!r}, 'log')\n_ = log.open('a').write('x')\n1 / 0"
     page = f"# Page\n\n{fence('print(1)')}\n\n{fence(code)}\n"

@@ -84,6 +84,7 @@ def test_the_last_cell_says_where_the_outputs_come_from(packages: str, tmp_path:
 
 
 NO_SOURCE = 'session="a"'
+PRINTS = 'print(\'~~~python exec="on" source="above"\\nprint(5)\\n~~~\')'
 PAGES = {
     "text before and after": (f"# T\n\nOne.\n\n{fence('x = 1')}\n\nTwo.\n", ["# T\n\nOne.", "x = 1", "Two."]),
     "a hidden line": (
@@ -106,11 +107,8 @@ PAGES = {
         ["# T\n\n```python\nz = 0\n```", "x = 1", "```text\nend\n```"],
     ),
     "a printed block": (
-        f"# T\n\n{fence('print(chr(126) * 3 + PRINTED + chr(126) * 3)', NO_SOURCE)}\n\nA.\n\n{fence('x = 1')}\n".replace(
-            "PRINTED", repr('python exec="on" source="above"\nprint(5)\n')
-        ),
-        ["# T", "print(chr(126) * 3 + " + repr('python exec="on" source="above"\nprint(5)\n') + " + chr(126) * 3)"]
-        + ["A.", "print(5)", "x = 1"],
+        f"# T\n\n{fence(PRINTS, NO_SOURCE)}\n\nA.\n\n{fence('x = 1')}\n",
+        ["# T", PRINTS, "A.", "print(5)", "x = 1"],
     ),
     "the same code twice": (
         f"# T\n\n{fence('x = 1')}\n\nA.\n\n{fence('x = 1')}\n\nB.\n",

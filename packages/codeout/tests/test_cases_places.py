@@ -251,3 +251,11 @@ def test_a_page_whose_title_is_not_a_heading_has_sentence_and_links(front_matter
     assert [link["href"] for link in sentence.select("a[download]")] == ["index.ipynb", "index.py"]
     assert (tmp_path / "site/index.ipynb").is_file() and (tmp_path / "site/index.py").is_file()
     assert str(soup.select("article")[0]).index("codeout-sentence") < str(soup.select("article")[0]).index("Words.")
+
+
+def test_the_sentence_is_under_the_title_of_the_page_and_not_in_an_output(tmp_path: Path) -> None:
+    code = "print('<h1>Made</h1><p>by a block</p>')"
+    page = f"---\ntitle: A title\n---\nWords.\n\n{fence(code, 'html=' + chr(34) + 'on' + chr(34))}\n"
+    built(tmp_path, {"mkdocs.yml": site_config(), "docs/index.md": page}, "--strict")
+    html = (tmp_path / "site/index.html").read_text(encoding="utf8")
+    assert html.index("codeout-sentence") < html.index("Words.") < html.index("<h1>Made</h1>")

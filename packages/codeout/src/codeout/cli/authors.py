@@ -15,7 +15,11 @@ import click
 from codeout.cli.options import FILE, FOLDER, POSITIVE, examples, json_option, pages_argument, pass_site
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from codeout.cli.site import CommandSite
+    from codeout.model.blocks import Block
+    from codeout.run.engine import Engine
 
 
 @click.command(
@@ -47,15 +51,17 @@ def run(
     from codeout.run.engine import Engine
 
     _log_to_terminal()
-    blocks = site.blocks(pages)
     if (plan is None) != (shard is None):
         raise click.UsageError("--plan and --shard must be used together")
-    if plan and shard:
-        blocks = select_shard(blocks, plan, shard)
-    if gpu:
-        blocks = gpu_blocks(blocks, site.config)
-    runs = Engine(site.config, retry_failed=failed).run(blocks)
-    print(f"{len(runs)} blocks are up to date")
+
+    def select_blocks() -> list[Block]:
+        blocks = site.blocks(pages)
+        if plan and shard:
+            blocks = select_shard(blocks, plan, shard)
+        return gpu_blocks(blocks, site.config) if gpu else blocks
+
+    count = _run_blocks(site, Engine(site.config, retry_failed=failed), select_blocks)
+    print(f"{count} blocks are up to date")
 
 
 @click.command(
@@ -205,6 +211,7 @@ def export(site: CommandSite, pages: tuple[Path, ...], kind: str, output: Path) 
     from codeout.run.engine import Engine
 
     engine = Engine(site.config)
+    _run_blocks(site, engine, lambda: site.blocks(pages))
     for each in site.pages(pages):
         page = make_page(each.text, each.blocks, engine.run(each.blocks), site.config, site.url)
         for path, text in exported_files(page, kind, site.config.docs_dir).items():
@@ -234,6 +241,18 @@ def clean(site: CommandSite, dry_run: bool) -> None:
     if not dry_run:
         remove_runs(engine, unused)
     print(f"{'would remove' if dry_run else 'removed'} {len(unused)} runs, {total - len(unused)} remain")
+
+
+def _run_blocks(site: CommandSite, engine: Engine, select: Callable[[], list[Block]]) -> int:
+    """Run blocks, and then those in the Markdown that they have printed; return how many are up to date."""
+    blocks: list[Block] = []
+    while (selected := select()) != blocks:
+        blocks = selected
+        engine.run(blocks)
+        if all(block.shows_source for block in blocks):
+            break
+        site.reload()
+    return len(blocks)
 
 
 def _log_to_terminal() -> None:

@@ -13,11 +13,13 @@ from pymdownx.superfences import SuperFencesException
 
 from codeout.errors import CodeoutError, PageError
 from codeout.markdown import snippets
-from codeout.markdown.page import CURRENT, PageConversion
+from codeout.markdown.page import CURRENT, TOKEN, PageConversion
 from codeout.markdown.site import Site
 from codeout.markdown.sources import Sources
 
 Convert = Callable[[str], str]
+SLOT = f'<div data-header="{TOKEN}"></div>'
+"""Stands for what is said of a page, until it has been converted."""
 
 
 class FenceError(SuperFencesException, CodeoutError):
@@ -35,10 +37,10 @@ def convert_page(site: Site, md: Markdown, convert: Convert, source: str) -> str
     page = _begin(site, md, source)
     token = CURRENT.set(page)
     try:
-        html = page.finish(_convert(page, convert, source))
+        html = page.finish(_insert_slot(page, _convert(page, convert, source)))
         converted = page.result()
         site.on_page(converted)
-        return html if page.suffix else _insert_header(site, html, site.header(site, converted))
+        return html.replace(SLOT, site.header(site, converted), 1) if SLOT in html else html
     except CodeoutError as problem:
         return site.on_error(problem)
     finally:
@@ -96,12 +98,14 @@ def _converted_file(md: Markdown) -> Any:
     return getattr(processor, "file", None)
 
 
-def _insert_header(site: Site, html: str, header: str) -> str:
-    """Insert what is said of the page under its title, or at its top if the theme adds the title.
+def _insert_slot(page: PageConversion, html: str) -> str:
+    """Insert the place of what is said of the page: under its own title, or at its top if the theme adds the title.
 
-    Without a plugin it is not known whether Markdown without a title is a page at all: then nothing is inserted.
+    An excerpt has none. Without a plugin it is not known whether Markdown without a title is a page at all.
     """
+    if page.suffix or not page.registered:
+        return html
     before, heading, after = html.partition("</h1>")
-    if heading and header:
-        return f"{before}{heading}\n{header}{after}"
-    return f"{header}\n{html}" if header and site.is_announcing else html
+    if heading:
+        return f"{before}{heading}\n{SLOT}{after}"
+    return f"{SLOT}\n{html}" if page.site.is_announcing else html
