@@ -224,11 +224,11 @@ class RunStore:
 
     def clean_pictures(self) -> None:
         """Remove pictures that no run shows, whatever the run's format."""
-        shown: set[str] = set()
+        used_names: set[str] = set()
         for path in self.root.glob("??/*.json"):
             with contextlib.suppress(OSError):  # what can't be read shows nothing
-                shown |= referenced_names(read_regular_file(path, self.max_file_bytes))
-        self.pictures.remove_others(shown)
+                used_names |= referenced_names(read_regular_file(path, self.max_file_bytes))
+        self.pictures.remove_others(used_names)
 
     def path_of(self, key: Key) -> Path:
         """Return the file in which the run of a key is, if it is there."""

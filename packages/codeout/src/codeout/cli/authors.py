@@ -177,15 +177,15 @@ def numbers(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
     from codeout.run.engine import Engine
 
     engine = Engine(site.config)
-    found = [
+    numbers = [
         number
         for path, blocks in group_by_page(site.blocks(pages)).items()
         for number in hardcoded_numbers(site.config.path(path).read_text("utf8"), path, blocks, engine.run(blocks))
     ]
     if as_json:
-        print(json.dumps([dataclasses.asdict(number) for number in found], indent=1))
+        print(json.dumps([dataclasses.asdict(number) for number in numbers], indent=1))
         return
-    for number in found:
+    for number in numbers:
         print(f"{number.place}: {number.number}: {number.line}")
 
 

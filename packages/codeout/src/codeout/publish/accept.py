@@ -67,13 +67,13 @@ class KnownBlocks:
     def from_engine(cls, engine: Engine, blocks: Sequence[Block]) -> KnownBlocks:
         """Return what an engine knows of these blocks."""
         config = engine.config
-        known = {
+        blocks_by_code = {
             inputs.key.code: KnownBlock(block, name, inputs, sources)
             for cached in engine.lookup.load(group_sessions(blocks))
             for sources in [environment.read_sources(cached.session, config)]
             for (block, inputs), name in zip(cached.keyed, cached.session.block_names, strict=True)
         }
-        return cls(known, environment.detect_device(), config.packages, engine.lookup.is_valid)
+        return cls(blocks_by_code, environment.detect_device(), config.packages, engine.lookup.is_valid)
 
     def check(self, recording: Recording) -> Recording:
         """Return a recording as the site may keep it.
