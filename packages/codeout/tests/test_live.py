@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -23,19 +19,13 @@ from codeout.model.blocks import Session, group_sessions
 from codeout.run.engine import BlockState
 from codeout.run.live import LiveSessions
 from helpers import block, posix
+from servers import Server, until
 from small_sites import CONFIG
 
 pytestmark = posix  # the server is stopped by Ctrl-C
 HOME = '# Home\n\n<div class="codeout-overview"></div>\n'
 STRICT = CONFIG.replace("{paths: [snippets]}", "{paths: [snippets], strict_values: true}")
 SLOW = "import time\nfor step in range(100):\n    print('step', step, flush=True)\n    time.sleep(0.1)"
-
-
-def until(holds: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
 
 
 def text(run: Run | None) -> str:
@@ -168,35 +158,6 @@ for step in range(15):
     time.sleep(0.2)
 ```
 """
-
-
-class Server:
-    """A server of a small site, and what it tells its pages."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "mkdocs", "serve", "-a", f"127.0.0.1:{port}"]
-        self.log = folder / "log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, cwd=folder, stderr=log, start_new_session=True)
-        until(lambda: "Serving on" in self.log.read_text())
-
-    def page(self) -> str:
-        with urllib.request.urlopen(f"{self.url}/first/") as answer:
-            return str(answer.read().decode())
-
-    def events(self) -> Iterator[dict[str, dict[str, str]]]:
-        with urllib.request.urlopen(f"{self.url}/codeout/events", timeout=30) as answer:
-            for line in answer:
-                if line.startswith(b"data: "):
-                    yield json.loads(line[6:])
-
-    def close(self) -> None:
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(20)
 
 
 @pytest.fixture

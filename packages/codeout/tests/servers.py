@@ -1,0 +1,50 @@
+"""A live server of a small site, and how to wait for what it does."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+def until(holds: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
+
+
+class Server:
+    """A server of a small site, and what it tells its pages."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "mkdocs", "serve", "-a", f"127.0.0.1:{port}"]
+        self.log = folder / "log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command, cwd=folder, stderr=log, start_new_session=True)
+        until(lambda: "Serving on" in self.log.read_text())
+
+    def page(self, path: str = "first/") -> str:
+        """Return the HTML of a page."""
+        with urllib.request.urlopen(f"{self.url}/{path}") as answer:
+            return str(answer.read().decode())
+
+    def events(self) -> Iterator[dict[str, dict[str, str]]]:
+        with urllib.request.urlopen(f"{self.url}/codeout/events", timeout=30) as answer:
+            for line in answer:
+                if line.startswith(b"data: "):
+                    yield json.loads(line[6:])
+
+    def close(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(20)
