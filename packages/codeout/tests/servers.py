@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 
@@ -39,7 +39,7 @@ class Server:
         with urllib.request.urlopen(f"{self.url}/{path}") as answer:
             return str(answer.read().decode())
 
-    def events(self) -> Iterator[dict[str, dict[str, str]]]:
+    def events(self) -> Generator[dict[str, dict[str, str]], None, None]:
         with urllib.request.urlopen(f"{self.url}/codeout/events", timeout=30) as answer:
             for line in answer:
                 if line.startswith(b"data: "):
