@@ -144,11 +144,7 @@ def _cut_holes(text: str, codes: Sequence[str]) -> str:
 
 
 def _count_absent(codes: Sequence[str], fences: Sequence[Fence]) -> int:
-<<<<<<< HEAD
     """Return how many of the next blocks have no fence in the text: of docstrings, or printed by another block."""
-=======
-    """Return how many of the next blocks have no fence in the text: of docstrings, or of what a block printed."""
->>>>>>> 90482da (Pin the plugins that tests build sites with)
     present = (n for n, code in enumerate(codes) if any(fence.is_code(code) for fence in fences))
     return next(present, len(codes))
 
