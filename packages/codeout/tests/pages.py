@@ -15,20 +15,23 @@ from codeout.markdown.site import Announced, CacheResolver, Site
 LANGUAGES = ("python", "py", "pycon", "bash")
 
 
-def convert_page(text: str, root: Path | None = None, path: str = "docs/p.md", **snippets: object) -> ConvertedPage:
+def convert_page(
+    text: str, root: Path | None = None, path: str = "docs/p.md", *, strict: bool = False, **snippets: object
+) -> ConvertedPage:
     """Return what the conversion of a page leaves behind; its blocks are not run.
 
     Args:
         text: the page as its author wrote it, front matter included.
         root: the folder of the site.
         path: of the page.
+        strict: whether undefined values are errors.
         snippets: options of `pymdownx.snippets`; without any, the page includes nothing.
 
     Raises:
         CodeoutError: the page has a mistake.
     """
     pages: list[ConvertedPage] = []
-    config = Config(root=root or Path.cwd())
+    config = Config(root=root or Path.cwd(), strict_values=strict)
     site = Site(config, CacheResolver(Engine(config)), announced=Announced(path, text), on_page=pages.append)
     fences = [{"name": name, "class": name, "validator": validator, "format": formatter} for name in LANGUAGES]
     settings: dict[str, dict[str, object]] = {

@@ -9,6 +9,7 @@ from markdown import Markdown
 from markdown_exec import formatter, validator
 
 from codeout import PageError
+from pages import convert_page
 
 EXTENSIONS: dict[str, dict[str, object]] = {
     "pymdownx.tabbed": {"alternate_style": True},
@@ -79,3 +80,7 @@ def test_only_numbers_and_short_texts_can_be_named(code: str, tmp_path: Path) ->
 def test_a_value_comes_from_the_store(tmp_path: Path) -> None:
     text = page("=import time; x = time.time()", "now {x}")
     assert convert(text, tmp_path) == convert(text, tmp_path)
+
+
+def test_a_page_whose_blocks_have_not_run_defines_no_value_yet_and_that_is_no_error(tmp_path: Path) -> None:
+    assert len(convert_page(page("=x = 1", "now {x}"), tmp_path, strict=True).blocks) == 1

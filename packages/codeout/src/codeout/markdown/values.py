@@ -151,8 +151,8 @@ class ValueFiller:
 
     def _undefined(self, reference: Reference, names: Sequence[str]) -> str:
         """Return the literal of an undefined value, with a hint in the log if it looks like a mistake."""
-        if not any(self.states()):
-            return escape(reference.literal)
+        if not any(self.states()) or None in self._present_runs():
+            return escape(reference.literal)  # a page without blocks, or one that a command looks at before it has run
         message = f"no block defines {reference.name!r}{suggest(reference.name, names)}"
         if self.site.config.strict_values:
             raise self._error(reference, message)
