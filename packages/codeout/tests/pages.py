@@ -10,7 +10,7 @@ from markdown_exec import formatter, validator
 from codeout import Block, Config, Engine
 from codeout.markdown.extension import CodeoutExtension
 from codeout.markdown.page import ConvertedPage
-from codeout.markdown.site import Announced, CacheResolver, Site
+from codeout.markdown.site import CacheResolver, CurrentPage, Site
 
 LANGUAGES = ("python", "py", "pycon", "bash")
 
@@ -32,7 +32,7 @@ def convert_page(
     """
     pages: list[ConvertedPage] = []
     config = Config(root=root or Path.cwd(), strict_values=strict)
-    site = Site(config, CacheResolver(Engine(config)), announced=Announced(path, text), on_page=pages.append)
+    site = Site(config, CacheResolver(Engine(config)), announced=CurrentPage(path, text), on_page=pages.append)
     fences = [{"name": name, "class": name, "validator": validator, "format": formatter} for name in LANGUAGES]
     settings: dict[str, dict[str, object]] = {
         "pymdownx.superfences": {"custom_fences": fences},
@@ -51,4 +51,4 @@ def find_blocks(text: str, root: Path | None = None, path: str = "docs/p.md", **
     Raises:
         CodeoutError: the page has a mistake.
     """
-    return list(convert_page(text, root, path, **snippets).blocks)
+    return list(convert_page(text, root, path, strict=False, **snippets).blocks)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from codeout.cache import distributions as packages
-from codeout.markdown import layouts
-from codeout.markdown.layouts import LayoutCache
+from codeout.markdown import layout_cache
+from codeout.markdown.layout_cache import LayoutCache
 from small_sites import CONFIG, SNIPPET, build, page_html
 
 
@@ -34,7 +34,7 @@ def test_a_layout_is_rendered_once_until_its_parts_change(tmp_path: Path) -> Non
 
 def test_installing_a_package_invalidates_all_layouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = LayoutCache.load(tmp_path / "x", []).settings
-    monkeypatch.setattr(layouts, "installation_stamp", lambda: ["another"])
+    monkeypatch.setattr(layout_cache, "installation_stamp", lambda: ["another"])
     assert LayoutCache.load(tmp_path / "x", []).settings != before
 
 

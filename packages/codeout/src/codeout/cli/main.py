@@ -9,15 +9,15 @@ from pathlib import Path
 
 import click
 
-from codeout.cli import authors, maintainers
+from codeout.cli import author_commands, maintainer_commands
 from codeout.cli.options import FILE, examples
 from codeout.errors import CodeoutError
 
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
 SECTIONS = {
-    "Commands for authors": authors.COMMANDS,
-    "Commands for maintainers": maintainers.COMMANDS,
+    "Commands for authors": author_commands.COMMANDS,
+    "Commands for maintainers": maintainer_commands.COMMANDS,
 }
 
 EXAMPLES = examples(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from codeout.cache.record import RecordedPage
+from codeout.cache.build_record import RecordedPage
 from codeout.config import Config
 from codeout.errors import PageError, suggest
 from codeout.mkdocs.loader import find_config_file, load_site

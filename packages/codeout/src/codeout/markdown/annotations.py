@@ -16,7 +16,7 @@ from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE
 
 if TYPE_CHECKING:
-    from codeout.markdown.page import Registered
+    from codeout.markdown.page import RegisteredBlock
 
 HIGHLIGHTED = re.compile(  # by Pygments
     r'<span class="(?P<kind>c1?)">(?P<comment>[^<]*?)(?P<gap> *)# \((?P<number>\d+)\)!</span>'
@@ -57,7 +57,7 @@ def _end_of_division(html: str, start: int) -> int:
 class ListFinder(Treeprocessor):
     """Gives the list below an annotated block to that block."""
 
-    def __init__(self, md: Markdown, find_annotated: Callable[[str], Registered | None]) -> None:
+    def __init__(self, md: Markdown, find_annotated: Callable[[str], RegisteredBlock | None]) -> None:
         """Take what returns the annotated block that stashed HTML stands for."""
         super().__init__(md)
         self._find_annotated = find_annotated

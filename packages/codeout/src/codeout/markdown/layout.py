@@ -17,7 +17,7 @@ from markdown_exec import MarkdownConverter, add_source, base_format, tabbed
 
 from codeout.cache.recordings import label
 from codeout.markdown.annotations import number_marks
-from codeout.markdown.layouts import LayoutCache
+from codeout.markdown.layout_cache import LayoutCache
 from codeout.markdown.options import OWN_OPTIONS, split_prompts
 from codeout.model.blocks import Block
 from codeout.model.outputs import Run, Stream, Value

@@ -53,7 +53,7 @@ OUR_ID = re.compile(r'\sid="(out-[^"]+)"')
 
 
 @dataclass(slots=True)
-class Registered:
+class RegisteredBlock:
     """A block that was handed over, and what is needed to show it."""
 
     number: int
@@ -169,7 +169,7 @@ class PageConversion:
     """What ids end with, where the page may be part of another, like an excerpt in a blog's index."""
     text: str = ""
     """The Markdown, with everything that it includes."""
-    registered: list[Registered] = field(default_factory=list)
+    registered: list[RegisteredBlock] = field(default_factory=list)
     """The blocks so far."""
     references: list[Reference] = field(default_factory=list)
     """The values that the text names so far."""
@@ -198,7 +198,7 @@ class PageConversion:
         if not has_tabs(arguments["md"], arguments):
             raise PageError(f"{block}: tabs need `- pymdownx.tabbed: {{alternate_style: true}}` in markdown_extensions")
         layout = BlockLayout(block, arguments, self.site.layouts, self.expand)
-        registered = Registered(len(self.registered), block, layout, self._new_id(block), bool(documented))
+        registered = RegisteredBlock(len(self.registered), block, layout, self._new_id(block), bool(documented))
         self.registered.append(registered)
         return self._content_now(registered) if layout.is_bare else registered.placeholder
 
@@ -210,7 +210,7 @@ class PageConversion:
             name = f"out-{len(self.registered) + 1}{self.suffix}"
         return _unique(name, taken)
 
-    def _content_now(self, registered: Registered) -> str:
+    def _content_now(self, registered: RegisteredBlock) -> str:
         """Return the HTML of a block without source: what it printed, as Markdown, is part of the page.
 
         Raises:
@@ -241,7 +241,7 @@ class PageConversion:
         numbers += [self._content[stashed]] if stashed in self._content else []
         return max(numbers) + 1 if numbers else None
 
-    def find_annotated(self, stashed: str) -> Registered | None:
+    def find_annotated(self, stashed: str) -> RegisteredBlock | None:
         """Return the block with annotations that stashed HTML stands for."""
         match = PLACEHOLDER.fullmatch(stashed)
         registered = self.registered[int(match["fence"])] if match else None
@@ -319,7 +319,7 @@ class PageConversion:
         is_missing = [on_page[position].number not in self.states for position in range(len(on_page))]
         self._take_states([each for each in sessions if any(is_missing[n] for n in each.numbers)], on_page)
 
-    def _take_states(self, sessions: Sequence[Session], registered: Sequence[Registered]) -> None:
+    def _take_states(self, sessions: Sequence[Session], registered: Sequence[RegisteredBlock]) -> None:
         """Get the states of sessions; their numbers are positions among `registered`."""
         states = self.site.resolver.states(sessions, self.md) if sessions else {}
         for session in sessions:
@@ -327,11 +327,11 @@ class PageConversion:
                 self.states[registered[position].number] = states[name]
 
     @property
-    def _on_page(self) -> list[Registered]:
+    def _on_page(self) -> list[RegisteredBlock]:
         return [each for each in self._in_order if each.is_on_page]
 
     @property
-    def _in_order(self) -> list[Registered]:
+    def _in_order(self) -> list[RegisteredBlock]:
         return sorted(self.registered, key=lambda each: each.order)
 
     def _count_above(self, reference: Reference) -> int:
@@ -363,11 +363,11 @@ class PageConversion:
             PLACEHOLDER.sub(lambda inner: self._show(self.registered[int(inner["fence"])]), match[0])
         )
 
-    def _show(self, registered: Registered) -> str:
+    def _show(self, registered: RegisteredBlock) -> str:
         state = self.states[registered.number]
         return self._live(registered, state, self._render(registered, state))
 
-    def _render(self, registered: Registered, state: BlockState) -> str:
+    def _render(self, registered: RegisteredBlock, state: BlockState) -> str:
         """Return the HTML of a block in a state; a live server calls this long after the conversion.
 
         Raises:
@@ -381,7 +381,7 @@ class PageConversion:
         finally:
             CURRENT.reset(token)
 
-    def _live(self, registered: Registered, state: BlockState, html: str) -> str:
+    def _live(self, registered: RegisteredBlock, state: BlockState, html: str) -> str:
         """Return HTML that a live server can update, if there is one."""
         if not self.site.resolver.is_live:
             return html

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from codeout.config import Config
 from codeout.errors import CodeoutError
-from codeout.markdown.layouts import LayoutCache
+from codeout.markdown.layout_cache import LayoutCache
 from codeout.model.blocks import Session
 from codeout.model.outputs import Run
 from codeout.run.engine import BlockState, Engine
@@ -141,7 +141,7 @@ class CacheResolver:
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
+class CurrentPage:
     """The page that a generator converts now."""
 
     path: str
@@ -167,7 +167,7 @@ class Site:
     """Gives blocks their runs."""
     layouts: LayoutCache | None = None
     """Layouts of blocks that were made before."""
-    announced: Announced | None = None
+    announced: CurrentPage | None = None
     """The page that is converted now, if a plugin knows it."""
     is_announcing: bool = False
     """Whether a plugin announces each page; what is converted in between is part of another page."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codeout.cache.record import BuildRecord, RecordedPage, find_recorded_cache, read_record
+from codeout.cache.build_record import BuildRecord, RecordedPage, find_recorded_cache, read_record
 from codeout.config import Config
 from codeout.errors import PageError
 

@@ -22,15 +22,15 @@ from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import DuplicateFilter
 
-from codeout.cache.record import BuildRecord, write_record
+from codeout.cache.build_record import BuildRecord, write_record
 from codeout.config import Config
 from codeout.errors import CodeoutError
 from codeout.markdown.extension import NAME
 from codeout.markdown.header import page_header
-from codeout.markdown.hints import Predictor
-from codeout.markdown.layouts import LayoutCache
+from codeout.markdown.layout_cache import LayoutCache
 from codeout.markdown.page import ConvertedPage
-from codeout.markdown.site import Announced, BuildResolver, CacheResolver, LiveResolver, Resolver, Site
+from codeout.markdown.predictor import Predictor
+from codeout.markdown.site import BuildResolver, CacheResolver, CurrentPage, LiveResolver, Resolver, Site
 from codeout.mkdocs.page_extras import PageExtras
 from codeout.mkdocs.paths import PagePaths, site_root
 from codeout.model.blocks import Block, Session, group_sessions
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from markdown import Markdown
     from mkdocs.livereload import LiveReloadServer
 
-    from codeout.mkdocs.events import EventStream
+    from codeout.mkdocs.live_stream import EventStream
 
 Mode = Literal["build", "serve", "collect"]
 
@@ -161,7 +161,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         """Announce the page that is converted next."""
         path = self._path(page.file)
         folder = Path(page.file.abs_src_path).parent if page.file.abs_src_path else ""
-        self._ready.announced = Announced(path, page.file.content_string, str(folder))
+        self._ready.announced = CurrentPage(path, page.file.content_string, str(folder))
         return markdown
 
     @event_priority(100)  # first: other plugins see the complete page
@@ -228,7 +228,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         """Move large data out of a built page; have a served page listen."""
         if self.mode == "build":
             return self._extras.move_data_out(output, page, config.site_dir)
-        from codeout.mkdocs.events import SCRIPT, STYLE
+        from codeout.mkdocs.live_stream import SCRIPT, STYLE
 
         head, body, rest = output.rpartition("</body>")
         return f"{head}{STYLE}{SCRIPT}{body}{rest}" if body else output
@@ -264,7 +264,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
 
     def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
         """Watch the files that pages depend on, and stream events to open pages."""
-        from codeout.mkdocs.events import EventStream
+        from codeout.mkdocs.live_stream import EventStream
 
         self._events = EventStream(lambda: self._ready)
         self._events.attach(server)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from codeout.cache.keys import Environment, KeyInputs
+from codeout.cache.lookup import CachedSession
 from codeout.cache.store import Entry
 from codeout.config import Config
 from codeout.model.blocks import Block, group_sessions
 from codeout.run.engine import Engine
-from codeout.run.lookup import CachedSession
 
 NewestEntries = Mapping[tuple[str, str], Entry]
 """By the name of a block and a device."""

@@ -13,13 +13,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 
+from codeout.cache.lookup import CachedSession, Lookup, raise_all
 from codeout.config import Config
 from codeout.errors import BlockError, CodeoutError, PageError
 from codeout.model.blocks import Block, Session, group_sessions
 from codeout.model.expectations import check_expectation, with_missing_error
 from codeout.model.outputs import Run
 from codeout.run.job import Job, OnRun
-from codeout.run.lookup import CachedSession, Lookup, raise_all
 from codeout.run.progress import log, show_progress
 from codeout.run.runner import SessionRunner
 from codeout.run.scheduler import Scheduler

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from threading import Lock
 
 from codeout.cache.keys import Key, KeyInputs
+from codeout.cache.lookup import CachedSession, Lookup
 from codeout.errors import BlockError
 from codeout.model.blocks import Block, Session
 from codeout.model.expectations import check_expectation, has_unexpected_error, with_missing_error
 from codeout.model.outputs import Error, Provenance, Run
 from codeout.run.engine import BlockState, Engine
 from codeout.run.job import Job
-from codeout.run.lookup import CachedSession, Lookup
 from codeout.run.progress import log
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from codeout.cache import environment
+from codeout.cache.build_record import read_record
 from codeout.cache.keys import KeyInputs, describe_changes
-from codeout.cache.record import read_record
 from codeout.cache.timings import Timing
 from codeout.config import Config
 from codeout.model.blocks import Block, group_sessions

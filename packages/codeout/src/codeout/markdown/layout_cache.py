@@ -1,6 +1,6 @@
-"""LayoutCache of blocks (highlighted source, tabs) that were made before. They may be lost at any time.
+"""Cached layouts of blocks: highlighted source and tabs, with a slot where each output belongs.
 
-A layout is HTML with `here(...)` where each output belongs, so it does not change when the outputs do.
+Outputs are not part of a layout, so it does not change when they do. The cache may be lost at any time.
 """
 
 from __future__ import annotations
