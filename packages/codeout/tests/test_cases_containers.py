@@ -157,6 +157,34 @@ def test_a_comment_with_fences_shows_nothing(comment: str, tmp_path: Path) -> No
     assert "1 / 0" not in re.sub("(?s)<!--.*?-->", "", shown)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param("```html\n<!--\n```", "```html\n-->\n```", id="a block of code"),
+        pytest.param("    <!--", "    -->", id="indented code"),
+        pytest.param("`<!--`", "`-->`", id="code in running text"),
+        pytest.param(fence("y = '<!--'"), fence("z = '-->'"), id="executed code"),
+        pytest.param("~~~\n<!-- x\n~~~", "Text.", id="another fence"),
+    ],
+)
+def test_what_looks_like_a_comment_in_code_hides_nothing(before: str, after: str, tmp_path: Path) -> None:
+    shown = convert(f"# Page\n\n{before}\n\n{fence('x = 5')}\n\nNow {{x}}.\n\n{after}\n", tmp_path)
+    assert "x = 5" in text_of(shown)
+    assert "Now 5." in text_of(shown)
+
+
+def test_a_block_that_prints_content_runs_without_those_in_comments(tmp_path: Path) -> None:
+    printing = fence("print('**x is**', x)", 'session="a"')
+    assert "<strong>x is</strong> 1" in convert(f"{ONE}\n\n<!--\n{TWO}\n-->\n\n{printing}", tmp_path)
+
+
+def test_mistakes_in_a_comment_do_not_count(tmp_path: Path) -> None:
+    page = (
+        f"<!--\n{fence('1 / 0', 'rasies=' + chr(34) + 'x' + chr(34))}\n-->\n\n<!--\n{fence('x  # (1)!')}\n-->\n\n{ONE}"
+    )
+    assert 'id="out-1"' in convert(page, tmp_path)
+
+
 def test_the_same_code_in_a_comment_and_on_the_page_runs_once(tmp_path: Path) -> None:
     count = fence(f"with open({str(tmp_path / 'log')!r}, 'a') as f:\n    _ = f.write('x')")
     convert(f"<!--\n{count}\n-->\n\n{count}\n\n<!--\n{count}\n-->", tmp_path)
@@ -230,6 +258,15 @@ def test_an_unknown_name_that_is_close_to_a_value_is_pointed_out(
     with caplog.at_level(logging.INFO):
         convert(f"{fence('accuracy = 1')}\n\nIt is {{acuracy}}.", tmp_path)
     assert "page:5: {acuracy}: no block defines 'acuracy'; did you mean 'accuracy'" in caplog.text
+
+
+def test_values_in_comments_are_left_alone(tmp_path: Path) -> None:
+    shown = convert(
+        f"{ONE}\n\n<!-- {{x}} and {{world}} -->\n\nText <!-- {{x}} --> here {{x}}.", tmp_path, strict_values=True
+    )
+    assert "<!-- {x} and {world} -->" in shown
+    assert "<!-- {x} -->" in shown
+    assert "here 1." in text_of(shown)
 
 
 def test_an_unknown_name_is_an_error_where_values_are_strict(tmp_path: Path) -> None:

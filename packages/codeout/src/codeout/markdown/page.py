@@ -64,6 +64,8 @@ class RegisteredBlock:
     """How it is shown."""
     block_id: str
     """Its id in the page."""
+    is_commented: bool = False
+    """Whether its source seems to be in an HTML comment; then it runs only if the HTML has it elsewhere."""
     is_in_docstring: bool = False
     """Whether a docstring has it: these are converted when all fences of the page's own text have been."""
     follows: int = -1
@@ -190,24 +192,34 @@ class PageConversion:
         code = arguments["code"]
         printed_by, documented = self._printing.place if self._printing else None, _documented_object(arguments["md"])
         location = self.sources.locate(code, printed_by, documented)
-        if location.is_commented:
-            return ""
         if arguments["language"] == "pycon":
             code = split_prompts(code)[0]
-        block = read_block(code, arguments, location.place, location.origin, location.section)
+        try:
+            block = read_block(code, arguments, location.place, location.origin, location.section)
+        except PageError:
+            if location.is_commented:
+                return ""
+            raise
         if not has_tabs(arguments["md"], arguments):
             raise PageError(f"{block}: tabs need `- pymdownx.tabbed: {{alternate_style: true}}` in markdown_extensions")
         layout = BlockLayout(block, arguments, self.site.layouts, self.expand)
-        registered = RegisteredBlock(len(self.registered), block, layout, self._new_id(block), bool(documented))
+        block_id = self._new_id(block, is_commented=location.is_commented)
+        registered = RegisteredBlock(
+            len(self.registered), block, layout, block_id, location.is_commented, bool(documented)
+        )
         self.registered.append(registered)
-        return self._content_now(registered) if layout.is_bare else registered.placeholder
+        is_content = layout.is_bare and not location.is_commented
+        return self._content_now(registered) if is_content else registered.placeholder
 
-    def _new_id(self, block: Block) -> str:
+    def _new_id(self, block: Block, *, is_commented: bool) -> str:
         """Return an id: of the section, so that a link to it lasts, or else of the block's number."""
         taken = {each.block_id for each in self.registered}
-        name = f"out-{block.section or len(self.registered) + 1}{self.suffix}"
+        number = sum(not each.is_commented for each in self.registered) + 1
+        if is_commented:
+            return _unique(f"out-comment{self.suffix}", taken)
+        name = f"out-{block.section or number}{self.suffix}"
         if name in taken:
-            name = f"out-{len(self.registered) + 1}{self.suffix}"
+            name = f"out-{number}{self.suffix}"
         return _unique(name, taken)
 
     def _content_now(self, registered: RegisteredBlock) -> str:
@@ -217,8 +229,9 @@ class PageConversion:
             CodeoutError: the block failed.
         """
         registered.is_on_page = True
-        sessions = group_sessions([each.block for each in self.registered])
-        self._take_states([each for each in sessions if registered.number in each.numbers], self.registered)
+        above = [each for each in self.registered if not each.is_commented]
+        sessions = group_sessions([each.block for each in above])
+        self._take_states([each for each in sessions if len(above) - 1 in each.numbers], above)
         state = self.states[registered.number]
         if state.run is None or not registered.layout.is_content(state.run):
             return registered.placeholder
@@ -256,6 +269,7 @@ class PageConversion:
             CodeoutError: a block did what the page does not expect, a value is undefined, or a list of annotations
                 does not fit its block.
         """
+        self._note_shown(html)
         self._check_annotations()
         self._make_ids_unique(html)
         html = self.expand(html)
@@ -305,6 +319,14 @@ class PageConversion:
 
     def _resolve(self, html: str) -> None:
         """Get the states of the blocks that the page shows, with those whose placeholders are in this part of it."""
+        self._note_shown(html)
+        on_page = self._on_page
+        sessions = group_sessions([each.block for each in on_page])
+        is_missing = [on_page[position].number not in self.states for position in range(len(on_page))]
+        self._take_states([each for each in sessions if any(is_missing[n] for n in each.numbers)], on_page)
+
+    def _note_shown(self, html: str) -> None:
+        """Note which blocks the page shows, and where docstrings put theirs."""
         last = max(self._content.values(), default=-1)  # what has run already comes first
         for match in PARTS.finditer(html):
             if match["fence"]:
@@ -314,10 +336,6 @@ class PageConversion:
                 elif not registered.is_on_page:
                     registered.follows = last
                 registered.is_on_page = True
-        on_page = self._on_page
-        sessions = group_sessions([each.block for each in on_page])
-        is_missing = [on_page[position].number not in self.states for position in range(len(on_page))]
-        self._take_states([each for each in sessions if any(is_missing[n] for n in each.numbers)], on_page)
 
     def _take_states(self, sessions: Sequence[Session], registered: Sequence[RegisteredBlock]) -> None:
         """Get the states of sessions; their numbers are positions among `registered`."""
@@ -400,7 +418,7 @@ class PageConversion:
                 each.block_id = _unique(each.block_id + "-2", {*ids, *(other.block_id for other in self.registered)})
 
     def _check_annotations(self) -> None:
-        for each in self.registered:
+        for each in self._on_page:
             numbers = each.block.annotation_numbers
             if sorted({*numbers}) != [*range(1, each.annotations + 1)]:
                 marked = ", ".join(map(str, numbers))

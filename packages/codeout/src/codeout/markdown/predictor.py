@@ -16,7 +16,7 @@ from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
 
 from codeout.errors import PageError
 from codeout.markdown.options import LANGUAGES, read_block, split_prompts
-from codeout.markdown.sources import COMMENT, Sources
+from codeout.markdown.sources import Sources, find_comments
 from codeout.model.blocks import Block
 
 
@@ -45,7 +45,7 @@ class Predictor:
             return []
         sources = Sources(page, text, self._root, self._folders, self._snippets)
         try:
-            lines = COMMENT.sub(lambda match: "\n" * match[0].count("\n"), text).split("\n")
+            lines = _without_comments(text).split("\n")
             return [self._block(sources, code, options) for code, options in self._record(lines)]
         except (SnippetMissingError, PageError, OSError):  # the conversion reports it
             return []
@@ -78,3 +78,10 @@ class Predictor:
 def _find_preprocessor(md: Markdown, name: str) -> Preprocessor | None:
     """Return the preprocessor of a Markdown instance with this name, if it has one."""
     return md.preprocessors[name] if name in md.preprocessors else None  # noqa: SIM401 (not a dict)
+
+
+def _without_comments(text: str) -> str:
+    """Return text with empty lines in place of its HTML comments."""
+    for start, end in reversed(find_comments(text)):
+        text = text[:start] + "\n" * text.count("\n", start, end) + text[end:]
+    return text

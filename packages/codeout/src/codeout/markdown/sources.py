@@ -27,7 +27,12 @@ INCLUDED_FILES = re.compile(
     r"^[ \t]*-{1,}8<-{1,}[ \t]*\n(?P<files>.*?)^[ \t]*-{1,}8<-{1,}[ \t]*$", re.MULTILINE | re.DOTALL
 )
 DIRECTIVE = re.compile(r"^[> \t]*:::\s*(?P<object>[\w.:-]+)", re.MULTILINE)
-COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+CODE_OR_COMMENT = re.compile(
+    r"^[> \t]*(?P<fence>`{3,}|~{3,}).*?(?:^[> \t]*(?P=fence)[ \t]*$|\Z)"
+    r"|(?P<ticks>`+)(?!`)[^\n]*?(?<!`)(?P=ticks)(?!`)"
+    r"|(?P<comment><!--.*?-->)",
+    re.MULTILINE | re.DOTALL,
+)
 MAX_INCLUDES = 200  # files that are searched for one page
 
 
@@ -59,7 +64,7 @@ class Location:
     section: str = ""
     """The snippet section that is the code, if it is one."""
     is_commented: bool = False
-    """Whether the page has it inside an HTML comment."""
+    """Whether the page seems to have it inside an HTML comment; the HTML decides."""
 
 
 @dataclass(slots=True)
@@ -183,7 +188,7 @@ class Sources:
 def find_fences(text: str) -> list[Fence]:
     """Return everything in a text that looks like the fence of a Python block."""
     lines = text.split("\n")
-    comments = [(match.start(), match.end()) for match in COMMENT.finditer(text)] if "<!--" in text else []
+    comments = find_comments(text)
     fences, offset = [], 0
     for number, line in enumerate(lines, start=1):
         if match := OPENING.match(line):
@@ -193,6 +198,13 @@ def find_fences(text: str) -> list[Fence]:
             fences.append(Fence(number, body, any(start < offset < stop for start, stop in comments)))
         offset += len(line) + 1
     return fences
+
+
+def find_comments(text: str) -> list[tuple[int, int]]:
+    """Return where HTML comments begin and end; not what looks like one in code."""
+    if "<!--" not in text:
+        return []
+    return [match.span() for match in CODE_OR_COMMENT.finditer(text) if match["comment"]]
 
 
 def _without_indent(line: str, indent: str) -> str:

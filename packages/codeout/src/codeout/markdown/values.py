@@ -33,7 +33,6 @@ MARK = re.compile(f"{START}([\ufdd2-\ufde1]+){END}")
 SKIPPED = re.compile(
     r"(?s)\\."  # an escaped character
     r"|(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`)"  # code in running text
-    r"|<!--.*?-->"
 )
 MATH = re.compile(r"(?s)\$\$.*?\$\$|\$[^\s$](?:[^$\n]*[^\s$\\])?\$|\\\(.*?\\\)|\\\[.*?\\\]")
 
