@@ -8,8 +8,8 @@ from markdown import Markdown
 from markdown_exec import formatter, validator
 
 from codeout import Block, Config, Engine
+from codeout.markdown.converted_page import ConvertedPage
 from codeout.markdown.extension import CodeoutExtension
-from codeout.markdown.page import ConvertedPage
 from codeout.markdown.site import CacheResolver, CurrentPage, Site
 
 LANGUAGES = ("python", "py", "pycon", "bash")

@@ -16,7 +16,7 @@ from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE
 
 if TYPE_CHECKING:
-    from codeout.markdown.page import RegisteredBlock
+    from codeout.markdown.placeholders import RegisteredBlock
 
 HIGHLIGHTED = re.compile(  # by Pygments
     r'<span class="(?P<kind>c1?)">(?P<comment>[^<]*?)(?P<gap> *)# \((?P<number>\d+)\)!</span>'

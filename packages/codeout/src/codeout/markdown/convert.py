@@ -13,7 +13,8 @@ from pymdownx.superfences import SuperFencesException
 
 from codeout.errors import CodeoutError, PageError
 from codeout.markdown import snippets
-from codeout.markdown.page import CURRENT, TOKEN, PageConversion
+from codeout.markdown.page import CURRENT, PageConversion
+from codeout.markdown.placeholders import TOKEN
 from codeout.markdown.site import Site
 from codeout.markdown.sources import Sources
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from codeout.cache.keys import digest
-from codeout.markdown.page import ConvertedPage
+from codeout.markdown.converted_page import ConvertedPage
 from codeout.markdown.site import Site
 from codeout.model.outputs import Run
 from codeout.render.overview import placeholder_notice, sentence

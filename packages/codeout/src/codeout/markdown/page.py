@@ -7,12 +7,11 @@ block printed or returned.
 from __future__ import annotations
 
 import re
-import secrets
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -20,139 +19,18 @@ from markdown import Markdown
 
 from codeout.errors import PageError
 from codeout.markdown.annotations import LIST_SLOT
+from codeout.markdown.converted_page import ConvertedPage
 from codeout.markdown.layout import BlockLayout, has_tabs
 from codeout.markdown.options import read_block, split_prompts
+from codeout.markdown.placeholders import OUR_ID, PARTS, PARTS_WITH_VALUES, PLACEHOLDER, TOKEN, RegisteredBlock
 from codeout.markdown.site import Site
-from codeout.markdown.sources import Fence, Sources, find_fences
+from codeout.markdown.sources import Sources
 from codeout.markdown.values import MARK, START, Reference, ValueFiller, mark_number
-from codeout.model.blocks import HOLE, Block, Session, group_sessions
-from codeout.model.outputs import Run
-from codeout.render.overview import sentence
+from codeout.model.blocks import Block, Session, group_sessions
 from codeout.run.engine import BlockState
 
 CURRENT: ContextVar[PageConversion | None] = ContextVar("codeout-page", default=None)
 """The page that is being converted."""
-TOKEN = secrets.token_hex(8)
-"""Part of our placeholders in HTML; no text contains it by chance or by intent."""
-PLACEHOLDER = re.compile(
-    rf'(?P<before><p>)?<(?P<element>div|span) class="codeout-pending" id="[^"]*" data-fence="{TOKEN}-(?P<fence>\d+)">'
-    rf"</(?P=element)>(?P<after>(?(before)</p>))"
-    rf'(?:(?P<notes><ol class="codeout-notes">.*?)<div data-fence-end="{TOKEN}-(?P=fence)"></div>)?',
-    re.DOTALL,
-)
-COMMENT = r"(?P<comment><!--.*?-->)"
-PARTS = re.compile(rf"{COMMENT}|{PLACEHOLDER.pattern}", re.DOTALL)
-"""What matters of the HTML of a page without values."""
-PARTS_WITH_VALUES = re.compile(
-    rf"{COMMENT}|{PLACEHOLDER.pattern}"
-    r"|(?P<raw><(?P<tag>script|style|pre|code|textarea|svg|math)\b.*?</(?P=tag)>|<[a-zA-Z/][^>]*>)"
-    rf"|(?P<mark>{MARK.pattern})",
-    re.DOTALL,
-)
-OUR_ID = re.compile(r'\sid="(out-[^"]+)"')
-
-
-@dataclass(slots=True)
-class RegisteredBlock:
-    """A block that was handed over, and what is needed to show it."""
-
-    number: int
-    """Its position on the page, from 0."""
-    block: Block
-    """The block."""
-    layout: BlockLayout
-    """How it is shown."""
-    block_id: str
-    """Its id in the page."""
-    is_commented: bool = False
-    """Whether its source seems to be in an HTML comment; then it runs only if the HTML has it elsewhere."""
-    is_in_docstring: bool = False
-    """Whether a docstring has it: these are converted when all fences of the page's own text have been."""
-    follows: int = -1
-    """Of a block in a docstring: the number of the block of the page's own text that precedes it."""
-    is_on_page: bool = False
-    """Whether the page shows it: a fence in a comment, or in text that was thrown away, is converted as well."""
-    annotations: int = 0
-    """The number of items of the list below it."""
-
-    @property
-    def order(self) -> tuple[int, bool, int]:
-        """What puts the blocks of a page in reading order."""
-        return (self.follows if self.is_in_docstring else self.number), self.is_in_docstring, self.number
-
-    @property
-    def placeholder(self) -> str:
-        """The HTML that stands for the block until the conversion is over."""
-        element = "div" if self.block.shows_source or not self.layout.arguments["html"] else "span"
-        attributes = f'class="codeout-pending" id="{self.block_id}" data-fence="{TOKEN}-{self.number}"'
-        return f"<{element} {attributes}></{element}>"
-
-    def placeholder_with(self, notes: str) -> str:
-        """Return the placeholder with the list that belongs to the block."""
-        return f'{self.placeholder}{notes}<div data-fence-end="{TOKEN}-{self.number}"></div>'
-
-
-@dataclass(frozen=True, slots=True)
-class ConvertedPage:
-    """What a conversion leaves behind."""
-
-    path: str
-    """The path of the page."""
-    text: str
-    """The Markdown that was converted, with everything that it includes."""
-    blocks: tuple[Block, ...]
-    """The blocks that the page shows, in source order."""
-    states: tuple[BlockState, ...]
-    """The state of each."""
-    ids: tuple[str, ...]
-    """The id of each in the page."""
-    fill_text: Callable[[str], str]
-    """Fills values into plain text of the page, such as its title."""
-
-    @property
-    def runs(self) -> list[Run]:
-        """The runs of all blocks; empty while one has not run."""
-        runs = [state.run for state in self.states if state.run]
-        return runs if len(runs) == len(self.states) else []
-
-    @property
-    def summary(self) -> str:
-        """How its blocks ran, in a sentence; empty while one has not run."""
-        return sentence(self.runs, [run for state in self.states for run in state.recordings])
-
-    def text_with_holes(self) -> str:
-        """Return the text with a line in place of each block: its indentation, `HOLE` and the number of the block."""
-        return _cut_holes(self.text, tuple(block.code for block in self.blocks))
-
-
-@cache  # a notebook, a script and the record of the build are made from it
-def _cut_holes(text: str, codes: Sequence[str]) -> str:
-    lines, done, number = text.split("\n"), 0, 0
-    fences = [fence for fence in find_fences(text) if not fence.is_commented]
-    parts: list[str] = []
-    for position, fence in enumerate(fences):
-        if fence.line <= done:
-            continue
-        above = lines[done : fence.line - 1]
-        absent = _count_absent(codes[number:], fences[position:])
-        if absent:
-            parts, done = [*parts, *above, *_holes(number, absent)], fence.line - 1
-            above, number = [], number + absent
-        if number < len(codes) and fence.is_code(codes[number]):
-            indent = re.match(r"[> \t]*", lines[fence.line - 1])
-            parts += [*above, f"{indent[0] if indent else ''}{HOLE}{number}"]
-            done, number = min(fence.line + len(fence.body) + 1, len(lines)), number + 1
-    return "\n".join([*parts, *lines[done:], *_holes(number, len(codes) - number)])
-
-
-def _count_absent(codes: Sequence[str], fences: Sequence[Fence]) -> int:
-    """Return how many of the next blocks have no fence in the text: of docstrings, or printed by another block."""
-    present = (n for n, code in enumerate(codes) if any(fence.is_code(code) for fence in fences))
-    return next(present, len(codes))
-
-
-def _holes(first: int, count: int) -> list[str]:
-    return [f"{HOLE}{number}" for number in range(first, first + count)]
 
 
 @dataclass(slots=True)

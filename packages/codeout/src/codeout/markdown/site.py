@@ -17,7 +17,7 @@ from codeout.run.engine import BlockState, Engine
 if TYPE_CHECKING:
     from markdown import Markdown
 
-    from codeout.markdown.page import ConvertedPage
+    from codeout.markdown.converted_page import ConvertedPage
     from codeout.run.live import LiveSessions
 
 Renderer = Callable[[BlockState], str]

@@ -17,7 +17,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from codeout.markdown.page import ConvertedPage
+from codeout.markdown.converted_page import ConvertedPage
 from codeout.markdown.site import Site
 from codeout.mkdocs.assets import extract_data_urls
 from codeout.model.outputs import count_characters
