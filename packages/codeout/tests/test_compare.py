@@ -96,6 +96,9 @@ def png(*marks: tuple[int, int], size: int = 20, shade: int = 200) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
+SVG_START = '<svg xmlns="http://www.w3.org/2000/svg"'
+
+
 def drawing(*elements: str) -> str:
     namespaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:x="http://www.w3.org/1999/xlink"'
     return f"<svg {namespaces}>{''.join(elements)}</svg>"
@@ -135,6 +138,19 @@ def test_what_cannot_be_seen_in_a_drawing_does_not_count(old: str, new: str) -> 
 def test_what_can_be_seen_in_a_drawing_counts(old: str, new: str) -> None:
     assert difference("image/svg+xml", drawing(old), drawing(new)) == 1
     assert difference("image/svg+xml", drawing(new), drawing(old)) == 1
+
+
+@pytest.mark.parametrize(("size", "expected"), [(10, 1), (100, 0)])
+def test_how_far_a_point_may_move_unseen_depends_on_the_size_of_the_drawing(size: int, expected: float) -> None:
+    old, new = (f'<svg viewBox="0 0 {size} {size}"><path d="M 0 {y}"/></svg>' for y in ("1", "1.1"))
+    assert difference("image/svg+xml", old.replace("<svg", SVG_START), new.replace("<svg", SVG_START)) == expected
+
+
+def test_formats_that_a_browser_does_not_show_are_not_opened() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(file, "bmp")
+    old, new = (base64.b64encode(file.getvalue() + end).decode() for end in (b"", b"x"))
+    assert difference("image/png", old, new) == 1
 
 
 def test_base64_may_stand_in_lines() -> None:
@@ -272,6 +288,21 @@ def test_what_is_measured_is_left_out_of_a_comparison_and_not_beside_another_dev
     assert compare({"b": old}, {"b": new}) == []
     assert compare({"b": replace(old, measured=False)}, {"b": new}) != []
     assert differ(old, new)
+
+
+def test_blocks_below_a_measured_one_are_compared() -> None:
+    old = {"a": Run((Stream("stdout", "1"),), PROVENANCE, measured=True), "b": run("x")}
+    new = {"a": Run((Stream("stdout", "2"),), PROVENANCE, measured=True), "b": run("y")}
+    assert [each.block for each in compare(old, new)] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("123456.0", "123457.0"), ("0.00001", "0.00002"), ("1e6", "1.00001e6")],
+    ids=["relative to its size", "close to zero", "with an exponent"],
+)
+def test_a_number_may_move_a_little(old: str, new: str) -> None:
+    assert describe(run(old), run(new)) == []
 
 
 def test_a_long_text_of_spaces_is_compared_soon() -> None:
