@@ -1,7 +1,7 @@
 """Settings shared by all snippets: seed, threads, the folder for weights, the look of figures, warnings as errors.
 
-The engine runs this file first in every session, and a snippet that runs as a script imports it. Without the hidden
-lines, it is also the first cell of each page's notebook.
+The engine runs this file first in every session, and a snippet that runs as a script imports it. It is also the first
+cell of each page's notebook.
 """
 
 import os

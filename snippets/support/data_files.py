@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(os.environ.get("CODEOUT_ROOT") or Path(__file__).resolve().parents[2]) / "data"
+ROOT = Path(os.environ.get("CODEOUT_ROOT") or Path.cwd()) / "data"  # `./data` of a lesson
 
 
 @contextmanager

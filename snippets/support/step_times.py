@@ -17,7 +17,7 @@ from data_files import write_json
 if TYPE_CHECKING:
     from codeout import Run
 
-ROOT = Path(os.environ.get("CODEOUT_ROOT") or Path(__file__).resolve().parents[2])
+ROOT = Path(os.environ.get("CODEOUT_ROOT") or Path.cwd())
 PAGE, SESSION, SECTION = "docs/training_on_gpu.md", "training_on_gpu", "time"
 LINE = re.compile(r"^(?P<device>[\w:]+) (?P<times>\d+: [\d.]+ ms(?:, \d+: [\d.]+ ms)*)$", re.MULTILINE)
 
