@@ -38,7 +38,7 @@ def checkout(site: Path, tmp_path: Path) -> Path:
     """Return a copy of the site with recordings of all its runs, as if of a GPU."""
     (tmp_path / "data").mkdir()
     shutil.copy(ROOT / "data" / "cifar10.json", tmp_path / "data")
-    for part in ("docs", "snippets", ".codeout"):
+    for part in ("docs", "snippets", "overrides", "hooks", ".codeout"):
         shutil.copytree(ROOT / part, tmp_path / part)
     shutil.copy(ROOT / "mkdocs.yml", tmp_path)
     record(tmp_path, text=lambda text: re.sub(r"(?m)^cpu (1: .*)$", r"cpu \1\ncuda:0 1: 0.70 ms, 2: 0.80 ms", text))
