@@ -47,11 +47,11 @@ def test_every_page_is_a_valid_notebook_with_all_its_blocks(exported: Path) -> N
         blocks = path.read_text().count('```python exec="on"')
         if not blocks:
             continue
-        made = nbformat.read(exported / f"{path.stem}.ipynb", 4)
-        nbformat.validate(made)
-        own = [cell for cell in made.cells if cell.cell_type == "code" and "jupyter" not in cell.metadata]
-        assert len(own) == blocks, path
-        prose = "\n".join(cell.source for cell in made.cells if cell.cell_type == "markdown")
+        notebook = nbformat.read(exported / f"{path.stem}.ipynb", 4)
+        nbformat.validate(notebook)
+        cells = [cell for cell in notebook.cells if cell.cell_type == "code" and "jupyter" not in cell.metadata]
+        assert len(cells) == blocks, path
+        prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
         assert not [mark for mark in ("--8<--", "!!!", "{accuracy", "{right", "exec=") if mark in prose]
 
 
@@ -67,14 +67,13 @@ def test_every_link_of_the_overview_leads_to_a_block(site: Path, path: Path) -> 
     links = {str(link["href"]) for link in overview.select(".codeout-overview td a")}
     folder = "" if path.stem == "index" else f"{path.stem}/"
     page = BeautifulSoup((site / folder / "index.html").read_text(), "html.parser")
-    shown = [str(place["id"]) for place in page.select(".codeout-block")]
-    assert {f"../{folder}".rstrip("/" if not folder else "") + f"#{name}" for name in shown} <= links
-    beginning = f"../{folder}".rstrip("/" if not folder else "") + "#"
-    wanted = {link.removeprefix(beginning) for link in links if link.startswith(beginning)}
-    assert bool(wanted) == ('exec="on"' in path.read_text(encoding="utf8"))
-    assert wanted <= {str(tag["id"]) for tag in page.select("[id]")} | unnamed(path.stem)
+    prefix = (f"../{folder}" if folder else "..") + "#"
+    anchors = {link.removeprefix(prefix) for link in links if link.startswith(prefix)}
+    assert {str(block["id"]) for block in page.select(".codeout-block")} <= anchors
+    assert bool(anchors) == ('exec="on"' in path.read_text(encoding="utf8"))
+    assert anchors <= {str(tag["id"]) for tag in page.select("[id]")} | blocks_without_id(path.stem)
 
 
-def unnamed(page: str) -> set[str]:
-    """Return the ids of blocks that write a part of their page: there is nothing that could have one."""
+def blocks_without_id(page: str) -> set[str]:
+    """Return the anchors of blocks that write a part of their page, which has no element that could have an id."""
     return {"out-devices"} if page == "training_on_gpu" else set()
