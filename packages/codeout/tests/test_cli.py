@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from markdown_exec import markdown_config
 
 from codeout.cli.main import cli, main
 from codeout.compare.runs import TOLERANCE
@@ -302,3 +303,10 @@ def test_misuse_is_explained_and_exits_with_2(
 ) -> None:
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_command_leaves_the_process_as_it_was(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MKDOCS_CONFIG_DIR", raising=False)
+    assert main(["status"]) == 0
+    assert "MKDOCS_CONFIG_DIR" not in os.environ
+    assert markdown_config.exts is None

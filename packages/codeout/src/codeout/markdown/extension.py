@@ -13,7 +13,7 @@ from typing import Any
 
 from markdown import Extension, Markdown
 from markdown.preprocessors import Preprocessor
-from markdown_exec import formatters
+from markdown_exec import formatters, markdown_config
 
 from codeout.config import Config
 from codeout.errors import CodeoutError
@@ -84,6 +84,11 @@ def _site(options: dict[str, Any]) -> Site:
     root = Path(options.pop("root", None) or os.environ.get("MKDOCS_CONFIG_DIR") or Path.cwd())
     config = Config.from_options({"root": root, **options})
     return Site(config, BuildResolver(Engine(config)), header=page_header)
+
+
+def forget_generator() -> None:
+    """Have markdown-exec forget the extensions of a site that a generator has loaded."""
+    markdown_config.reset()
 
 
 def _format(original: Callable[..., str], language: str, **arguments: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 from codeout.cache.build_record import BuildRecord, RecordedPage, find_recorded_cache, read_record
 from codeout.config import Config
 from codeout.errors import PageError
+from codeout.markdown.extension import forget_generator
 
 NAMES = ("mkdocs.yml", "mkdocs.yaml", "properdocs.yml", "properdocs.yaml")
 """Configuration files, in the order in which they are looked for."""
@@ -92,7 +94,7 @@ def _convert(config_file: Path, generator: str) -> LoadedSite:
     from codeout.mkdocs.plugin import CodeoutPlugin
 
     base = importlib.import_module(f"{generator}.config")
-    with _quiet(generator):
+    with _quiet(generator), _undone():
         try:
             config = base.load_config(str(config_file.resolve()))
             plugin = config.plugins.get("codeout") or config.plugins.get("codeout/codeout")
@@ -133,6 +135,18 @@ def _convert_pages(config: Any, generator: str) -> None:
         page.content = config.plugins.on_page_content(page.content, page=page, config=config, files=files)
     config._current_page = None  # noqa: SLF001
     config.plugins.on_env(env, config=config, files=files)
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    """Undo what plugins change in this process: a build does so at its end, which is not reached here."""
+    environment = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+        forget_generator()
 
 
 @contextmanager
