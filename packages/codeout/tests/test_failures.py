@@ -42,6 +42,12 @@ def until(true: Callable[[], bool], seconds: float = 20) -> bool:
     return False
 
 
+@pytest.fixture(autouse=True)
+def _alone() -> None:
+    """Wait for the kernels of other tests, which may take a moment to end after a failure."""
+    assert until(lambda: not kernels())
+
+
 def test_an_exception_in_a_representation_is_an_error(run: Runner) -> None:
     with pytest.raises(BlockError, match=r"^docs/page\.md:3: ZeroDivisionError"):
         run("class A:\n    def _repr_html_(self): return 1 / 0\nA()")

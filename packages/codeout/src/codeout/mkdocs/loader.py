@@ -14,7 +14,6 @@ from typing import Any
 from codeout.cache.build_record import BuildRecord, RecordedPage, find_recorded_cache, read_record
 from codeout.config import Config
 from codeout.errors import PageError
-from codeout.markdown.extension import forget_generator
 
 NAMES = ("mkdocs.yml", "mkdocs.yaml", "properdocs.yml", "properdocs.yaml")
 """Configuration files, in the order in which they are looked for."""
@@ -140,6 +139,8 @@ def _convert_pages(config: Any, generator: str) -> None:
 @contextmanager
 def _undone() -> Iterator[None]:
     """Undo what plugins change in this process: a build does so at its end, which is not reached here."""
+    from codeout.markdown.extension import forget_generator  # here: markdown-exec imports the generator that is chosen
+
     environment = dict(os.environ)
     try:
         yield
