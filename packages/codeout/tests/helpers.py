@@ -13,7 +13,9 @@ import pytest
 from msgspec.structs import replace
 
 from codeout import Block, Output, Provenance, Run, RunStore, Source, Stream, Value
+from codeout.compare.untrusted import shared_inputs
 from codeout.model.blocks import Place
+from codeout.publish.accept import inputs_of_sessions
 
 PACKAGE = Path(__file__).resolve().parent.parent
 T4 = "NVIDIA T4"
@@ -58,9 +60,12 @@ def record(
     """
     store, files = RunStore(project / ".codeout"), []
     target = RunStore(project / "recordings")
-    for entry in list(store.entries()):
+    entries = list(store.entries())
+    read = inputs_of_sessions(entries)
+    for entry in entries:
         run = store.get(entry.key)
         assert run is not None
+        run = replace(run, inputs=shared_inputs(read[entry.key] or ()))
         packages = {**dict(entry.inputs.environment.packages), **(older or {})}
         named = tuple((name, packages[name]) for name, _ in run.provenance.packages)
         recorded = replace(run.provenance, **{"device": device, "packages": named, **provenance})
@@ -69,8 +74,9 @@ def record(
         )
         inputs = dataclasses.replace(entry.inputs, environment=environment)
         outputs = tuple(change_text(output, text) for output in run.outputs)
-        target.put(inputs.key, replace(run, outputs=outputs, provenance=recorded), inputs, entry.name)
-        files.append(target.path_of(inputs.key))
+        key = dataclasses.replace(inputs.key, trace=entry.key.trace)
+        target.put(key, replace(run, outputs=outputs, provenance=recorded), inputs, entry.name)
+        files.append(target.path_of(key))
     return files
 
 

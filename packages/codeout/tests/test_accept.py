@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from codeout import Figure, RunStore, Source, Value
+from codeout.cache.files import seal
 from codeout.cache.recordings import MAX_FILE_BYTES
 from codeout.cli.main import main
 from codeout.publish import accept
@@ -33,17 +34,17 @@ def sent(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def last(folder: Path) -> Path:
     """Return the file of the run that prints."""
-    return max(folder.glob("??/*.json"), key=lambda path: json.loads(path.read_text())["name"])
+    return max(folder.glob("??/*.json"), key=lambda path: json.loads(path.read_text())["content"]["name"])
 
 
 def change(folder: Path, *path: str, **fields: object) -> None:
     """Change fields of the JSON of a run, at a path inside it; its key stays what it was."""
     file = last(folder)
-    content = part = json.loads(file.read_text())
+    content = part = json.loads(file.read_text())["content"]
     for name in path:
         part = part[name]
     part |= fields
-    file.write_text(json.dumps(content))
+    file.write_bytes(seal(json.dumps(content).encode()))
 
 
 def shows(folder: Path, *outputs: object, **told: object) -> None:
@@ -119,7 +120,8 @@ def rename(folder: Path) -> None:
     path = last(folder)
     key = "f" * 40 + path.stem[40:]
     (folder / "ff").mkdir(exist_ok=True)
-    (folder / "ff" / f"{key}.json").write_text(path.read_text().replace(path.stem, key))
+    content = json.loads(path.read_text())["content"]
+    (folder / "ff" / f"{key}.json").write_bytes(seal(json.dumps({**content, "key": key}).encode()))
 
 
 def refer(folder: Path, reference: str, times: int = 1) -> None:
@@ -182,11 +184,14 @@ HARM: dict[str, tuple[Callable[[Path], object], str]] = {
     "another version": (lambda f: shows(f, packages=(("torch", "9"),)), "its package versions do not match"),
     "other code": (lambda f: shows(f, code_digest="f" * 12), "its code digest does not match"),
     "a package that no setting names": (
-        lambda f: shows(f, packages=(json.loads(last(f).read_text())["inputs"]["environment"]["packages"][0],)),
-        "lists packages that are not in the setting 'packages'",
+        lambda f: shows(f, packages=(("numpy", "2.0"),)),
+        "its package versions do not match its key",
     ),
     "other data": (lambda f: shows(f, sources=(Source("CIFAR-10", "original", "x"),)), "its data differs"),
-    "another module": (lambda f: change(f, "run", modules=[["snippets/helper.py", "0" * 64]]), "its modules differ"),
+    "another module": (
+        lambda f: change(f, "run", inputs=[["file", "snippets/helper.py", "0" * 64]]),
+        "what it read in the site's folder differs",
+    ),
     "an exception that nobody expects": (lambda f: change(f, "run", outputs=[ERROR]), "raised an unexpected exception"),
     "an invalid date": (lambda f: shows(f, date="garbage"), "invalid date"),
     "a picture that could act": (lambda f: shows(f, Figure({"image/svg+xml": SCRIPT}, "")), "SVG with <script>"),

@@ -171,13 +171,17 @@ def test_why_names_what_changed(project: Path, capsys: pytest.CaptureFixture[str
     def why() -> list[str]:
         capsys.readouterr()
         assert main(["why"]) == 0
-        return [line.rsplit(": ", 1)[1] for line in capsys.readouterr().out.splitlines()]
+        return [re.sub(r"^\S+( \(\S+\))?: ", "", line) for line in capsys.readouterr().out.splitlines()]
 
     assert why() == ["has not run yet"] * 3
     main(["run"])
     assert why() == ["hit"] * 3
     (project / "snippets" / "helper.py").write_text("VALUE = 42\n")
-    assert why() == ["snippets/helper.py changed", "snippets/helper.py changed", "hit"]
+    assert why() == [
+        "snippets/helper.py: content changed",
+        "docs/first.md:6 (snippets/first.py:4) above it is stale",
+        "hit",
+    ]
     (project / "snippets" / "helper.py").write_text("VALUE = 41\n")
     (project / "snippets" / "first.py").write_text(SNIPPET.replace('"x is"', '"x was"'))
     assert why() == ["hit", "its own code changed", "hit"]

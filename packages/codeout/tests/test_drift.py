@@ -98,9 +98,11 @@ def test_long_text_is_cut_and_says_so() -> None:
 
 
 def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    recipe = KeyInputs(Environment("3", "Linux", "CPU", (), ()), (), ("code",))
+    recipe = KeyInputs(Environment("3", "Linux", "CPU", (), ()), "docs/a.md s", (), (), ("code",))
     for name, word in (("old", "1.5"), ("new", "2.5")):
-        RunStore(tmp_path / name).put(Key("a" * 40, "b" * 16), run(Stream("stdout", word)), recipe, "docs/a.md s 1")
+        RunStore(tmp_path / name).put(
+            Key("a" * 40, "b" * 16, "c" * 16), run(Stream("stdout", word)), recipe, "docs/a.md s 1"
+        )
     file = tmp_path / "drift.html"
     assert main(["diff", str(tmp_path / "old"), str(tmp_path / "new"), "--html", str(file)]) == 1
     assert "# Outputs: 1 of 1 changed" in capsys.readouterr().out

@@ -12,6 +12,7 @@ import pytest
 from codeout import Block, Config, PageError
 from codeout.cache import environment as env
 from codeout.cache.distributions import InstalledPackages
+from codeout.cache.input_reader import InputReader
 from codeout.cache.keys import Environment, File, Key, KeyInputs, Step, accumulate_inputs, describe_changes, normalize
 from codeout.model.blocks import group_sessions
 from helpers import block
@@ -20,11 +21,13 @@ HERE = Environment("3.11.7", "Linux x86_64", "CPU", (("torch", "2.15.0"),), ())
 
 
 def keys_of_codes(*codes: str) -> list[Key]:
-    return accumulate_keys([Step(code, (), (), HERE) for code in codes], [])
+    return accumulate_keys([Step(code, ()) for code in codes])
 
 
-def accumulate_keys(steps: list[Step], session_files: list[File]) -> list[Key]:
-    return [inputs.key for inputs in accumulate_inputs(steps, session_files)]
+def accumulate_keys(
+    steps: list[Step], environment: Environment = HERE, session: str = "docs/a.md s", settings: tuple[str, ...] = ()
+) -> list[Key]:
+    return [inputs.key for inputs in accumulate_inputs(steps, environment, session, settings, [])]
 
 
 @pytest.mark.parametrize(
@@ -55,39 +58,24 @@ def test_an_edit_reruns_what_it_can_change(old: str, new: str, stale: list[bool]
 )
 def test_another_environment_is_another_run_of_the_same_code(change: dict[str, object]) -> None:
     other = dataclasses.replace(HERE, **change)  # type: ignore[arg-type]
-    key, other_key = keys_of_codes("a = 1")[0], accumulate_keys([Step("a = 1", (), (), other)], [])[0]
+    key, other_key = keys_of_codes("a = 1")[0], accumulate_keys([Step("a = 1", ())], other)[0]
     assert key.code == other_key.code
     assert key.environment != other_key.environment
 
 
-def test_files_of_the_session_and_modules_of_a_block_count() -> None:
-    steps = [Step("a", (), (), HERE), Step("import m", (), (File("m.py", "1"),), HERE), Step("b", (), (), HERE)]
-    changed = [steps[0], Step("import m", (), (File("m.py", "2"),), HERE), steps[2]]
-    plain, edited = accumulate_keys(steps, []), accumulate_keys(changed, [])
-    assert [one != other for one, other in zip(plain, edited, strict=True)] == [False, True, True]
-    assert accumulate_keys(steps, [File("data.json", "1")])[0] != plain[0]
+def test_the_session_and_the_settings_that_blocks_notice_count() -> None:
+    steps = [Step("a = 1", ())]
+    keys = {
+        accumulate_keys(steps)[0],
+        accumulate_keys(steps, session="docs/b.md s")[0],
+        accumulate_keys(steps, session="docs/a.md t")[0],
+        accumulate_keys(steps, settings=("links=('data',)",))[0],
+    }
+    assert len({key.code for key in keys}) == 4
 
 
 def test_code_that_is_not_valid_python_keeps_its_white_space() -> None:
     assert normalize("a = (  \n") == "a = (  \n"
-
-
-def test_a_module_is_followed_to_the_modules_that_it_imports(tmp_path: Path) -> None:
-    (tmp_path / "one.py").write_text("import two\n")
-    (tmp_path / "two.py").write_text("import json\n")
-    (tmp_path / "other.py").write_text("")
-    config = Config.from_options({"root": tmp_path, "paths": ["."]})
-    assert [file.path for file in env.find_local_modules("from one import x", config)] == ["one.py", "two.py"]
-
-
-def test_a_change_in_an_imported_module_reruns_from_the_block_that_imports_it(tmp_path: Path) -> None:
-    config = Config.from_options({"root": tmp_path, "paths": ["."]})
-    session = [block("a = 1"), block("import one"), block("b = 1")]
-    (tmp_path / "one.py").write_text("x = 1\n")
-    before = key_inputs_of(session, config)
-    (tmp_path / "one.py").write_text("x = 2\n")
-    after = key_inputs_of(session, config)
-    assert [one != other for one, other in zip(before, after, strict=True)] == [False, True, True]
 
 
 def test_prelude_data_and_variables_are_in_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,21 +95,12 @@ def test_prelude_data_and_variables_are_in_the_key(tmp_path: Path, monkeypatch: 
     assert len(distinct_keys) == 5
 
 
-def test_packages_are_those_that_the_code_can_load(tmp_path: Path) -> None:
-    pillow_only = dict(
-        env.read_environment(["import PIL.Image", "import sys, json"], Config.from_options({"root": tmp_path})).packages
-    )
-    assert {"pillow", "ipython"} <= set(pillow_only)
-    with_matplotlib = dict(
-        env.read_environment(["import matplotlib"], Config.from_options({"root": tmp_path})).packages
-    )
-    assert {"matplotlib", "numpy", "pillow"} <= set(with_matplotlib)
-    assert not {"torch", "mkdocs", "requests"} & {*pillow_only, *with_matplotlib}
-
-
 def test_reading_versions_imports_nothing(tmp_path: Path) -> None:
     loaded = set(sys.modules)
-    env.read_environment(["import torch, matplotlib"], Config.from_options({"root": tmp_path}))
+    config = Config.from_options({"root": tmp_path, "packages": ["torch", "matplotlib", "not-installed"]})
+    versions = dict(env.read_environment(config, InputReader(config).packages).packages)
+    assert versions["matplotlib"]
+    assert "not-installed" not in versions
     assert not {name for name in set(sys.modules) - loaded if name.split(".")[0] in ("torch", "matplotlib")}
 
 
@@ -146,32 +125,33 @@ def test_package_versions_are_read_again_after_an_installation(tmp_path: Path, m
         folder = tmp_path / "site-packages" / f"thing-{version}.dist-info"
         folder.mkdir(parents=True)
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: thing\nVersion: {version}\n")
+        (folder / "RECORD").write_text(f"thing/__init__.py,sha256={version},1\n{folder.name}/RECORD,,\n")
 
     install("1.0")
     monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
     installed = InstalledPackages(tmp_path / "packages.json")
-    assert installed.versions(["thing"]) == {"thing": "1.0"}
-    assert InstalledPackages(tmp_path / "packages.json").versions(["thing"]) == {"thing": "1.0"}
+    assert installed.version("Thing") == "1.0"
+    assert InstalledPackages(tmp_path / "packages.json").owners("thing") == ["thing"]
     (tmp_path / "site-packages" / "thing-1.0.dist-info").rename(tmp_path / "gone")
     install("2.0")
-    assert installed.versions(["thing"]) == {"thing": "2.0"}
-    assert InstalledPackages(tmp_path / "packages.json").versions(["thing"]) == {"thing": "2.0"}
+    assert installed.version("thing") == "2.0"
+    assert InstalledPackages(tmp_path / "packages.json").version("thing") == "2.0"
 
 
 def test_a_damaged_memo_of_packages_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "packages.json").write_text("[")
-    assert "pillow" in InstalledPackages(tmp_path / "packages.json").versions(["PIL"])
+    assert InstalledPackages(tmp_path / "packages.json").owners("PIL") == ["pillow"]
 
 
 def key_inputs_of(blocks: list[Block], config: Config) -> tuple[KeyInputs, ...]:
     (session,) = group_sessions(blocks)
-    return env.add_keys(session, config).inputs
+    return env.add_keys(session, config, InputReader(config)).inputs
 
 
 def last_inputs(*codes: str, files: dict[str, str] | None = None, **environment: object) -> KeyInputs:
     session_files = [File(path, digest) for path, digest in (files or {}).items()]
     other = dataclasses.replace(HERE, **environment)  # type: ignore[arg-type]
-    return accumulate_inputs([Step(code, (), (), other) for code in codes], session_files)[-1]
+    return accumulate_inputs([Step(code, ()) for code in codes], other, "docs/a.md s", (), session_files)[-1]
 
 
 @pytest.mark.parametrize(
@@ -199,10 +179,3 @@ def last_inputs(*codes: str, files: dict[str, str] | None = None, **environment:
 def test_changes_of_key_inputs_are_described(old: KeyInputs, new: KeyInputs, changes: list[str]) -> None:
     assert describe_changes(old, new) == changes
     assert (old.key == new.key) == (changes == [])
-
-
-def test_a_package_that_a_lower_block_imports_does_not_touch_those_above(tmp_path: Path) -> None:
-    config = Config.from_options({"root": tmp_path})
-    before = key_inputs_of([block("a = 1"), block("b = 1")], config)
-    after = key_inputs_of([block("a = 1"), block("import PIL")], config)
-    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False]

@@ -9,6 +9,7 @@ import pytest
 
 from codeout import Config, Engine, PageError
 from codeout.cache import environment as env
+from codeout.cache.input_reader import InputReader
 from codeout.model.blocks import group_sessions
 from codeout.render.cells import Page
 from codeout.render.script import script
@@ -97,7 +98,7 @@ def test_a_mark_without_a_note_is_an_error_that_says_where(tmp_path: Path, notes
 def test_a_note_that_comes_or_goes_runs_nothing(tmp_path: Path) -> None:
     config = Config.from_options({"root": tmp_path})
     keys = [
-        env.add_keys(group_sessions([block(code)])[0], config).keys[0]
+        env.add_keys(group_sessions([block(code)])[0], config, InputReader(config)).keys[0]
         for code in ("x = 1\nprint(x)", "x = 1  # (1)!\nprint(x)", "x = 1\nprint(x)  # (12)!", "x = 1  # (1)\nprint(x)")
     ]
     assert keys[0] == keys[1] == keys[2]

@@ -18,7 +18,7 @@ from codeout.run.protocol import (
     encode,
 )
 
-DONE = {"event": "done", "seconds": 1.5, "modules": ["/m.py"], "values": {}, "can_checkpoint": True}
+DONE = {"event": "done", "seconds": 1.5, "values": {}, "obstacle": "", "observed": [["file", "/m.py", [1, 2, 3, 4]]]}
 
 
 def test_a_request_is_one_line_of_json() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -14,6 +15,7 @@ from msgspec.structs import replace
 from codeout import Figure, Run, RunStore, Stream, Value
 from codeout.cache.keys import Environment, KeyInputs
 from codeout.cache.recordings import Recordings, label, recordings_in
+from codeout.model.inputs import Input
 from helpers import PROVENANCE, T4, posix, record
 from small_sites import PAGE, SNIPPET, TABS, block_tabs, build, page_html, select_tag
 
@@ -158,12 +160,13 @@ def test_a_recording_of_a_device_with_an_invalid_name_is_not_shown(project: Path
 
 def one_recording(folder: Path, **fields: object) -> tuple[Recordings, str]:
     """Return a folder with one recording, some of whose fields are changed, and the digest of its code."""
-    inputs = KeyInputs(Environment("3.11", "Linux x86_64", T4, (("torch", "2.15.0"),), ()), (), ("code",))
+    environment = Environment("3.11", "Linux x86_64", T4, (("torch", "2.15.0"),), ())
+    inputs = KeyInputs(environment, "docs/page.md s", (), (), ("code",))
     provenance = replace(PROVENANCE, device=T4, code_digest=inputs.key.code[:12])
     named = {name: value for name, value in fields.items() if name in PROVENANCE.__struct_fields__}
     run = Run((Stream("stdout", "x"),), replace(provenance, **named), "docs/page.md:3")
     run = replace(run, **{name: value for name, value in fields.items() if name in run.__struct_fields__})
-    RunStore(folder).put(inputs.key, run, inputs, "docs/page.md s 1")
+    RunStore(folder).put(dataclasses.replace(inputs.key, trace="f" * 16), run, inputs, "docs/page.md s 1")
     recordings = Recordings(recordings_in(folder))
     recordings.refresh()
     return recordings, inputs.key.code
@@ -191,21 +194,21 @@ def test_a_valid_recording_is_found_by_its_code(tmp_path: Path) -> None:
         {"code_digest": "f" * 12},
         {"date": "garbage"},
         {"seconds": 10**400},
-        {"modules": (("/proc/self/mem", ""),)},
-        {"modules": (("a\0b.py", "f" * 64),)},
+        {"inputs": (Input("file", "a/../../proc/self/mem", ""),)},
+        {"inputs": (Input("file", "a\0b.py", "f" * 64),)},
         {"outputs": (Stream("stdout", "\x02wzxhzdk:0\x03"),)},
         {"outputs": (Value({"text/html": "<script>alert(1)</script>"}),)},
         {"outputs": (Figure({"image/png": "AAAA"}, ""),)},
         {"outputs": (Stream("stdout", "x" * 1_000_001),)},
     ],
 )
-def test_an_invalid_recording_is_not_found_and_no_module_it_names_is_read(
+def test_an_invalid_recording_is_not_found_and_no_file_it_names_is_read(
     tmp_path: Path, fields: dict[str, object]
 ) -> None:
     recordings, code = one_recording(tmp_path, **fields)
 
     def fail(_: Run) -> bool:
-        pytest.fail("asked for the modules of an invalid recording")
+        pytest.fail("asked for the inputs of an invalid recording")
 
     assert recordings.find(code, fail) == []
     assert list(recordings.entries()) == []

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 
+from codeout import Config
+from codeout.cache.input_reader import InputReader
 from codeout.cache.keys import Environment, File, KeyInputs
+from codeout.cache.store import Entry
 from codeout.cache.timings import Timing
+from codeout.model.inputs import Input
 from codeout.run.status import resume_mode, stale_reasons
 
-INPUTS = KeyInputs(Environment("3.11", "Linux", "CPU", (), ()), (File("helper.py", "1"),), ("code",))
-CHANGED = KeyInputs(INPUTS.environment, (File("helper.py", "2"),), ("code",))
+INPUTS = KeyInputs(
+    Environment("3.11", "Linux", "CPU", (), ()), "docs/a.md s", (), (File("prelude.py", "1"),), ("code",)
+)
+CHANGED = dataclasses.replace(INPUTS, files=(File("prelude.py", "2"),))
+DATA = Input("file", "data.csv", "1")
 
 
 @pytest.mark.parametrize(
@@ -18,9 +28,9 @@ CHANGED = KeyInputs(INPUTS.environment, (File("helper.py", "2"),), ("code",))
         pytest.param(None, True, "unknown: the session has not run here yet", id="never ran"),
         pytest.param(Timing(1.0, 2), True, "checkpoint: an edit resumes from the block above it", id="almost all"),
         pytest.param(
-            Timing(1.0, 1),
+            Timing(1.0, 1, "CUDA is in use"),
             True,
-            "replay: threads run after block 2; an edit below it reruns the session from its first block",
+            "replay: CUDA is in use after block 2; an edit below it reruns the session from its first block",
             id="threads",
         ),
         pytest.param(
@@ -40,9 +50,11 @@ def test_a_session_of_one_block_always_resumes() -> None:
     ("old", "reasons"),
     [
         pytest.param(None, ("has not run yet",), id="new"),
-        pytest.param(CHANGED, ("helper.py changed",), id="a file"),
-        pytest.param(INPUTS, ("a module that it imports changed, or its line numbers did",), id="not in the key"),
+        pytest.param(CHANGED, ("prelude.py changed", "data.csv is gone"), id="a file"),
+        pytest.param(INPUTS, ("data.csv is gone",), id="not in the key"),
     ],
 )
-def test_a_stale_block_has_a_reason(old: KeyInputs | None, reasons: tuple[str, ...]) -> None:
-    assert stale_reasons(old, INPUTS) == reasons
+def test_a_stale_block_has_a_reason(tmp_path: Path, old: KeyInputs | None, reasons: tuple[str, ...]) -> None:
+    now = InputReader(Config(root=tmp_path)).now()
+    last = Entry(Path(), old.key, "docs/a.md s 1", old, (DATA,), "2026-01-01") if old else None
+    assert stale_reasons(last, INPUTS, now) == reasons

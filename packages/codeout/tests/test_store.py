@@ -17,13 +17,15 @@ from msgspec.structs import replace
 from codeout import Error, Figure, Run, RunStore, Stream, Value
 from codeout.cache.files import read_regular_file, write_atomically
 from codeout.cache.keys import FORMAT, Environment, Key, KeyInputs
+from codeout.model.inputs import Input
 from codeout.model.outputs import Scalar
 from helpers import PROVENANCE, posix
 
-KEY = Key("c" * 40, "e" * 16)
+KEY = Key("c" * 40, "e" * 16, "f" * 16)
 PICTURE = base64.b64encode(b"\x89PNG picture").decode()
 RUN = Run((Stream("stdout", "hello\n"), Figure({"image/png": PICTURE, "text/plain": "<Figure>"}, "words")), PROVENANCE)
-INPUTS = KeyInputs(Environment("3", "Linux", "CPU", (("torch", "2.15.0"),), (("TZ", ""),)), (), ("code",))
+HERE = Environment("3", "Linux", "CPU", (("torch", "2.15.0"),), (("TZ", ""),))
+INPUTS = KeyInputs(HERE, "docs/a.md s", (), (), ("code",))
 
 
 @pytest.fixture
@@ -86,8 +88,8 @@ def test_every_kind_of_output_and_value_survives(store: RunStore) -> None:
         "large": 2**100,
         "none": -math.inf,
     }
-    modules = (("snippets/helper.py", "f" * 64),)
-    run = Run(outputs, PROVENANCE, "docs/a.md:3", modules, values, measured=True)
+    inputs = (Input("file", "snippets/helper.py", "f" * 64),)
+    run = Run(outputs, PROVENANCE, "docs/a.md:3", inputs, True, values, measured=True)
     store.put(KEY, run)
     assert store.get(KEY) == run
 
@@ -106,7 +108,7 @@ def test_the_cache_is_json_and_pictures(store: RunStore) -> None:
     files = [file for file in store.root.rglob("*") if file.is_file()]
     assert sorted(file.suffix for file in files) == [".json", ".png"]
     assert PICTURE not in path(store).read_text()
-    assert json.loads(path(store).read_text())["name"] == "docs/a.md s 1"
+    assert json.loads(path(store).read_text())["content"]["name"] == "docs/a.md s 1"
     assert store.count_bytes(KEY) == sum(file.stat().st_size for file in files)
     assert store.count_bytes(Key("d" * 40, "e" * 16)) == 0
 
@@ -213,7 +215,7 @@ def test_runs_that_are_not_needed_can_be_removed_with_the_pictures_that_no_other
     another = base64.b64encode(b"\x89PNG another").decode()
     store.put(KEY, RUN)
     store.put(other, Run((Figure({"image/png": another}, "words"),), PROVENANCE))
-    (unused,) = store.unused({KEY.code})
+    (unused,) = store.unused({KEY.code}, [])
     unused.unlink()
     store.clean_pictures()
     assert store.get(KEY) == RUN
@@ -232,7 +234,8 @@ def test_pictures_of_all_runs_stay_and_what_is_no_run_shows_none(store: RunStore
 
 def test_a_run_is_readable_as_text_a_field_on_a_line(store: RunStore) -> None:
     store.put(KEY, RUN)
-    assert path(store).read_text().startswith(f'{{\n "format": {FORMAT},\n "key": "{KEY}",\n')
+    _, _, content = path(store).read_text().partition('"content": ')
+    assert content.startswith(f'{{\n "format": {FORMAT},\n "key": "{KEY}",\n')
 
 
 def test_a_file_is_written_beside_the_one_that_it_replaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from codeout import CodeoutError, Error, Figure, Output, Run, Source, Stream, Value
 from codeout.compare.limits import InvalidRecording
 from codeout.compare.untrusted import left_out, validate
+from codeout.model.inputs import Input
 from helpers import PROVENANCE
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -23,7 +24,7 @@ RUN = Run(
     (Stream("stdout", "hello\n"),),
     replace(PROVENANCE, device="NVIDIA T4", code_digest="0123456789ab"),
     "docs/page.md:3",
-    (("snippets/helper.py", "f" * 64),),
+    (Input("file", "snippets/helper.py", "f" * 64),),
 )
 
 
@@ -54,7 +55,7 @@ GOOD: dict[str, Run] = {
     "a JPEG, a GIF and a WebP": show(*[figure(image((9, 9), k), f"image/{k}") for k in ("jpeg", "gif", "webp")]),
     "base64 in lines": show(figure("\n".join([image((9, 9)), ""]))),
     "SVG": show(figure(SVG.format('<path d="M0 0"/>'), "image/svg+xml")),
-    "a path with a space": replace(RUN, modules=(("lib/my helper/x-1.y.py", "0" * 64),)),
+    "a path with a space": replace(RUN, inputs=(Input("file", "lib/my helper/x-1.y.py", "0" * 64),)),
     "devices with punctuation": say(device="NVIDIA RTX A6000 (48GB), v1".replace(",", "")),
     "a local version": say(packages=(("torch", "2.15.0+cu121"), ("my_package.x", "1!2.0rc1"))),
     "the day of the build": say(date="2026-11-25T23:59:59+00:00"),
@@ -127,18 +128,16 @@ BAD: dict[str, tuple[Run, str]] = {
     "an origin with a line": (replace(RUN, origin="docs/a.md\n:3"), "invalid code location"),
     "an origin without a line number": (replace(RUN, origin="docs/a.md"), "invalid code location"),
     "a long origin": (replace(RUN, origin="x" * 301 + ":1"), "invalid code location"),
-    "a module of the system": (replace(RUN, modules=(("/proc/self/mem", "f" * 64),)), "outside the site's folder"),
-    "an absolute module": (replace(RUN, modules=(("/etc/hosts.py", "f" * 64),)), "outside the site's folder"),
-    "a module that climbs out": (replace(RUN, modules=(("../x.py", "f" * 64),)), "outside the site's folder"),
-    "a module that climbs later": (replace(RUN, modules=(("a/../../x.py", "f" * 64),)), "outside the site's folder"),
-    "a module on a Windows drive": (replace(RUN, modules=(("C:\\x.py", "f" * 64),)), "outside the site's folder"),
-    "a module with NUL": (replace(RUN, modules=(("a\0b.py", "f" * 64),)), "outside the site's folder"),
-    "a module with a line": (replace(RUN, modules=(("a\n.py", "f" * 64),)), "outside the site's folder"),
-    "a module that is no module": (replace(RUN, modules=(("data/x.bin", "f" * 64),)), "outside the site's folder"),
-    "a long module": (replace(RUN, modules=(("x" * 200 + ".py", "f" * 64),)), "outside the site's folder"),
-    "a module without a digest": (replace(RUN, modules=(("x.py", ""),)), "outside the site's folder"),
-    "a module twice": (replace(RUN, modules=(("x.py", "f" * 64),) * 2), "duplicate module"),
-    "many modules": (replace(RUN, modules=tuple((f"x{n}.py", "f" * 64) for n in range(501))), "more than 500 modules"),
+    "an input that climbs later": (replace(RUN, inputs=(Input("file", "a/../../x.py", "f" * 64),)), "invalid input"),
+    "an input with NUL": (replace(RUN, inputs=(Input("file", "a\0b.py", "f" * 64),)), "invalid input"),
+    "an input with a line": (replace(RUN, inputs=(Input("file", "a\n.py", "f" * 64),)), "invalid input"),
+    "a long input": (replace(RUN, inputs=(Input("file", "x" * 200 + ".py", "f" * 64),)), "invalid input"),
+    "an input with a digest of words": (replace(RUN, inputs=(Input("file", "x.py", "words"),)), "invalid input"),
+    "a missing module with a path": (replace(RUN, inputs=(Input("missing", "lib", "../x"),)), "invalid input"),
+    "many inputs": (
+        replace(RUN, inputs=tuple(Input("file", f"x{n}.py", "f" * 64) for n in range(5001))),
+        "more than 5,000 inputs",
+    ),
     "Markdown's placeholder in a stream": (show(Stream("stdout", "\x02wzxhzdk:0\x03")), "control characters"),
     "Markdown's placeholder in a value": (show(Value({"text/plain": "\x02amp\x03"})), "control characters"),
     "Markdown's placeholder in a figure's text": (

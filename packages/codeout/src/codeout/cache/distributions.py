@@ -1,35 +1,50 @@
-"""Find the installed packages that code can load, and their versions, from metadata and without importing any.
+"""Installed packages, from their metadata and without importing any: which files belong to which, and their content.
 
-Reading the metadata of a hundred packages takes about 0.2 s, so the result is stored in the cache's folder until a
+Reading the metadata of a hundred packages takes about 0.1 s, so the result is stored in the cache's folder until a
 package is installed, upgraded or removed, which changes the modification time of the folder of packages.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import importlib.metadata
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import msgspec
 
-from codeout.cache.files import read_json, write_atomically
+from codeout.cache.files import read_sealed, write_sealed
 
 MAX_MEMO_BYTES = 50_000_000
-
-Versions = dict[str, str]
-"""The version of each package, by its normalized name."""
+SCRIPTS = ("console_scripts", "gui_scripts")  # groups of entry points that no library loads
 
 
-class _Memo(msgspec.Struct):
+class _Package(msgspec.Struct, array_like=True, frozen=True):
+    """An installed distribution."""
+
+    version: str
+    record: str
+    """The path of the file that lists the digests of its files; of its metadata if there is none."""
+
+
+class _Installed(msgspec.Struct):
+    """What is installed for this Python."""
+
     stamp: list[str]
-    modules: dict[str, Versions]
+    packages: dict[str, _Package]
+    """By normalized name."""
+    owners: dict[str, list[str]]
+    """The names of the packages that own something directly in the folder of packages, by its name there."""
+    entry_points: str
+    """A digest of those that libraries look for to find plugins."""
 
 
-_decoder = msgspec.json.Decoder(_Memo)
+_decoder = msgspec.json.Decoder(_Installed)
 
 
 @dataclass(slots=True)
@@ -37,51 +52,49 @@ class InstalledPackages:
     """The packages of this Python."""
 
     memo: Path
-    """The file that stores the versions between builds; it may be deleted at any time."""
-    _stamp: list[str] = field(default_factory=list)
-    """The stamp of the installation that `_versions` describes."""
-    _versions: dict[str, Versions] = field(default_factory=dict)
-    """The packages that each module can load, by the name of the module."""
+    """The file that stores them between builds; it may be deleted at any time."""
+    _installed: _Installed = field(default_factory=lambda: _Installed([], {}, {}, ""))
 
-    def versions(self, modules: Iterable[str]) -> Versions:
-        """Return the versions of the packages that provide these modules, and of their requirements."""
-        self._refresh()
-        versions: Versions = {}
-        names = set(modules) - sys.stdlib_module_names
-        new_names = names - self._versions.keys()
-        for module in new_names:
-            self._versions[module] = {k: v for name in _find_providers(module) for k, v in _resolve(name).items()}
-        for module in sorted(names):
-            versions |= self._versions[module]
-        if new_names:
-            self._save()
-        return versions
+    def version(self, name: str) -> str:
+        """Return the version of a package; an empty string if it is not installed."""
+        package = self._now().packages.get(normalize_name(name))
+        return package.version if package else ""
 
-    def _refresh(self) -> None:
-        """Drop the versions if the installation has changed, and load the memo if it describes the current one."""
+    def record(self, name: str) -> Path | None:
+        """Return the file that lists the digests of a package's files; None if it is not installed."""
+        package = self._now().packages.get(normalize_name(name))
+        return Path(package.record) if package else None
+
+    def owners(self, name: str) -> Sequence[str]:
+        """Return the packages that own something with this name, directly in the folder of packages."""
+        return self._now().owners.get(name, ())
+
+    def entry_points(self) -> str:
+        """Return a digest of the entry points that libraries look for to find plugins."""
+        return self._now().entry_points
+
+    def _now(self) -> _Installed:
         stamp = installation_stamp()
-        if stamp == self._stamp:
-            return
-        self._stamp, self._versions = stamp, {}
-        try:
-            memo = read_json(self.memo, _decoder, MAX_MEMO_BYTES)
-        except (OSError, ValueError):
-            return
-        if memo.stamp == stamp:
-            self._versions = memo.modules
+        if stamp != self._installed.stamp:
+            try:
+                self._installed = read_sealed(self.memo, _decoder, MAX_MEMO_BYTES)
+            except (OSError, ValueError):
+                self._installed = _Installed([], {}, {}, "")
+            if stamp != self._installed.stamp:
+                self._installed = _read_installed(stamp)
+                with contextlib.suppress(OSError):  # storing the next run fails, too, and reports it
+                    write_sealed(self.memo, msgspec.json.encode(self._installed, order="deterministic"))
+        return self._installed
 
-    def _save(self) -> None:
-        content = msgspec.json.encode(_Memo(self._stamp, self._versions), order="deterministic")
-        try:
-            write_atomically(self.memo, msgspec.json.format(content, indent=1))
-        except OSError:
-            return  # storing the next run fails, too, and reports it
+
+def package_folders() -> list[Path]:
+    """Return the folders of installed packages, in the order in which Python searches them."""
+    return [Path(entry) for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))]
 
 
 def installation_stamp() -> list[str]:
     """Return a value that changes when a package is installed, upgraded or removed."""
-    folders = [Path(entry) for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))]
-    return [sys.version, *(f"{folder} {folder.stat().st_mtime_ns}" for folder in folders if folder.is_dir())]
+    return [sys.version, *(f"{folder} {folder.stat().st_mtime_ns}" for folder in package_folders() if folder.is_dir())]
 
 
 @cache  # imported code does not change while the process runs
@@ -90,32 +103,41 @@ def engine_stamp() -> list[int]:
     return [file.stat().st_mtime_ns for file in sorted(Path(__file__).parents[1].rglob("*.py"))]
 
 
-def _find_providers(module: str) -> list[str]:
-    """Return the installed distributions that provide a module; most have the module's name."""
-    try:
-        return [importlib.metadata.distribution(module).metadata["Name"]]
-    except (importlib.metadata.PackageNotFoundError, ValueError):
-        return sorted(set(importlib.metadata.packages_distributions().get(module, [])))
+def normalize_name(name: str) -> str:
+    """Return the name of a package in the one spelling that all its spellings share."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _resolve(name: str) -> Versions:
-    """Return the versions of a distribution and of its direct and indirect requirements, if installed."""
-    versions: Versions = {}
-    pending = [name]
-    while pending:
-        normalized = re.sub(r"[-_.]+", "-", pending.pop()).lower()
-        if normalized in versions:
-            continue
-        try:
-            distribution = importlib.metadata.distribution(normalized)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        versions[normalized] = distribution.version
-        pending += _requirements(distribution)
-    return versions
+def _read_installed(stamp: list[str]) -> _Installed:
+    installed = _Installed(stamp, {}, {}, "")
+    entry_points = []
+    for folder in package_folders():
+        for distribution in importlib.metadata.distributions(path=[str(folder)]):
+            name = normalize_name(distribution.metadata["Name"] or "")
+            if name and name not in installed.packages:  # an earlier folder hides those of later ones
+                installed.packages[name] = _Package(distribution.version, str(_record_of(distribution, folder)))
+                for top in sorted(_top_names(distribution)):
+                    installed.owners.setdefault(top, []).append(name)
+                entry_points += [(name, e.group, e.name, e.value) for e in distribution.entry_points]
+    plugins = sorted(each for each in entry_points if each[1] not in SCRIPTS)
+    installed.entry_points = hashlib.sha256(repr(plugins).encode()).hexdigest()
+    return installed
 
 
-def _requirements(distribution: importlib.metadata.Distribution) -> Iterator[str]:
-    for line in distribution.requires or []:
-        if "extra ==" not in line and (match := re.match(r"[A-Za-z0-9._-]+", line)):
-            yield match[0]
+def _record_of(distribution: importlib.metadata.Distribution, folder: Path) -> Path:
+    """Return the first that there is of: what lists a package's files with digests, without, and its metadata."""
+    metadata_folder = Path(str(getattr(distribution, "_path", folder)))
+    names = ("RECORD", "installed-files.txt", "METADATA", "PKG-INFO")
+    found = (metadata_folder / name for name in names)
+    return next((path for path in found if path.is_file()), metadata_folder)
+
+
+def _top_names(distribution: importlib.metadata.Distribution) -> Iterator[str]:
+    record = distribution.read_text("RECORD")
+    if record is None:  # installed by another tool than pip
+        yield from {file.parts[0] for file in distribution.files or []}
+        yield from (distribution.read_text("top_level.txt") or "").split()
+        return
+    for line in {line.partition(",")[0].strip('"').partition("/")[0] for line in record.splitlines()}:
+        if line not in ("", "..", "__pycache__"):
+            yield line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import tempfile
@@ -65,6 +66,57 @@ def read_json(path: Path, decoder: msgspec.json.Decoder[T], max_bytes: int) -> T
         return decoder.decode(content)
     except (msgspec.DecodeError, RecursionError) as problem:
         raise ValueError(f"{path}: {problem}") from problem
+
+
+class _Sealed(msgspec.Struct):
+    checksum: str
+    """SHA-256 of the content as it is in the file, hexadecimal."""
+    content: msgspec.Raw
+
+
+_sealed_decoder = msgspec.json.Decoder(_Sealed)
+
+
+def write_sealed(path: Path, content: bytes) -> None:
+    """Put a JSON file with a checksum in place in one step.
+
+    Raises:
+        OSError: the disk is full or read-only; what was there stays.
+    """
+    write_atomically(path, seal(content))
+
+
+def seal(content: bytes) -> bytes:
+    """Return JSON with a checksum."""
+    checksum = hashlib.sha256(content).hexdigest().encode()
+    return b'{"checksum": "' + checksum + b'", "content": ' + content + b"}\n"
+
+
+def read_sealed(path: Path, decoder: msgspec.json.Decoder[T], max_bytes: int) -> T:
+    """Return what a JSON file with a checksum holds.
+
+    Raises:
+        OSError: it is not there, not a regular file, or larger than `max_bytes`.
+        ValueError: it is damaged, or not of the decoder's type.
+    """
+    sealed = read_json(path, _sealed_decoder, max_bytes)
+    content = bytes(sealed.content)
+    if hashlib.sha256(content).hexdigest() != sealed.checksum:
+        raise ValueError(f"{path} is damaged: its content has another checksum")
+    try:
+        return decoder.decode(content)
+    except (msgspec.DecodeError, RecursionError) as problem:
+        raise ValueError(f"{path}: {problem}") from problem
+
+
+def digest_file(path: str) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_up_to(descriptor: int, size: int) -> bytes:

@@ -1,21 +1,24 @@
-"""The cache key of a block: a digest of everything that can change its output, and of nothing else.
+"""The cache key of a block: a digest of what is known before it runs: its code, its session's, settings and machine.
 
-Pure functions, no I/O: `environment` reads the machine, this module adds up what it is given.
+What a run turned out to read is stored with it, and checked when it is looked up. Pure functions, no I/O: `environment`
+reads the machine, this module adds up what it is given.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from codeout.model.blocks import Block, Session
+from codeout.model.inputs import Input
+from codeout.model.outputs import Run
 from codeout.model.source import is_same_program
 
 KEY_VARIABLES = ("TZ", "LANG", "LC_ALL")
 """Environment variables that blocks always see, since they change outputs."""
-FORMAT = 8
+FORMAT = 9
 """The format of entries; raise it when captured outputs change shape, and every entry on disk is a miss."""
 
 
@@ -30,7 +33,7 @@ class Environment:
     device: str
     """The accelerator, or `CPU`."""
     packages: tuple[tuple[str, str], ...]
-    """(name, version) of distributions, sorted."""
+    """(name, version) of the distributions that the setting `packages` names, sorted."""
     variables: tuple[tuple[str, str], ...]
     """(name, value) of environment variables, sorted."""
 
@@ -53,24 +56,22 @@ class Step:
     """What runs."""
     options: tuple[str, ...]
     """Those that can change the output."""
-    modules: tuple[File, ...]
-    """The local modules that the code imports, and those that these import."""
-    environment: Environment
-    """With the packages that the code down to here can load."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The name of a run; the same code in another environment has the same first half."""
+    """The name of a run; the same code in another environment has the same first part."""
 
     code: str
     """Digest of the code and the files that it depends on."""
     environment: str
     """Digest of the environment."""
+    trace: str = ""
+    """Digest of what the session had read when the block ended; empty as long as that is not known."""
 
     def __str__(self) -> str:
         """Return the name of the run's file, without its extension."""
-        return f"{self.code}-{self.environment}"
+        return "-".join(part for part in (self.code, self.environment, self.trace) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +80,22 @@ class KeyInputs:
 
     environment: Environment
     """Python, packages, device and variables."""
+    session: str
+    """The page and the session, since outputs may name them, and two sessions may draw different random numbers."""
+    settings: tuple[str, ...]
+    """Those that change what a block finds when it runs."""
     files: tuple[File, ...]
-    """Prelude, data, and the modules imported down to the block, sorted by path."""
+    """The prelude, and the files of the setting `data`."""
     codes: tuple[str, ...]
     """Digests of the blocks above it and, last, of the block itself."""
 
     @property
     def key(self) -> Key:
         """The cache key."""
-        return Key(digest(FORMAT, self.files, self.codes)[:40], digest(FORMAT, self.environment)[:16])
+        return Key(
+            digest(FORMAT, self.session, self.settings, self.files, self.codes)[:40],
+            digest(FORMAT, self.environment)[:16],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,20 +143,36 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def accumulate_inputs(steps: Sequence[Step], session_files: Iterable[File]) -> list[KeyInputs]:
+def add_trace(trace: str, inputs: Iterable[Input]) -> str:
+    """Return the trace of a run: of the blocks above it, and of what it read itself."""
+    return digest(trace, *((each.kind, each.name, each.digest) for each in inputs))[:16]
+
+
+def trace_keys(keyed: KeyedSession, runs: Iterable[Run]) -> list[Key]:
+    """Return the keys of the first blocks of a session with what their runs have read."""
+    trace, keys = "", []
+    for key, run in zip(keyed.keys, runs, strict=False):
+        trace = add_trace(trace, run.inputs)
+        keys.append(replace(key, trace=trace))
+    return keys
+
+
+def accumulate_inputs(
+    steps: Sequence[Step], environment: Environment, session: str, settings: Sequence[str], files: Iterable[File]
+) -> list[KeyInputs]:
     """Return the key inputs of each block of a session; each covers the blocks above it.
 
     Args:
         steps: the blocks, in page order.
-        session_files: files that the whole session depends on: the prelude, its modules, data.
+        environment: the machine.
+        session: the page and the session.
+        settings: those that change what a block finds when it runs.
+        files: those that the whole session depends on: the prelude and data.
     """
-    files = {file.path: file for file in session_files}
-    codes: list[str] = []
-    accumulated = []
+    known, codes, accumulated = tuple(files), [], []
     for step in steps:
-        files |= {file.path: file for file in step.modules}
         codes.append(digest(normalize(step.code), step.options)[:40])
-        accumulated.append(KeyInputs(step.environment, tuple(files[path] for path in sorted(files)), tuple(codes)))
+        accumulated.append(KeyInputs(environment, session, tuple(settings), known, tuple(codes)))
     return accumulated
 
 
@@ -161,6 +185,8 @@ def describe_changes(old: KeyInputs, new: KeyInputs) -> list[str]:
             changes.append(f"{name} {before} → {after}")
     changes += _compare(dict(old.environment.packages), dict(new.environment.packages), "{name} {old} → {new}")
     changes += _compare(dict(old.environment.variables), dict(new.environment.variables), "${name} changed")
+    if old.settings != new.settings:
+        changes.append("the settings changed")
     old_files, new_files = ({file.path: file.digest for file in inputs.files} for inputs in (old, new))
     changes += _compare(old_files, new_files, "{name} changed")
     if old.codes[-1] != new.codes[-1]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from codeout.cache import environment
-from codeout.cache.keys import Key, KeyedSession
+from codeout.cache.input_reader import CurrentInputs, InputReader
+from codeout.cache.keys import Key, KeyedSession, add_trace
 from codeout.cache.recordings import Recordings, recordings_in
-from codeout.cache.store import RunStore
+from codeout.cache.store import RunStore, key_of
 from codeout.config import Config
 from codeout.errors import BlockError, CodeoutError, PageError
-from codeout.model.blocks import Block, Session
+from codeout.model.blocks import Block, Place, Session
 from codeout.model.expectations import has_unexpected_error, skipped_run
 from codeout.model.outputs import Run
 
@@ -27,6 +28,8 @@ class CachedSession:
     """The blocks, with what their keys cover."""
     cached: tuple[Run | None, ...]
     """The run of each block; None for a miss."""
+    keys: tuple[Key, ...]
+    """The key of each block; it has a trace if there is a run."""
 
     @property
     def session(self) -> Session:
@@ -56,6 +59,7 @@ class Lookup:
         """Take the settings, and whether a stored failure counts as a miss."""
         self.config = config
         self.cache = RunStore(config.path(config.cache))
+        self.inputs = InputReader(config)
         self.recordings = Recordings(recordings_in(config.path(config.recordings)))
         self._shows_failures = config.errors == "show" and not retry_failed
         self._prepare_process: subprocess.Popen[bytes] | None = None
@@ -72,47 +76,49 @@ class Lookup:
             return []
         self._wait_for_data()
         self.recordings.refresh()
-        loaded, problems = [], []
+        loaded, problems, now = [], [], self.inputs.now()
         for session in sessions:
             try:
-                loaded.append(self.peek(session))
+                loaded.append(self.peek(session, now))
             except PageError as problem:
                 problems.append(problem)
+        self.inputs.save()
         raise_all(problems)
         return loaded
 
-    def peek(self, session: Session) -> CachedSession:
+    def peek(self, session: Session, now: CurrentInputs | None = None) -> CachedSession:
         """Return a session with what the cache has of it, without waiting for data.
+
+        Args:
+            session: the session.
+            now: what inputs are, if many sessions are looked up.
 
         Raises:
             PageError: data files are missing.
         """
-        keyed = environment.add_keys(session, self.config)
-        cached: list[Run | None] = []
-        for block, inputs in keyed:
-            run = self.get(block, inputs.key)
-            cached.append(run)
-            if run and has_unexpected_error(block, run):
-                cached += [skipped_run(run, block)] * (len(keyed) - len(cached))
-                break
-        return CachedSession(keyed, tuple(cached))
+        keyed = self.add_keys(session)
+        cached, keys = _Walk(self, keyed, now or self.inputs.now()).find_runs()
+        return CachedSession(keyed, tuple(cached), tuple(keys))
 
-    def get(self, block: Block, key: Key) -> Run | None:
-        """Return the run of a block from the cache, if what it depends on is unchanged and it may be shown."""
-        run = self.cache.get(key)
-        if run is None or not self.is_valid(block, run):
-            return None
-        return run if self._shows_failures or not has_unexpected_error(block, run) else None
+    def add_keys(self, session: Session) -> KeyedSession:
+        """Return a session with the current key inputs of its blocks.
 
-    def is_valid(self, block: Block, run: Run) -> bool:
-        """Return whether the modules that a run loaded are unchanged, and its lines where they were."""
-        if run.modules != environment.digest_files([path for path, _ in run.modules], self.config):
-            return False
-        return run.origin == str(block.origin) or not run.mentions(run.origin.rsplit(":", 1)[0])
+        Raises:
+            PageError: a data file does not exist, or the prelude cannot be read.
+        """
+        return environment.add_keys(session, self.config, self.inputs)
+
+    def shows(self, block: Block, run: Run) -> bool:
+        """Return whether a stored run may be shown: with a failure, only where the site shows failures."""
+        return self._shows_failures or not has_unexpected_error(block, run)
+
+    def is_current(self, block: Block, recording: Run) -> bool:
+        """Return whether a recording has read what this site has, and its lines are where they were."""
+        return self.inputs.now().are_unchanged(recording.inputs) and not has_moved(recording, block.origin, set())
 
     def recordings_for(self, block: Block, key: Key, run: Run) -> tuple[Run, ...]:
         """Return the recordings to show with the run of a block: of other devices, where they differ."""
-        return self.recordings.find_differing(run, key.code, lambda recording: self.is_valid(block, recording))
+        return self.recordings.find_differing(run, key.code, lambda recording: self.is_current(block, recording))
 
     def prepare(self) -> None:
         """Start the script that prepares data, once; it writes to the terminal, where its progress is seen."""
@@ -140,6 +146,59 @@ class Lookup:
         if self._prepare_process and (code := self._prepare_process.wait()):
             self._prepare_process = None  # tried again at the next look-up
             raise PageError(f"{self.config.prepare}:1: exited with code {code}; see its output above")
+
+
+class _Walk:
+    """Finds the runs of a session from the first block on: what a block depends on includes what those above read."""
+
+    def __init__(self, lookup: Lookup, keyed: KeyedSession, now: CurrentInputs) -> None:
+        self._lookup, self._keyed, self._now = lookup, keyed, now
+        self._trace = ""
+        self._moved: set[str] = set()  # files with blocks that are at other lines now than when they ran
+
+    def find_runs(self) -> tuple[list[Run | None], list[Key]]:
+        """Return the run of each block, None for a miss, and the keys."""
+        cached: list[Run | None] = []
+        keys = self._keyed.keys
+        for number, (block, inputs) in enumerate(self._keyed):
+            run = self._find(block, inputs.key)
+            if run is None:
+                break  # what is below it depends on what it will read
+            cached.append(run)
+            keys[number] = replace(inputs.key, trace=self._trace)
+            if has_unexpected_error(block, run):
+                cached += [skipped_run(run, block)] * (len(keys) - len(cached))
+                break
+        return [*cached, *[None] * (len(keys) - len(cached))], keys
+
+    def _find(self, block: Block, key: Key) -> Run | None:
+        store = self._lookup.cache
+        for path in store.find(key):
+            try:
+                run = store.load(path)
+            except (OSError, ValueError):
+                continue
+            trace = add_trace(self._trace, run.inputs)
+            if trace != key_of(path).trace or has_moved(run, block.origin, self._moved):
+                continue
+            if self._lookup.shows(block, run) and self._now.are_unchanged(run.inputs):
+                self._trace = trace
+                if run.origin != str(block.origin):
+                    self._moved.add(block.origin.path)
+                return run
+        return None
+
+
+def has_moved(run: Run, origin: Place, moved: Container[str]) -> bool:
+    """Return whether a run may show line numbers that are not those of its block, or of one above it, any more.
+
+    Args:
+        run: of the block.
+        origin: where the block is now.
+        moved: files in which blocks above it are at other lines than when they ran.
+    """
+    path = run.origin.rpartition(":")[0]
+    return (run.origin != str(origin) or path in moved) and run.mentions_lines(path)
 
 
 def raise_all(problems: Sequence[CodeoutError]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +26,7 @@ MAX_PER_BLOCK = 20
 ENVIRONMENT_WORD = re.compile(r"[\w .,:;+/()@=-]{0,200}", re.ASCII)
 
 IsCurrent = Callable[[Run], bool]
-"""Whether the modules that a run has loaded are still what they were."""
+"""Whether what a run has read in the site's folder is still what it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def read_recording(store: RunStore, path: Path) -> Recording:
     except (OSError, ValueError) as problem:
         raise InvalidRecording("incomplete, or does not match its file name") from problem
     entry = stored.entry(path)
-    if entry is None or entry.inputs.key != entry.key:
+    if entry is None or entry.inputs.key != replace(entry.key, trace=""):
         raise InvalidRecording("its key does not match the inputs that it lists")
     _check_inputs(entry, run.provenance)
     return Recording(entry, validate(run, datetime.now(UTC)), tuple(sorted(left_out(run))))
@@ -109,7 +109,7 @@ class Recordings:
 
         Args:
             code: the digest of the code, which is the first half of a key.
-            is_current: whether the modules of a run are still what they were.
+            is_current: whether what a run has read in the site's folder is still what it was.
         """
         runs = [recording.run for recording in self._valid(self._paths.get(code, []))]
         by_date = sorted(filter(is_current, runs), key=lambda run: run.provenance.date)

@@ -1,9 +1,9 @@
 """Runs on disk, whole or not at all.
 
-    CACHE/ab/abcd…-0123….json      one run: JSON, named by its key
-    CACHE/images/HASH.png          its pictures, named by their content
-    CACHE/times/                   how long sessions took (`timings`)
-    CACHE/memo/                    what makes a build quick, and may be lost at any time
+    CACHE/ab/abcd…-0123…-89ef….json  one run: JSON with a checksum, named by its key
+    CACHE/images/HASH.png            its pictures, named by their content
+    CACHE/times/                     how long sessions took (`timings`)
+    CACHE/memo/                      what makes a build quick, and may be lost at any time
 
 There is no index: the files are the cache. What is torn, foreign, too large or of another format is a miss, never a
 crash. So folders of runs merge by copying, in any order, if no two of them have run the same session.
@@ -13,21 +13,28 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Container, Iterator, Mapping
+import os
+import time
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from codeout.cache.files import read_json, read_regular_file, write_atomically
+from codeout.cache.files import TEMPORARY_PREFIX, read_regular_file, read_sealed, seal, write_atomically
 from codeout.cache.keys import FORMAT, Key, KeyInputs
 from codeout.cache.pictures import PictureFolder, referenced_names
 from codeout.cache.timings import SessionTimings
+from codeout.model.inputs import Input
 from codeout.model.outputs import Run, Scalar
 
 MAX_FILE_BYTES = 200_000_000
 MAX_PICTURE_BYTES = 400_000_000
+MAX_VARIANTS = 8
+"""Runs of the same code in the same environment that have read different inputs."""
+MAX_WRITE_SECONDS = 3600.0
+"""Nothing is still being written after so long."""
 
 PICTURES = "images"
 TIMES = "times"
@@ -56,7 +63,7 @@ class StoredRun(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return what the file says about the run, but for its outputs; None if it does not name the inputs."""
         if self.inputs is None:
             return None
-        return Entry(path, key_of(path), self.name, self.inputs, self.run.provenance.date)
+        return Entry(path, key_of(path), self.name, self.inputs, self.run.inputs, self.run.provenance.date)
 
 
 class _StoredFormat(msgspec.Struct):
@@ -79,6 +86,8 @@ class Entry:
     """Of the block."""
     inputs: KeyInputs
     """What the run was made from."""
+    read: tuple[Input, ...]
+    """What it read that the blocks above it had not."""
     date: str
     """When it ran: ISO 8601, UTC."""
 
@@ -105,11 +114,19 @@ class RunStore:
         return PictureFolder(self.root / PICTURES, self.max_file_bytes)
 
     def get(self, key: Key) -> Run | None:
-        """Return the run of a key; None if there is none that is whole."""
+        """Return the run of a key that has a trace; None if there is none that is whole."""
         try:
             return self.load(self.path_of(key))
         except (OSError, ValueError):
             return None
+
+    def find(self, key: Key) -> list[Path]:
+        """Return the files of the runs of a key, whatever they have read, the newest first."""
+        folder, dated = self.root / key.code[:2], []
+        with contextlib.suppress(OSError), os.scandir(folder) as files:
+            prefix = f"{key.code}-{key.environment}-"
+            dated = [(file.stat().st_mtime_ns, file.name) for file in files if file.name.startswith(prefix)]
+        return [folder / name for _, name in sorted(dated, reverse=True)]
 
     def load(self, path: Path) -> Run:
         """Return the run in a file.
@@ -127,7 +144,7 @@ class RunStore:
             OSError: it is not there, not a regular file, or too large.
             ValueError: it is malformed, of another format, or has the key of another run.
         """
-        stored = read_json(path, _decoder, self.max_file_bytes)
+        stored = read_sealed(path, _decoder, self.max_file_bytes)
         if stored.format != FORMAT or stored.key != path.stem:
             raise ValueError(f"{path} has another format, or another key than its name says")
         return stored
@@ -145,8 +162,10 @@ class RunStore:
     def put(self, key: Key, run: Run, inputs: KeyInputs | None = None, name: str = "") -> None:
         """Store a run.
 
+        Of the runs of the same code in the same environment, only the newest few are kept.
+
         Args:
-            key: what finds it again.
+            key: what finds it again, with its trace.
             run: what the block produced.
             inputs: what it was made from, to explain later why it is stale.
             name: of its block.
@@ -161,7 +180,9 @@ class RunStore:
         content = msgspec.json.encode(StoredRun(FORMAT, str(key), name, inputs, packed, non_finite))
         if len(content) > self.max_file_bytes:
             raise ValueError(f"output is too large: {len(content):,} bytes; the limit is {self.max_file_bytes:,}")
-        write_atomically(self.path_of(key), msgspec.json.format(content, indent=1))
+        write_atomically(self.path_of(key), seal(msgspec.json.format(content, indent=1)))
+        for old in self.find(key)[MAX_VARIANTS:]:
+            old.unlink(missing_ok=True)
 
     def count_bytes(self, key: Key) -> int:
         """Return how many bytes a run takes on disk, its pictures included; 0 if it is not there."""
@@ -208,19 +229,35 @@ class RunStore:
             OSError: there is no such file, it is too large, or is not a regular file.
             ValueError: it is malformed.
         """
-        return read_json(path, _format_decoder, self.max_file_bytes).format
+        return read_sealed(path, _format_decoder, self.max_file_bytes).format
 
     def paths(self) -> list[Path]:
         """Return the files of all runs, in the order of their names."""
         return sorted(self.root.glob("??/*-*.json"))
 
-    def unused(self, needed: Container[str]) -> list[Path]:
+    def unused(self, codes: Container[str], used: Iterable[str]) -> list[Path]:
         """Return the files of runs of code that is not needed, in every environment.
 
         Args:
-            needed: the first halves of the keys to keep.
+            codes: the first parts of the keys to keep.
+            used: keys that the site uses now; runs of the same code in the same environment that have read other
+                inputs are not needed.
         """
-        return [path for path in sorted(self.root.glob("??/*.json")) if path.name.split("-")[0] not in needed]
+        keys = {*used}
+        replaced = {key.rpartition("-")[0] for key in keys}
+        return [
+            path
+            for path in sorted(self.root.glob("??/*.json"))
+            if path.name.split("-")[0] not in codes
+            or (path.stem not in keys and path.stem.rpartition("-")[0] in replaced)
+        ]
+
+    def remove_temporary_files(self) -> None:
+        """Remove what writers have left that were killed some time ago."""
+        for path in self.root.rglob(f"{TEMPORARY_PREFIX}*"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.lstat().st_mtime > MAX_WRITE_SECONDS:
+                    path.unlink()
 
     def clean_pictures(self) -> None:
         """Remove pictures that no run shows, whatever the run's format."""
@@ -237,8 +274,8 @@ class RunStore:
 
 def key_of(path: Path) -> Key:
     """Return the key that is in the name of a run's file."""
-    code, _, environment = path.stem.partition("-")
-    return Key(code, environment)
+    code, environment, trace = (*path.stem.split("-", 2), "", "")[:3]
+    return Key(code, environment, trace)
 
 
 def _non_finite(values: Mapping[str, Scalar]) -> dict[str, NonFinite]:

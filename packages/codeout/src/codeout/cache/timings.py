@@ -24,6 +24,8 @@ class Timing(msgspec.Struct, frozen=True):
     """Wall-clock time, its kernel's start included."""
     checkpoints: int
     """After how many of its first blocks the kernel could be forked."""
+    obstacle: str = ""
+    """Why it could not after the next one; empty if it always could."""
 
 
 class _StoredTiming(msgspec.Struct, frozen=True):

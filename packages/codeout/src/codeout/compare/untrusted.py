@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from codeout.compare.images import check_image
 from codeout.compare.limits import CONTROL, InvalidRecording, PictureBudget
 from codeout.compare.svg import check_svg
+from codeout.model.inputs import Input, is_elsewhere
 from codeout.model.mime import PLAIN, RECORDABLE_NAMES, SVG
 from codeout.model.outputs import Bundle, Error, Figure, Output, Provenance, Run, Source, Stream, Value, replace_data
 
@@ -22,7 +23,7 @@ MAX_TEXT = 1_000_000
 MAX_PICTURE_DATA = 32_000_000
 """Characters of all pictures of a run, in base64 or as SVG."""
 MAX_NAMES = 500
-"""Of packages, modules or data sources of a run, or of base classes of an exception."""
+"""Of packages or data sources of a run, or of base classes of an exception."""
 MAX_SECONDS = 10_000_000
 MAX_LINE = 10_000_000
 EARLIEST_DATE = datetime(2024, 1, 1, tzinfo=UTC)
@@ -32,9 +33,14 @@ DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ()._+/-]{0,79}")
 PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,39}")
 CODE = re.compile(r"[0-9a-f]{1,40}")
-DIGEST = re.compile(r"[0-9a-f]{64}")
-MODULE = re.compile(r"[\w-][\w .-]*(?:/[\w-][\w .-]*)*\.py")
+DIGEST = re.compile(r"[0-9a-f]{64}|")
+MODULES = re.compile(r"\w{1,100}(?:,\w{1,100}){0,2000}")
+LOCAL_PATH = re.compile(r"[\w-][\w .-]*(?:/[\w-][\w .-]*)*")
 """A path inside the site's folder."""
+MAX_PATH = 200
+MAX_INPUTS = 5_000
+SHARED_KINDS = ("file", "folder", "missing")
+"""Packages, programs and variables are those of the machine."""
 ORIGIN = re.compile(r"[^\\\n]{1,300}:[0-9]{1,7}")
 """`path:line`."""
 CLASS_NAME = re.compile(r"\w{1,100}")
@@ -58,13 +64,13 @@ def validate(run: Run, now: datetime) -> Run:
     if not ORIGIN.fullmatch(run.origin) or CONTROL.search(run.origin):
         raise InvalidRecording("invalid code location")
     _check_provenance(run.provenance, now)
-    _check_modules(run)
+    inputs = shared_inputs(run.inputs)
     if len(run.outputs) > MAX_OUTPUTS:
         raise InvalidRecording(f"more than {MAX_OUTPUTS:,} outputs")
     outputs = tuple(_recordable(output) for output in run.outputs)
     _check_texts(outputs)
     _check_pictures(outputs)
-    return Run(outputs, run.provenance, run.origin, run.modules, measured=run.measured)
+    return Run(outputs, run.provenance, run.origin, inputs, run.reads_lines, measured=run.measured)
 
 
 def left_out(run: Run) -> set[str]:
@@ -111,12 +117,20 @@ def _check_sources(sources: tuple[Source, ...]) -> None:
         raise InvalidRecording(f"based on placeholder data for {placeholder.name!r}")
 
 
-def _check_modules(run: Run) -> None:
-    paths = [path for path, _ in run.modules]
-    if len(paths) > MAX_NAMES or len(paths) != len({*paths}):
-        raise InvalidRecording(f"duplicate module, or more than {MAX_NAMES} modules")
-    if not all(len(path) < 200 and MODULE.fullmatch(path) and DIGEST.fullmatch(digest) for path, digest in run.modules):
-        raise InvalidRecording("modules from outside the site's folder")
+def shared_inputs(inputs: tuple[Input, ...]) -> tuple[Input, ...]:
+    """Return the inputs in the site's folder; the others are those of the machine that made the recording.
+
+    Raises:
+        InvalidRecording: there are too many, or one of them is malformed.
+    """
+    shared = tuple(dict.fromkeys(i for i in inputs if i.kind in SHARED_KINDS and not is_elsewhere(i.name)))
+    if len(shared) > MAX_INPUTS:
+        raise InvalidRecording(f"more than {MAX_INPUTS:,} inputs")
+    for each in shared:
+        digest = MODULES if each.kind == "missing" else DIGEST
+        if len(each.name) > MAX_PATH or not LOCAL_PATH.fullmatch(each.name) or not digest.fullmatch(each.digest):
+            raise InvalidRecording("invalid input")
+    return shared
 
 
 def _recordable(output: Output) -> Output:

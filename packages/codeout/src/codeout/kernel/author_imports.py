@@ -13,20 +13,11 @@ from importlib.machinery import (
     SourceFileLoader,
 )
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-
-class SourceOnlyLoader(SourceFileLoader):
-    """Loads a module without bytecode, which would be stale after an edit that keeps size and second."""
-
-    def path_stats(self, path: Any) -> Mapping[str, Any]:
-        """Report that the source can't be compared with bytecode; it is then neither read nor written.
-
-        Raises:
-            OSError: always.
-        """
-        raise OSError(f"no bytecode for {path}")
+_stat = os.stat  # the original, which notes nothing
+INSTALLED = str(Path(os.__file__).parent) + os.sep  # the library of Python
+PACKAGES = {"site-packages", "dist-packages"}
 
 
 def import_from(folders: Sequence[str]) -> None:
@@ -37,25 +28,27 @@ def import_from(folders: Sequence[str]) -> None:
     """
 
     def author_finder(path: str) -> FileFinder:
-        if "site-packages" in path or not _is_inside(path, folders):
+        if "site-packages" in path or not _is_inside(path, folders) or Path(path).is_file():  # `runpy` asks for files
             raise ImportError(path)
-        return FileFinder(path, (SourceOnlyLoader, SOURCE_SUFFIXES), (ExtensionFileLoader, EXTENSION_SUFFIXES))
+        return FileFinder(path, (SourceFileLoader, SOURCE_SUFFIXES), (ExtensionFileLoader, EXTENSION_SUFFIXES))
 
+    SourceFileLoader.path_stats = _installed_stats  # type: ignore[assignment]
     sys.path[:] = [*folders, *(path for path in sys.path if path not in ("", str(Path.cwd())))]
     sys.path_hooks.insert(0, author_finder)
 
 
-def loaded_files(folders: Sequence[str]) -> list[str]:
-    """Return the files of all loaded modules that are inside of folders, however they were imported."""
-    files = {_file(module) for module in list(sys.modules.values())}
-    return sorted(file for file in files if file and _is_inside(file, folders))
+def _installed_stats(_: object, path: Any) -> Mapping[str, Any]:
+    """Return what bytecode of an installed module is compared with.
 
+    Bytecode of any other would be stale after an edit that keeps size and second; it is neither read nor written.
 
-def _file(module: object) -> str | None:
-    """Return the file of a module. A lazy module, which any attribute access would load, has none yet."""
-    is_module = isinstance(module, ModuleType)
-    file = object.__getattribute__(module, "__dict__").get("__file__") if is_module else getattr(module, "__file__", 0)
-    return file if isinstance(file, str) else None
+    Raises:
+        OSError: the file is not there, or not of Python or an installed package.
+    """
+    if not path.startswith(INSTALLED) and not PACKAGES & {*Path(path).parts}:
+        raise OSError(f"no bytecode for {path}")
+    status = _stat(path)
+    return {"mtime": status.st_mtime, "size": status.st_size}
 
 
 def _is_inside(path: str, folders: Sequence[str]) -> bool:

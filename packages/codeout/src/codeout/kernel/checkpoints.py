@@ -1,7 +1,8 @@
 """Fork checkpoints: copies of the process after a block, from which the session resumes when a later block changes.
 
-A fork is only safe while a single thread runs, because locks that another thread holds stay locked in the copy. So a
-process with several threads has no checkpoints, and neither has any process outside of Linux.
+A copy has only the thread that forks, so whatever another thread was to do or to release does not happen in it. The
+pools of OpenMP and OpenBLAS are idle between blocks and can be made anew; any other thread is an obstacle, and so are
+CUDA, which does not survive a fork, and a file that is open for writing, whose position the copies would share.
 
 A checkpoint waits on a socket to the parent. Asked to resume, it forks once more: it stays as it is for the next edit,
 and its own copy becomes the kernel. The socket closes when the parent ends, and the checkpoint ends with it.
@@ -9,18 +10,69 @@ and its own copy becomes the kernel. The socket closes when the parent ends, and
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import random
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+OMP_PAUSE_HARD = 2  # `omp_pause_hard`, OpenMP 5.0, 6.2.5: release all threads; the next parallel region starts new ones
+PROCESS = Path("/proc/self")
 
-def can_fork() -> bool:
-    """Return whether this process may be forked."""
-    return sys.platform == "linux" and len(list(Path("/proc/self/task").iterdir())) == 1
+
+def find_obstacle() -> str:
+    """Return why this process may not be forked, to complete "because"; an empty string if it may."""
+    if sys.platform != "linux":
+        return "checkpoints need Linux"
+    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if others or len(sys._current_frames()) > 1:  # noqa: SLF001  # knows threads that `threading` does not
+        return f"a thread runs ({', '.join(others) or 'started below Python'})"
+    own_name = (PROCESS / "comm").read_text()
+    names = {*map(_name_of, (PROCESS / "task").iterdir())} - {own_name, ""}
+    if names:  # a library names the threads of its own pool; those of OpenMP and OpenBLAS have no name
+        return f"a thread runs ({', '.join(sorted(name.strip() for name in names))})"
+    return next(filter(None, map(_obstacle_of, (PROCESS / "fd").iterdir())), "")
+
+
+def _name_of(task: Path) -> str:
+    """Return the name of a thread; an empty string if it has just ended."""
+    try:
+        return (task / "comm").read_text()
+    except OSError:
+        return ""
+
+
+def _obstacle_of(link: Path) -> str:
+    """Return why an open file is an obstacle; an empty string if it is none."""
+    try:
+        path = str(link.readlink())
+        flags = (PROCESS / "fdinfo" / link.name).read_text().partition("flags:")[2].split()[0]
+    except (OSError, IndexError):  # the one that listed the folder
+        return ""
+    if path.startswith("/dev/nvidia"):
+        return "CUDA is in use"
+    is_written = int(flags, 8) & (os.O_WRONLY | os.O_RDWR)
+    name = Path(path).name
+    if not is_written or not path.startswith("/") or path.startswith(("/dev/", "/memfd:")) or name.startswith("."):
+        return ""
+    return f"{name.removesuffix(' (deleted)')} is open for writing" if Path(path).is_file() else ""
+
+
+def release_threads() -> None:
+    """End the idle threads of GCC's OpenMP, which a copy of the process would wait for.
+
+    LLVM's OpenMP resets itself in the copy, and must not be asked (llvm-project, pull request 154204); OpenBLAS guards
+    its own forks.
+    """
+    lines = (PROCESS / "maps").read_text().splitlines()
+    for library in {line.split(maxsplit=5)[5] for line in lines if "/libgomp" in line}:
+        pause = getattr(ctypes.CDLL(library), "omp_pause_resource_all", None)
+        if pause is not None:  # there since GCC 9
+            pause(OMP_PAUSE_HARD)
 
 
 def fork_checkpoint(control: Path, number: int, hang_up: Callable[[], None]) -> socket.socket | None:

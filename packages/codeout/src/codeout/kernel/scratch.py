@@ -5,3 +5,4 @@ STDERR = ".stderr"
 STACKS = ".stacks"  # tracebacks of all threads, written when a block exceeds its time limit
 CONTROL = ".control"  # the socket on which the parent waits for checkpoints
 CHECKPOINTS = ".checkpoints"  # copies of the folder, one for each checkpoint
+INPUTS = ".inputs"  # what other processes of the session than the kernel have read

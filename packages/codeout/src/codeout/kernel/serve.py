@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from codeout.kernel import checkpoints, scratch
-from codeout.kernel.author_imports import import_from, loaded_files
+from codeout.kernel.author_imports import import_from
 from codeout.kernel.capture import capture_output
 from codeout.kernel.display import Display
 from codeout.kernel.events import EventLog
 from codeout.kernel.namespace import Namespace, Scalar
+from codeout.kernel.tracer import CHILDREN, FOLDER_VARIABLE, Tracer
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # Linux, prctl(2)
 
@@ -35,9 +36,20 @@ def serve(parent_pid: int, folders: Sequence[str]) -> None:
     import_from(folders)
     folder = Path.cwd()
     requests, log = capture_output(folder)
+    tracer = Tracer(str(folder))
     with (folder / scratch.STACKS).open("w") as stacks:
-        Kernel(folder, folders, requests, log, stacks).run()
+        kernel = Kernel(folder, tracer, requests, log, stacks)
+        _trace_children(folder)
+        tracer.start()
+        kernel.run()
     os._exit(0)  # threads that blocks have left running must not keep the process alive
+
+
+def _trace_children(folder: Path) -> None:
+    """Have processes that blocks start with this Python note what they read."""
+    inherited = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = CHILDREN + (os.pathsep + inherited if inherited else "")
+    os.environ[FOLDER_VARIABLE] = str(folder)
 
 
 def _end_with_parent(parent_pid: int) -> None:
@@ -56,19 +68,17 @@ def _end_with_parent(parent_pid: int) -> None:
 class Kernel:
     """The loop that answers requests, in this process and in those that resume from a checkpoint."""
 
-    def __init__(
-        self, folder: Path, folders: Sequence[str], requests: IO[bytes], log: EventLog, stacks: IO[str]
-    ) -> None:
+    def __init__(self, folder: Path, tracer: Tracer, requests: IO[bytes], log: EventLog, stacks: IO[str]) -> None:
         """Create an empty namespace for the blocks.
 
         Args:
             folder: the scratch folder.
-            folders: the folders that blocks may import from.
+            tracer: observes what blocks read.
             requests: the parent's requests, one JSON object per line.
             log: the way back to the parent.
             stacks: the file for the tracebacks of a block that exceeds its time limit.
         """
-        self._folder, self._folders, self._requests, self._log, self._stacks = folder, folders, requests, log, stacks
+        self._folder, self._tracer, self._requests, self._log, self._stacks = folder, tracer, requests, log, stacks
         self._pid = os.getpid()
         self._display = Display(log)
         self._namespace = Namespace(self._display, log)
@@ -93,9 +103,9 @@ class Kernel:
         self._log.send(
             "done",
             seconds=seconds,
-            modules=loaded_files(self._folders),
             values={name: _to_json(value) for name, value in self._namespace.changed_values().items()},
-            can_checkpoint=checkpoints.can_fork(),
+            obstacle=checkpoints.find_obstacle(),
+            **self._tracer.take(),
         )
 
     def _time_block(self, request: Mapping[str, Any]) -> float:
@@ -103,6 +113,7 @@ class Kernel:
         if workdir := request["workdir"]:
             os.chdir(workdir)
         os.environ["COLUMNS"] = str(request["width"] or 80)
+        self._tracer.block_files.add(request["file"])
         loading = self._display.loading_seconds
         start = time.perf_counter()
         self._namespace.run(request["code"], request["file"], request["line"])
@@ -113,14 +124,16 @@ class Kernel:
 
     def _checkpoint(self, number: int) -> None:
         """Fork a checkpoint if that is safe. The fork returns from here when the parent resumes from it."""
-        can_fork = checkpoints.can_fork()
+        can_fork = not checkpoints.find_obstacle()
         if can_fork:
             self._display.load()  # once, rather than in each process that resumes
+            checkpoints.release_threads()
         self._log.send("checkpoint", forked=can_fork)
         control = self._folder / scratch.CONTROL
         connection = checkpoints.fork_checkpoint(control, number, self._hang_up) if can_fork else None
         if connection is not None:
             self._pid = os.getpid()
+            self._tracer.become_kernel()
             self._requests = connection.makefile("rb")
             self._log.reconnect(os.dup(connection.fileno()), self._folder)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import gc
 import logging
+from collections.abc import Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +25,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.utils import DuplicateFilter
 
 from codeout.cache.build_record import BuildRecord, write_record
+from codeout.cache.input_reader import InputReader
 from codeout.config import Config
 from codeout.errors import CodeoutError
 from codeout.markdown.converted_page import ConvertedPage
@@ -34,6 +37,7 @@ from codeout.markdown.site import BuildResolver, CacheResolver, CurrentPage, Liv
 from codeout.mkdocs.page_extras import PageExtras
 from codeout.mkdocs.paths import PagePaths, site_root
 from codeout.model.blocks import Block, Session, group_sessions
+from codeout.model.outputs import Run
 from codeout.run.engine import Engine
 from codeout.run.progress import log
 
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
     from codeout.mkdocs.live_stream import EventStream
 
 Mode = Literal["build", "serve", "collect"]
+MAX_WATCHED = 200
+"""Folders outside those of pages and modules that a server watches."""
 
 
 class Settings(PluginConfig):
@@ -69,6 +75,8 @@ class CodeoutPlugin(BasePlugin[Settings]):
         self._is_partial = False  # whether pages are left out: those that a dirty build skips, or have a mistake
         self._is_dirty = False
         self._events: EventStream | None = None
+        self._server: LiveReloadServer | None = None
+        self._watched: set[str] = set()
 
     # ------------------------------------------------------------------------------------------------ before pages
 
@@ -117,7 +125,9 @@ class CodeoutPlugin(BasePlugin[Settings]):
         if self.mode == "serve":
             from codeout.run.live import LiveSessions  # on use, so that a build starts quickly
 
-            resolver = LiveResolver(LiveSessions(engine, self._publish_change))
+            resolver = LiveResolver(
+                LiveSessions(engine, self._publish_change, partial(self._watch, engine.lookup.inputs))
+            )
         elif self.mode == "collect":
             resolver = CacheResolver(engine)
         else:
@@ -271,7 +281,19 @@ class CodeoutPlugin(BasePlugin[Settings]):
         settings = self._ready.config
         for path in {*settings.paths, settings.prelude} - {""}:
             server.watch(str(settings.path(path)))
+        self._server = server
+        for folder in sorted(self._watched):
+            server.watch(folder, recursive=False)
         return server
+
+    def _watch(self, reader: InputReader, runs: Sequence[Run]) -> None:
+        """Watch the folders of what runs have read: an editor may replace a file, or put one where none was."""
+        for path in reader.paths(runs):
+            folder = path if Path(path).is_dir() else str(Path(path).parent)
+            if folder not in self._watched and len(self._watched) < MAX_WATCHED and Path(folder).is_dir():
+                self._watched.add(folder)
+                if self._server:
+                    self._server.watch(folder, recursive=False)
 
     def on_shutdown(self) -> None:
         """End all processes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -109,6 +110,9 @@ class Session:
     blocks: tuple[Block, ...]
     numbers: tuple[int, ...]
     """The position of each block among all blocks of the page, from 0."""
+    identity: str = ""
+    """What tells it from the other sessions of the page: its name or, without one, its code and which of its equals it
+    is. So a block that is put above an unnamed one does not change that."""
 
     @property
     def name(self) -> str:
@@ -141,10 +145,17 @@ def group_sessions(blocks: Iterable[Block]) -> list[Session]:
             anonymous[block.page] = anonymous.get(block.page, 0) + 1
             label = f"#{anonymous[block.page]}"
         groups.setdefault((block.page, label), []).append((number, block))
-    return [
-        Session(page, label, tuple(block for _, block in members), tuple(number for number, _ in members))
-        for (page, label), members in groups.items()
-    ]
+    equals: Counter[tuple[str, str]] = Counter()
+    sessions = []
+    for (page, label), members in groups.items():
+        numbers, group = zip(*members, strict=True)
+        identity = label
+        if not group[0].session:
+            code = group[0].executable_code
+            equals[page, code] += 1
+            identity = f"#{equals[page, code]} {code}"
+        sessions.append(Session(page, label, group, numbers, identity))
+    return sessions
 
 
 def group_by_page(blocks: Sequence[Block]) -> dict[str, list[Block]]:

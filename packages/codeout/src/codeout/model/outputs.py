@@ -10,6 +10,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from codeout.model.inputs import Input
+
 Channel: TypeAlias = Literal["stdout", "stderr"]
 Bundle: TypeAlias = Mapping[str, str]
 """MIME type → data; binary data are in base64, as in a notebook."""
@@ -93,7 +95,9 @@ class Provenance(msgspec.Struct, frozen=True):
     sources: tuple[Source, ...]
     """Of the data that its session depends on."""
     code_digest: str = ""
-    """The beginning of the cache key's first half, which covers the code and the files that it depends on."""
+    """The beginning of the cache key's first part, which covers the code and the files that it depends on."""
+    used_network: bool = False
+    """Whether it connected to another machine, so that not all that it depends on is known."""
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -103,8 +107,10 @@ class Run(msgspec.Struct, frozen=True):
     provenance: Provenance
     origin: str = ""
     """`path:line` of its code when it ran."""
-    modules: tuple[tuple[str, str], ...] = ()
-    """Path and digest of each of the author's modules that were loaded when it ended."""
+    inputs: tuple[Input, ...] = ()
+    """What it read that the blocks above it had not."""
+    reads_lines: bool = False
+    """Whether it looked at the line numbers of blocks."""
     values: Mapping[str, Scalar] = msgspec.field(default_factory=dict)
     """Names that the block bound to a number or a short text; prose may refer to them."""
     measured: bool = False
@@ -115,8 +121,10 @@ class Run(msgspec.Struct, frozen=True):
         """The exception that ended the block, if one did."""
         return next((output for output in self.outputs if isinstance(output, Error)), None)
 
-    def mentions(self, path: str) -> bool:
-        """Return whether a text of its outputs names a file, and so perhaps a line of it."""
+    def mentions_lines(self, path: str) -> bool:
+        """Return whether its outputs may contain line numbers of a file: it looked at some, or names the file."""
+        if self.reads_lines:
+            return True
         texts = (
             o.text if isinstance(o, Stream) else o.traceback for o in self.outputs if isinstance(o, Stream | Error)
         )

@@ -7,21 +7,23 @@ and if it shows text or pictures that cannot act. Its HTML, Markdown and LaTeX a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from codeout.cache import environment
-from codeout.cache.keys import KeyInputs
+from codeout.cache.keys import Key, KeyInputs
 from codeout.cache.pictures import PICTURE_NAME
 from codeout.cache.recordings import MAX_FILE_BYTES, Recording, read_recording, recordings_in
-from codeout.cache.store import MEMO, PICTURES, TIMES, RunStore
+from codeout.cache.store import MEMO, PICTURES, TIMES, Entry, RunStore
 from codeout.compare.limits import InvalidRecording
+from codeout.compare.untrusted import shared_inputs
 from codeout.errors import PageError
 from codeout.model.blocks import Block, group_sessions
 from codeout.model.expectations import has_unexpected_error, is_missing_error
+from codeout.model.inputs import Input
 from codeout.model.outputs import Run, Source
 from codeout.publish.shards import gpu_blocks
 from codeout.run.engine import Engine
@@ -32,7 +34,7 @@ MAX_BYTES = 100_000_000
 MAX_PROBLEMS = 20
 """That a message lists; it counts the others."""
 
-RUN_PATH = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{38}-[0-9a-f]{16}\.json")
+RUN_PATH = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{38}-[0-9a-f]{16}-[0-9a-f]{16}\.json")
 PICTURE_PATH = re.compile(rf"{PICTURES}/{PICTURE_NAME.pattern}")
 
 
@@ -61,7 +63,7 @@ class KnownBlocks:
     packages: Sequence[str]
     """Those that the setting `packages` names."""
     is_current: Callable[[Block, Run], bool]
-    """Whether the modules that a run has loaded are those that are here."""
+    """Whether what a run has read in the site's folder is what is here."""
 
     @classmethod
     def from_engine(cls, engine: Engine, blocks: Sequence[Block]) -> KnownBlocks:
@@ -73,7 +75,7 @@ class KnownBlocks:
             for sources in [environment.read_sources(cached.session, config)]
             for (block, inputs), name in zip(cached.keyed, cached.session.block_names, strict=True)
         }
-        return cls(blocks_by_code, environment.detect_device(), config.packages, engine.lookup.is_valid)
+        return cls(blocks_by_code, environment.detect_device(), config.packages, engine.lookup.is_current)
 
     def check(self, recording: Recording) -> Recording:
         """Return a recording as the site may keep it.
@@ -95,7 +97,7 @@ class KnownBlocks:
         if has_unexpected_error(block.block, run) or is_missing_error(block.block, run):
             raise InvalidRecording("raised an unexpected exception, or did not raise the expected one")
         if not self.is_current(block.block, run):
-            raise InvalidRecording("its modules differ from this site's")
+            raise InvalidRecording("what it read in the site's folder differs from what is here")
         measured = msgspec.structs.replace(run, measured=block.block.measured)
         return Recording(entry, measured, recording.left_out)
 
@@ -137,18 +139,49 @@ def check_folder(site: KnownBlocks, folder: Path) -> tuple[list[Recording], list
     if problems:
         return [], problems
     store, accepted = recordings_in(folder), []
+    entries = {path: entry for path in store.paths() if (entry := store.entry(path))}
+    read = inputs_of_sessions(entries.values())
     for path in store.paths():
-        entry = store.entry(path)
+        entry = entries.get(path)
         if entry and entry.inputs.environment.device == site.device:
             continue
         try:
-            accepted.append(site.check(read_recording(store, path)))
+            recording = read_recording(store, path)
+            accepted.append(site.check(_with_inputs(recording, read[recording.entry.key])))
         except InvalidRecording as problem:
             problems.append(f"{path}:1: {problem}")
     devices = {recording.run.provenance.device for recording in accepted}
     if len(devices) > 1:
         problems.append(f"{folder}:1: runs from {len(devices)} devices; expected one")
     return accepted, problems
+
+
+def inputs_of_sessions(entries: Iterable[Entry]) -> dict[Key, tuple[Input, ...] | None]:
+    """Return what the session of each run had read when the block ended; None if runs above it are missing."""
+    sessions: dict[str, list[Entry]] = {}
+    for entry in entries:
+        sessions.setdefault(entry.inputs.session, []).append(entry)
+    read: dict[Key, tuple[Input, ...] | None] = {}
+    for group in sessions.values():
+        so_far: dict[Input, None] = {}
+        numbers = {len(entry.inputs.codes) for entry in group}
+        for entry in sorted(group, key=lambda entry: len(entry.inputs.codes)):
+            so_far |= dict.fromkeys(entry.read)
+            is_whole = numbers >= {*range(1, len(entry.inputs.codes))}
+            read[entry.key] = tuple(so_far) if is_whole else None
+    return read
+
+
+def _with_inputs(recording: Recording, read: tuple[Input, ...] | None) -> Recording:
+    """Return a recording with all that its session had read, since it may be kept without those above it.
+
+    Raises:
+        InvalidRecording: runs above it are missing, so that this is not known.
+    """
+    if read is None:
+        raise InvalidRecording("runs of the blocks above it are missing")
+    run = msgspec.structs.replace(recording.run, inputs=shared_inputs(read))
+    return Recording(recording.entry, run, recording.left_out)
 
 
 def _check_files(folder: Path) -> Iterator[str]:

@@ -72,9 +72,8 @@ def run_pages(engine: Engine, blocks: Sequence[Block], published: Mapping[str, R
     from codeout.cache.environment import read_environment  # here, since a build that shows the table runs nothing
 
     pages = tuple(_run_page(engine, page, published) for page in group_by_page(blocks).values())
-    here = read_environment([], engine.config)
-    packages = tuple((name, version) for name, version in here.packages if name in engine.config.packages)
-    return CompatResult(packages, here.python, here.device, date, pages)
+    here = read_environment(engine.config, engine.lookup.inputs.packages)
+    return CompatResult(here.packages, here.python, here.device, date, pages)
 
 
 def _run_page(engine: Engine, page: Sequence[Block], published: Mapping[str, Run]) -> PageResult:

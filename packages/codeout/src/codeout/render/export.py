@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from codeout.cache import environment
 from codeout.cache.distributions import engine_stamp
 from codeout.cache.files import write_atomically
 from codeout.cache.keys import digest
 from codeout.config import Config
 from codeout.model.blocks import Block
+from codeout.model.inputs import local_files
 from codeout.model.outputs import Run
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class Exports:
         Raises:
             OSError: the disk is full or read-only.
         """
-        # The key of a run covers all that its code depends on: the prelude and the modules as well.
-        made_from = [(block.raises, run.provenance) for block, run in zip(blocks, runs, strict=True)]
+        # The key of a run, which is in its provenance, covers the code and the prelude; the inputs are its modules.
+        made_from = [(block.raises, run.provenance, run.inputs) for block, run in zip(blocks, runs, strict=True)]
         key = digest(engine_stamp(), text, made_from, self.url, self.config.gpu)
         file = self.config.memo / "exports" / f"{key[:40]}.{kind}"
         if not file.is_file():
@@ -51,6 +51,12 @@ class Exports:
             page = make_page(text, blocks, runs, self.config, self.url)
             write_atomically(file, (notebook(page) if kind == "ipynb" else script(page)).encode())
         return file
+
+
+def _modules(runs: Sequence[Run], config: Config) -> list[str]:
+    """Return the files of the site's own modules that runs have loaded."""
+    paths = {path for run in runs for path in local_files(run.inputs) if path.endswith(".py")}
+    return sorted(p for p in paths if any(PurePosixPath(p).is_relative_to(folder) for folder in config.paths))
 
 
 def make_page(text: str, blocks: Sequence[Block], runs: Sequence[Run], config: Config, url: str = "") -> Page:
@@ -66,7 +72,6 @@ def make_page(text: str, blocks: Sequence[Block], runs: Sequence[Run], config: C
     from codeout.render.cells import Page
 
     prelude = config.path(config.prelude).read_text(encoding="utf8") if config.prelude else ""
-    files = environment.find_local_modules("\n".join([prelude, *(block.code for block in blocks)]), config)
-    modules = {Path(file.path).stem: config.path(file.path).read_text(encoding="utf8") for file in files}
+    modules = {Path(path).stem: config.path(path).read_text(encoding="utf8") for path in _modules(runs, config)}
     gpu = any(block.matches(config.gpu) for block in blocks)
     return Page(text, blocks, runs, modules, prelude, url and url.rstrip("/") + "/", gpu)

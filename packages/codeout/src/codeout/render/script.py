@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+from pathlib import Path
 
-from codeout.cache.environment import find_imports
+from codeout.model.inputs import local_files
+from codeout.model.outputs import Run
 from codeout.render.cells import Cell, Page, exported_code, split_page
 
 
@@ -12,12 +15,18 @@ def script(page: Page) -> str:
     """Return a page as a script that gives the page's results."""
     cells = list(split_page(page))
     parts = []
-    if any(find_imports(cell.text) & {*page.modules} for cell in cells if cell.block):
+    if any(_loads_module(cell.run, page) for cell in cells if cell.run):
         files = ", ".join(f"{name}.py" for name in page.modules)
         parts.append(f"# This script needs these files in its folder: {files}\n")
     if page.prelude:
         parts.append(f"# %%\n{exported_code(page.prelude)}\n")
     return "\n".join([*parts, *map(_cell_text, cells)])
+
+
+def _loads_module(run: Run, page: Page) -> bool:
+    """Return whether a block was the first to load one of the site's modules, and not the prelude."""
+    imported = {Path(path).stem for path in local_files(run.inputs)} & {*page.modules}
+    return any(re.search(rf"\b{re.escape(name)}\b", page.prelude) is None for name in imported)
 
 
 def _cell_text(cell: Cell) -> str:

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 
+from codeout.cache.keys import trace_keys
 from codeout.cache.lookup import CachedSession, Lookup, raise_all
 from codeout.config import Config
 from codeout.errors import BlockError, CodeoutError, PageError
@@ -48,7 +49,7 @@ class Engine:
         """Start nothing yet."""
         self.config = config
         self.lookup = Lookup(config, retry_failed=retry_failed)
-        self.runner = SessionRunner(config, self.lookup.cache)
+        self.runner = SessionRunner(config, self.lookup)
         self._scheduler = Scheduler(config)
         self._pool = ThreadPoolExecutor(config.jobs or os.cpu_count() or 1)
         self._jobs: dict[str, Job] = {}  # by the name of the session
@@ -116,7 +117,7 @@ class Engine:
             except PageError:  # data is missing: nothing that depends on it is in the cache
                 states |= {name: BlockState(name) for name in session.block_names}
                 continue
-            for name, key, run in zip(session.block_names, loaded.keyed.keys, loaded.cached, strict=True):
+            for name, key, run in zip(session.block_names, loaded.keys, loaded.cached, strict=True):
                 states[name] = BlockState(name, str(key), run)
         return states
 
@@ -144,7 +145,11 @@ class Engine:
         )
         return sorted(
             sessions,
-            key=lambda each: (-self._scheduler.is_exclusive(each.session), -seconds.get(each.name, float("inf"))),
+            key=lambda each: (
+                -self._scheduler.is_exclusive(each.session),
+                -seconds.get(each.name, float("inf")),
+                -len(each.keyed),  # the best guess about one that has never run
+            ),
         )
 
     def job(self, name: str) -> Job | None:
@@ -195,9 +200,10 @@ class Engine:
     def _job(self, each: CachedSession, keep_open: bool, on_run: OnRun | None) -> Job:
         with self._lock:
             job = self._jobs.get(each.name)
-            if job and job.covers(each.keyed) and (keep_open or len(job.target) == len(each.keyed)):
+            now = self.lookup.inputs.now()
+            if job and job.covers(each.keyed, now) and (keep_open or len(job.target) == len(each.keyed)):
                 return job
-            if job and job.replace(each.keyed, is_open=keep_open):
+            if job and job.replace(each.keyed, now, is_open=keep_open):
                 if job.is_parked:
                     self._submit(job)
                 return job
@@ -243,10 +249,11 @@ class Engine:
 
     def _states(self, each: CachedSession, runs: Sequence[Run]) -> dict[str, BlockState]:
         states = {}
-        for name, (block, inputs), run in zip(each.session.block_names, each.keyed, runs, strict=True):
+        keys = trace_keys(each.keyed, runs)
+        for name, (block, inputs), key, run in zip(each.session.block_names, each.keyed, keys, runs, strict=True):
             shown_run = with_missing_error(block, run) if self.config.errors == "show" else run
             recordings = self.lookup.recordings_for(block, inputs.key, run)
-            states[name] = BlockState(name, str(inputs.key), shown_run, None, recordings)
+            states[name] = BlockState(name, str(key), shown_run, None, recordings)
         return states
 
     @contextmanager

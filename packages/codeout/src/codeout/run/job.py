@@ -6,6 +6,7 @@ from collections.abc import Callable
 from threading import Condition
 from typing import TYPE_CHECKING
 
+from codeout.cache.input_reader import CurrentInputs
 from codeout.cache.keys import KeyedSession, KeyInputs
 from codeout.errors import CodeoutError
 from codeout.model.blocks import Block
@@ -39,18 +40,19 @@ class Job:
         self.is_over = False
         self.runs: list[Run] = []
         self._is_open = is_open
+        self._was_restarted = False
         self.problem: BaseException | None = None
         self._parked: ResumableSession | None = None
         self._current = 0  # the block that runs now: a change at or above it makes the job outdated
         self._process: KernelProcess | None = None
         self._changed = Condition()
 
-    def replace(self, target: KeyedSession, *, is_open: bool = False) -> bool:
+    def replace(self, target: KeyedSession, now: CurrentInputs, *, is_open: bool = False) -> bool:
         """Change the target; interrupt what runs if it is not part of the new one. Return False if it is too late."""
         with self._changed:
             if self.is_over:
                 return False
-            same = self.target.count_unchanged(target)
+            same = min(self.target.count_unchanged(target), self._count_current(now))
             self.target, self._is_open = target, is_open
             del self.runs[same:]
             if self._current > same or (self._current == same and self._parked is None):
@@ -59,10 +61,28 @@ class Job:
                     self._process.interrupt()
             return True
 
-    def covers(self, target: KeyedSession) -> bool:
-        """Return whether the job runs, or has run, all blocks of a target as its first ones."""
+    def covers(self, target: KeyedSession, now: CurrentInputs) -> bool:
+        """Return whether the job runs, or has run, all blocks of a target as its first ones, on what is there now."""
         with self._changed:
-            return not self.is_outdated and self.target.count_unchanged(target) == len(target)
+            return (
+                not self.is_outdated
+                and self.target.count_unchanged(target) == len(target)
+                and self._count_current(now) == len(self.target)
+            )
+
+    def restart(self) -> bool:
+        """Run all blocks once more, since a file was changed while they used it; return False the second time."""
+        with self._changed:
+            if self._was_restarted or self.is_over:
+                return False
+            self._was_restarted = self.is_outdated = True
+            self.runs.clear()
+            return True
+
+    def _count_current(self, now: CurrentInputs) -> int:
+        """Return how many blocks from the first have read what is there now, or have not run yet."""
+        stale = (number for number, run in enumerate(self.runs) if not now.are_unchanged(run.inputs))
+        return next(stale, len(self.target))
 
     def begin(self) -> KeyedSession:
         """Return the target. Until the first block is taken, every change makes the job outdated."""

@@ -12,10 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from codeout.cache.input_reader import PASSED_VARIABLES
 from codeout.cache.keys import KEY_VARIABLES
 from codeout.config import Config
 
-STARTUP_VARIABLES = ("PATH", "SYSTEMROOT", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")  # what programs need to start
 CLEAN_UP = 'read _; kill -KILL "-$1"; rm -rf "$2"'  # waits until the build closes its end of the pipe, or is gone
 
 
@@ -51,7 +51,7 @@ def start_watcher(group: int, folder: Path) -> subprocess.Popen[bytes] | None:
 
 def kernel_environment(config: Config, folder: Path) -> dict[str, str]:
     """Return the environment variables of a kernel."""
-    names = (*STARTUP_VARIABLES, *KEY_VARIABLES, *config.variables)
+    names = (*PASSED_VARIABLES, *KEY_VARIABLES, *config.variables)
     return {
         **{name: os.environ[name] for name in names if name in os.environ},
         "HOME": str(folder),

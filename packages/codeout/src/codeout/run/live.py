@@ -21,9 +21,15 @@ from codeout.run.progress import log
 class LiveSessions:
     """What runs in the background, and the state of each block now. Any thread may use it."""
 
-    def __init__(self, engine: Engine, on_change: Callable[[], None] = lambda: None) -> None:
-        """Take the engine, and what is called when a block has run."""
+    def __init__(
+        self,
+        engine: Engine,
+        on_change: Callable[[], None] = lambda: None,
+        on_runs: Callable[[Sequence[Run]], None] = lambda runs: None,
+    ) -> None:
+        """Take the engine, what is called after any change, and what is called with the runs that are shown."""
         self.engine = engine
+        self._on_runs = on_runs
         self._on_change = engine.runner.board.on_change = on_change
         self._last_good_runs: _LastGoodRuns | None = None
         self._lock = Lock()
@@ -35,6 +41,7 @@ class LiveSessions:
             PageError: data files are missing, or the script that prepares them failed.
         """
         loaded = self.engine.lookup.load(sessions)
+        self._on_runs([run for each in loaded for run in each.runs])
         for each in loaded:
             if not each.is_stale and not self._is_running(each):
                 self.engine.drop(each.name)  # an edit was undone: what it started is not wanted any more
@@ -70,7 +77,11 @@ class LiveSessions:
 
     def _is_running(self, each: CachedSession) -> bool:
         job = self.engine.job(each.name)
-        return job is not None and len(job.target) == len(each.keyed) and job.covers(each.keyed)
+        return (
+            job is not None
+            and len(job.target) == len(each.keyed)
+            and job.covers(each.keyed, self.engine.lookup.inputs.now())
+        )
 
     def _on_run(self, job: Job, number: int, run: Run) -> None:
         session = job.target.session
@@ -79,6 +90,7 @@ class LiveSessions:
             if not has_unexpected_error(session.blocks[number], run):
                 with self._lock:
                     self._last_good.add(session.block_name(number + 1), job.target.inputs[number], run)
+        self._on_runs([run])
         self._on_change()
 
     @staticmethod

@@ -31,6 +31,7 @@ from codeout.run.protocol import (
     StreamEvent,
 )
 from codeout.run.termination import descendants, describe_exit, is_running, kill_all, kill_group, kill_strays
+from codeout.run.watchdog import Watchdog
 
 EXTRA_TIME = 2.0  # seconds after the time limit in which the kernel writes down where it hangs
 EXIT_TIME = 5.0  # seconds that an idle kernel may take to exit
@@ -72,7 +73,13 @@ class KernelProcess:
             for event in self._receive_until(time.monotonic() + limit, on_progress):
                 if isinstance(event, DoneEvent):
                     return BlockResult(
-                        collector.collapsed(), event.seconds, event.modules, event.scalars(), event.can_checkpoint
+                        collector.collapsed(),
+                        event.seconds,
+                        event.scalars(),
+                        event.obstacle,
+                        event.observed,
+                        event.reads_lines,
+                        event.used_network,
                     )
                 collector.add(event)
                 text = event.text if isinstance(event, StreamEvent) else ""
@@ -165,6 +172,7 @@ class KernelProcess:
             InvalidEvent: it sent something that is no event.
         """
         deadline = limit + EXTRA_TIME
+        watchdog = Watchdog(self._running_pid) if self._running_pid != self._process.pid else None
         while (left := deadline - time.monotonic()) > 0:
             try:
                 event = self._connection.receive(min(TICK, left))
@@ -175,6 +183,9 @@ class KernelProcess:
                     raise
                 return  # it ended because it has written down where it hangs
             if event is None:
+                if watchdog and watchdog.is_stuck():  # the runner replays the session
+                    self.interrupt()
+                    raise Closed
                 on_progress("")
             else:
                 yield event

@@ -12,12 +12,12 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from codeout.model.inputs import Observation
 from codeout.model.outputs import Channel, Output, Scalar
 
 MAX_EVENT_SIZE = 50_000_000  # bytes
 MAX_QUOTE = 80  # bytes of an invalid event that a message quotes
 
-FilePath: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^\x00]*$")]
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
 
 
@@ -90,12 +90,16 @@ class DoneEvent(msgspec.Struct, frozen=True, tag="done", tag_field="event"):
     """The block ended, with or without an exception."""
 
     seconds: Seconds
-    modules: tuple[FilePath, ...]
-    """The files of the author's modules that are loaded."""
     values: dict[str, bool | int | float | str | NonFinite]
     """The names that the block bound to a number or a short text."""
-    can_checkpoint: bool
-    """Whether the process can be forked now."""
+    obstacle: str
+    """Why the process cannot be forked now; empty if it can."""
+    observed: tuple[Observation, ...] = ()
+    """What the session has read since the last block."""
+    reads_lines: bool = False
+    """Whether the block looked at line numbers of blocks."""
+    used_network: bool = False
+    """Whether the block connected to another machine, or looked for one."""
 
     def scalars(self) -> dict[str, Scalar]:
         """Return the values as Python has them."""
@@ -136,12 +140,16 @@ class BlockResult:
     outputs: tuple[Output, ...]
     seconds: float
     """How long the block took."""
-    modules: tuple[str, ...]
-    """The files of the author's modules that are loaded."""
     values: Mapping[str, Scalar]
     """The names that the block bound to a number or a short text."""
-    can_checkpoint: bool
-    """Whether the process could be forked after the block."""
+    obstacle: str
+    """Why the process could not be forked after the block; empty if it could."""
+    observed: tuple[Observation, ...] = ()
+    """What the session has read since the last block."""
+    reads_lines: bool = False
+    """Whether the block looked at line numbers of blocks."""
+    used_network: bool = False
+    """Whether the block connected to another machine, or looked for one."""
 
 
 _EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

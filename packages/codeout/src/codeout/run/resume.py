@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from codeout.cache import environment
-from codeout.cache.keys import KeyedSession, KeyInputs
-from codeout.config import Config
+from codeout.cache.input_reader import InputReader
+from codeout.cache.keys import KeyedSession, KeyInputs, add_trace
 from codeout.model.blocks import Block
+from codeout.model.inputs import Observation
 from codeout.model.outputs import Run
 
 if TYPE_CHECKING:
@@ -29,15 +29,30 @@ class ResumableSession:
     """The numbers of blocks after which there is a checkpoint."""
     forkable: int = 0
     """The number of blocks, from the first, after which a checkpoint was possible."""
+    obstacle: str = ""
+    """Why it was not after the next one."""
+
+    observed: tuple[Observation, ...] = ()
+    """What the prelude has read, which counts for the first block."""
+    is_tainted: bool = False
+    """Whether a file was changed while the session used it, so that nothing from then on may be stored."""
+
+    @property
+    def trace(self) -> str:
+        """What has been read so far."""
+        trace = ""
+        for run in self.runs:
+            trace = add_trace(trace, run.inputs)
+        return trace
 
     def add(self, block: Block, inputs: KeyInputs, run: Run) -> None:
         """Note that a block has run."""
         self.steps.append((block, inputs))
         self.runs.append(run)
 
-    def rewind(self, target: KeyedSession, config: Config) -> int:
+    def rewind(self, target: KeyedSession, reader: InputReader) -> int:
         """Resume from the last checkpoint above what has changed; return how many blocks had run, 0 without one."""
-        same = self._count_unchanged(target, config)
+        same = self._count_unchanged(target, reader)
         number = max((checkpoint for checkpoint in self.checkpoints if checkpoint <= same), default=0)
         if not number or not self.process.resume(number):
             self.process.close()
@@ -47,14 +62,17 @@ class ResumableSession:
         self.forkable = min(self.forkable, number)
         return number
 
-    def _count_unchanged(self, target: KeyedSession, config: Config) -> int:
-        """Return how many blocks from the first are unchanged, with the modules that they loaded."""
+    def _count_unchanged(self, target: KeyedSession, reader: InputReader) -> int:
+        """Return how many blocks from the first are unchanged, with what they have read."""
+        if self.is_tainted:
+            return 0
+        now = reader.now()
         for count, ((block, inputs), run) in enumerate(zip(self.steps, self.runs, strict=True)):
             if count == len(target):
                 return count
             new_block, new_inputs = target.session.blocks[count], target.inputs[count]
             if inputs != new_inputs or (block.origin, block.raises) != (new_block.origin, new_block.raises):
                 return count
-            if run.modules != environment.digest_files([path for path, _ in run.modules], config):
+            if not now.are_unchanged(run.inputs):
                 return count
         return len(self.runs)

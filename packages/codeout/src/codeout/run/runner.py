@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from codeout.cache import environment
-from codeout.cache.keys import KeyedSession, KeyInputs
-from codeout.cache.store import RunStore
+from codeout.cache.keys import Key, KeyedSession, KeyInputs, add_trace
+from codeout.cache.lookup import Lookup
 from codeout.cache.timings import Timing
 from codeout.config import Config
 from codeout.errors import BlockError
 from codeout.model.blocks import Block, Place
 from codeout.model.expectations import has_unexpected_error, skipped_run
+from codeout.model.inputs import Input, Observation
 from codeout.model.outputs import Error, Provenance, Run
 from codeout.run.job import Interrupted, Job
 from codeout.run.progress import MAX_TEXT, ProgressBoard, SessionProgress, log
@@ -29,10 +31,11 @@ if TYPE_CHECKING:
 class SessionRunner:
     """Runs the sessions of a site, and keeps processes with checkpoints. Any thread may use it."""
 
-    def __init__(self, config: Config, cache: RunStore) -> None:
+    def __init__(self, config: Config, lookup: Lookup) -> None:
         """Start nothing yet."""
         self.config = config
-        self.cache = cache
+        self.lookup = lookup
+        self.cache = lookup.cache
         self.board = ProgressBoard()
         self.processes: set[KernelProcess] = set()
         self._closing = Event()
@@ -85,7 +88,7 @@ class SessionRunner:
             for number, run in enumerate(session.runs):
                 job.report(number, run)
             if self.config.prelude and not first:
-                self._run_prelude(session.process, target.session.blocks[0], progress)
+                self._run_prelude(session, target.session.blocks[0], progress)
             is_waiting = not self._run_blocks(session, job, progress)
             if is_waiting:
                 return
@@ -107,7 +110,7 @@ class SessionRunner:
             self.discard(session, name)
             took = time.monotonic() - start
             if not first and len(session.runs) == len(target):
-                self._store_timing(name, Timing(round(took, 1), session.forkable))
+                self._store_timing(name, Timing(round(took, 1), session.forkable, session.obstacle))
             log.info("codeout: %s: done in %.1f s", name, took)
         finally:
             if not is_waiting:
@@ -140,7 +143,7 @@ class SessionRunner:
         if self._closing.is_set() or not len(target):
             raise ending
         session = self._resumable.pop(target.name, None)
-        if session is None or not session.rewind(target, self.config):
+        if session is None or not session.rewind(target, self.lookup.inputs):
             session = ResumableSession(KernelProcess(self.config))
         self.processes.add(session.process)
         if self._closing.is_set():  # since it was checked above, before there was a process to end
@@ -171,28 +174,43 @@ class SessionRunner:
         """Run a block and store its run; return False if it failed, so that no other can run."""
         (block, inputs), target, number = step, job.target, len(session.runs)
         result = session.process.run(block, _Ticker(self.board, progress))
-        modules = environment.digest_files(result.modules, self.config)
-        provenance = self._provenance(target, inputs, result.seconds)
-        run = Run(result.outputs, provenance, str(block.origin), modules, result.values, block.measured)
+        read = self._resolve(session, block, (*session.observed, *result.observed))
+        provenance = self._provenance(target, inputs, result.seconds, used_network=result.used_network)
+        run = Run(
+            result.outputs, provenance, str(block.origin), read, result.reads_lines, result.values, block.measured
+        )
         name = target.session.block_name(number + 1)
         if has_unexpected_error(block, run):
-            self._report_failure(job, run, number, name)
+            self._report_failure(job, session, run, name)
             return False
+        if session.is_tainted and self.config.checkpoints and job.restart():
+            raise Interrupted
+        key = replace(inputs.key, trace=add_trace(session.trace, read))
         session.add(block, inputs, run)
-        if result.can_checkpoint and session.forkable == number:
-            session.forkable = number + 1
-        if environment.add_keys(target.session, self.config).inputs[number] == inputs:
-            self._store(run, inputs, name)  # else: a file was edited meanwhile
+        if session.forkable == number:
+            session.forkable, session.obstacle = number + (not result.obstacle), result.obstacle
+        if not session.is_tainted and self.lookup.add_keys(target.session).inputs[number] == inputs:
+            self._store(key, run, inputs, name)  # else: a file was edited meanwhile
         job.report(number, run)
         if self.config.checkpoints and session.process.checkpoint(number + 1):
             session.checkpoints.add(number + 1)
         return True
 
-    def _report_failure(self, job: Job, run: Run, number: int, name: str) -> None:
+    def _resolve(self, session: ResumableSession, block: Block, observed: Iterable[Observation]) -> tuple[Input, ...]:
+        """Return what a block has read as inputs; note if some of it has changed since."""
+        read, changed = self.lookup.inputs.resolve(observed)
+        session.observed = ()
+        if changed:
+            session.is_tainted = True
+            log.info("codeout: %s: %s changed while it ran; it will rerun", block, ", ".join(changed))
+        return read
+
+    def _report_failure(self, job: Job, session: ResumableSession, run: Run, name: str) -> None:
         """Report a failed run and, for the blocks below it, that they were skipped; where errors show, store it."""
-        target = job.target
-        if self.config.errors == "show" and not self._closing.is_set():
-            self._store(run, target.inputs[number], name)
+        target, number = job.target, len(session.runs)
+        if self.config.errors == "show" and not self._closing.is_set() and not session.is_tainted:
+            key = replace(target.inputs[number].key, trace=add_trace(session.trace, run.inputs))
+            self._store(key, run, target.inputs[number], name)
         job.report(number, run)
         for position in range(number + 1, len(target)):
             job.report(position, skipped_run(run, target.session.blocks[number]))
@@ -202,28 +220,39 @@ class SessionRunner:
         target, number = job.target, len(session.runs)
         error = Error("BlockError", message, message, None)
         run = Run((error,), self._provenance(target, target.inputs[number], seconds))
-        self._report_failure(job, run, number, target.session.block_name(number + 1))
+        self._report_failure(job, session, run, target.session.block_name(number + 1))
 
-    def _provenance(self, target: KeyedSession, inputs: KeyInputs, seconds: float) -> Provenance:
+    def _provenance(
+        self, target: KeyedSession, inputs: KeyInputs, seconds: float, *, used_network: bool = False
+    ) -> Provenance:
         versions = inputs.environment
-        packages = tuple(
-            (package, version) for package, version in versions.packages if package in self.config.packages
-        )
         date = datetime.now(UTC).isoformat(timespec="seconds")
         sources = environment.read_sources(target.session, self.config)
-        return Provenance(versions.device, versions.python, packages, seconds, date, sources, inputs.key.code[:12])
+        return Provenance(
+            versions.device,
+            versions.python,
+            versions.packages,
+            seconds,
+            date,
+            sources,
+            inputs.key.code[:12],
+            used_network,
+        )
 
-    def _run_prelude(self, process: KernelProcess, first: Block, progress: SessionProgress) -> None:
+    def _run_prelude(self, session: ResumableSession, first: Block, progress: SessionProgress) -> None:
         path = self.config.prelude
         code = self.config.path(path).read_text(encoding="utf8")
         prelude = Block(place=first.place, session=first.session, code=code, origin=Place(path, 1))
-        for output in process.run(prelude, _Ticker(self.board, progress)).outputs:
+        result = session.process.run(prelude, _Ticker(self.board, progress))
+        session.observed = result.observed
+        for output in result.outputs:
             if isinstance(output, Error):
                 raise BlockError(f"{path}:{output.line or 1}: {output.type}: {output.message}\n{output.traceback}")
 
-    def _store(self, run: Run, inputs: KeyInputs, name: str) -> None:
+    def _store(self, key: Key, run: Run, inputs: KeyInputs, name: str) -> None:
         try:
-            self.cache.put(inputs.key, run, inputs, name)
+            self.cache.put(key, run, inputs, name)
+            self.lookup.inputs.save()
         except (OSError, ValueError) as problem:
             log.warning("codeout: %s: cannot store a run (%s); its block will rerun", self.cache.root, problem)
 

@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from codeout.cache import environment
 from codeout.cache.build_record import read_record
+from codeout.cache.input_reader import CurrentInputs
 from codeout.cache.keys import KeyInputs, describe_changes
+from codeout.cache.lookup import CachedSession
+from codeout.cache.store import Entry
 from codeout.cache.timings import Timing
-from codeout.config import Config
 from codeout.model.blocks import Block, group_sessions
+from codeout.model.inputs import describe_change, describe_input
 
 if TYPE_CHECKING:
     from codeout.run.engine import Engine
+
+LINES_MOVED = ("its line numbers changed, and its output may contain some",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,17 @@ class BlockStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockInputs:
+    """What a block read."""
+
+    block: str
+    """`path:line` of the block."""
+
+    inputs: tuple[str, ...]
+    """In words."""
+
+
+@dataclass(frozen=True, slots=True)
 class BlockReasons:
     """Why a block is stale."""
 
@@ -54,32 +69,20 @@ class BlockReasons:
     """Reasons; only "hit" if it is up to date."""
 
 
-def inputs_by_block(blocks: Sequence[Block], config: Config) -> Iterator[tuple[Block, KeyInputs, str]]:
-    """Yield each block with what its cache key covers now, and with its name in the cache.
-
-    Raises:
-        PageError: a data file or the prelude is missing.
-    """
-    for session in group_sessions(blocks):
-        keyed = environment.add_keys(session, config)
-        for (block, inputs), name in zip(keyed, session.block_names, strict=True):
-            yield block, inputs, name
-
-
 def block_statuses(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockStatus]:
     """Yield the status of each block, session by session.
 
     Raises:
         PageError: a data file or the prelude is missing.
     """
-    for block, inputs, _ in inputs_by_block(blocks, engine.config):
-        run = engine.lookup.get(block, inputs.key)
-        if run is None:
-            yield BlockStatus(str(block), block.session, "stale")
-        else:
-            took = round(run.provenance.seconds, 3)
-            size = engine.lookup.cache.count_bytes(inputs.key)
-            yield BlockStatus(str(block), block.session, "hit", run.provenance.device, took, size)
+    for cached in look_up(engine, blocks):
+        for block, key, run in zip(cached.session.blocks, cached.keys, cached.cached, strict=True):
+            if run is None:
+                yield BlockStatus(str(block), block.session, "stale")
+            else:
+                took = round(run.provenance.seconds, 3)
+                size = engine.lookup.cache.count_bytes(key)
+                yield BlockStatus(str(block), block.session, "hit", run.provenance.device, took, size)
 
 
 def block_reasons(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockReasons]:
@@ -88,20 +91,60 @@ def block_reasons(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockReas
     Raises:
         PageError: a data file or the prelude is missing.
     """
-    newest = engine.lookup.cache.newest_entries()
-    for block, inputs, name in inputs_by_block(blocks, engine.config):
-        if engine.lookup.get(block, inputs.key) is not None:
-            yield BlockReasons(str(block), ("hit",))
-        else:
+    newest, now = engine.lookup.cache.newest_entries(), engine.lookup.inputs.now()
+    for cached in look_up(engine, blocks):
+        above: Block | None = None  # the first stale block
+        names = cached.session.block_names
+        for (block, inputs), name, run in zip(cached.keyed, names, cached.cached, strict=True):
+            if run is not None:
+                yield BlockReasons(str(block), ("hit",))
+                continue
             last = newest.get(name)
-            yield BlockReasons(str(block), stale_reasons(last.inputs if last else None, inputs))
+            reasons = stale_reasons(last, inputs, now)
+            yield BlockReasons(str(block), reasons or ((f"{above} above it is stale",) if above else LINES_MOVED))
+            above = above or block
 
 
-def stale_reasons(old: KeyInputs | None, new: KeyInputs) -> tuple[str, ...]:
-    """Return why a block that was last run with `old` inputs is stale."""
-    if old is None:
+def stale_reasons(last: Entry | None, new: KeyInputs, now: CurrentInputs) -> tuple[str, ...]:
+    """Return why a block is stale, but for what the blocks above it have read.
+
+    Args:
+        last: its last run; None if it has not run.
+        new: what its cache key covers now.
+        now: what inputs are now.
+    """
+    if last is None:
         return ("has not run yet",)
-    return tuple(describe_changes(old, new)) or ("a module that it imports changed, or its line numbers did",)
+    changes = describe_changes(last.inputs, new)
+    changes += [describe_change(each, now.read(each)) for each in last.read if now.read(each) != each.digest]
+    return tuple(changes)
+
+
+def block_inputs(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockInputs]:
+    """Yield what each block has read that those above it had not, session by session.
+
+    Raises:
+        PageError: a data file or the prelude is missing.
+    """
+    newest = engine.lookup.cache.newest_entries()
+    for cached in look_up(engine, blocks):
+        for block, name, run in zip(cached.session.blocks, cached.session.block_names, cached.cached, strict=True):
+            last = newest.get(name)
+            read = run.inputs if run else last.read if last else ()
+            words = [describe_input(each) for each in read]
+            if run and run.provenance.used_network:
+                words.append("the network")
+            yield BlockInputs(str(block), tuple(words))
+
+
+def look_up(engine: Engine, blocks: Sequence[Block]) -> list[CachedSession]:
+    """Return the sessions of blocks with what the cache has of them; data are not prepared.
+
+    Raises:
+        PageError: a data file or the prelude is missing.
+    """
+    now = engine.lookup.inputs.now()
+    return [engine.lookup.peek(session, now) for session in group_sessions(blocks)]
 
 
 def resume_modes(timings: dict[str, Timing], blocks: Sequence[Block]) -> dict[str, str]:
@@ -127,8 +170,8 @@ def resume_mode(blocks: int, timing: Timing | None, *, can_fork: bool) -> str:
         return "checkpoint: an edit resumes from the block above it"
     if not can_fork:
         return "replay: an edit reruns the session, because checkpoints need Linux"
-    first = timing.checkpoints + 1
-    return f"replay: threads run after block {first}; an edit below it reruns the session from its first block"
+    first, why = timing.checkpoints + 1, timing.obstacle or "no checkpoint could be made"
+    return f"replay: {why} after block {first}; an edit below it reruns the session from its first block"
 
 
 def unused_runs(engine: Engine, blocks: Sequence[Block]) -> list[Path]:
@@ -141,9 +184,11 @@ def unused_runs(engine: Engine, blocks: Sequence[Block]) -> list[Path]:
     Raises:
         PageError: a data file or the prelude is missing.
     """
-    needed = {inputs.key.code for _, inputs, _ in inputs_by_block(blocks, engine.config)}
+    keys = [key for cached in look_up(engine, blocks) for key in cached.keys]
     record = read_record(engine.config)
-    return engine.lookup.cache.unused(needed | (record.code_keys if record else set()))
+    recorded = [key for page in record.pages for key in page.keys] if record else []
+    codes = {key.code for key in keys} | {key.partition("-")[0] for key in recorded}
+    return engine.lookup.cache.unused(codes, [*recorded, *(str(key) for key in keys if key.trace)])
 
 
 def remove_runs(engine: Engine, paths: Sequence[Path]) -> None:
@@ -151,4 +196,5 @@ def remove_runs(engine: Engine, paths: Sequence[Path]) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
     engine.lookup.cache.clean_pictures()
+    engine.lookup.cache.remove_temporary_files()
     shutil.rmtree(engine.config.memo / "exports", ignore_errors=True)  # the next build writes them again

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from codeout.config import Config
@@ -29,13 +29,18 @@ def watch(load_blocks: Callable[[], Sequence[Block]], engine: Engine, print_mess
     """
     printed_runs: dict[str, Run] = {}
     previous: ModificationTimes = {}
+    read: set[str] = set()
     while True:
-        current = dict(_modification_times(engine.config))
+        current = _modification_times(engine.config, read)
         if current != previous:
             previous = current
             try:
                 blocks = load_blocks()
-                for block, run in zip(blocks, engine.run(blocks), strict=True):
+                runs = engine.run(blocks)
+                new = engine.lookup.inputs.paths(runs) - read
+                previous |= _times_of(map(Path, new))
+                read |= new
+                for block, run in zip(blocks, runs, strict=True):
                     if printed_runs.get(str(block.place)) != run:
                         printed_runs[str(block.place)] = run
                         print_message(f"\n{block}: {run.provenance.seconds:.2f} s\n{as_text(run)}".rstrip())
@@ -45,14 +50,21 @@ def watch(load_blocks: Callable[[], Sequence[Block]], engine: Engine, print_mess
         time.sleep(POLL_INTERVAL)
 
 
-def _modification_times(config: Config) -> Iterator[tuple[Path, int]]:
-    """Yield each file that blocks depend on, with its modification time."""
+def _modification_times(config: Config, read: Iterable[str]) -> ModificationTimes:
+    """Return the modification times of the files that blocks depend on."""
     data = [file for files in config.data.values() for file in files]
-    for name in {config.docs_dir, *config.paths, *data, config.prelude} - {""}:
-        top = config.path(name)
-        for path in top.rglob("*") if top.is_dir() else [top]:
-            try:
-                if path.is_file() and "__pycache__" not in path.parts:
-                    yield path, path.stat().st_mtime_ns
-            except FileNotFoundError:
-                continue  # an editor may replace a file while it is checked
+    tops = [config.path(name) for name in {config.docs_dir, *config.paths, *data, config.prelude} - {""}]
+    below = (path for top in tops for path in (top.rglob("*") if top.is_dir() else [top]))
+    return _times_of(below, only_files=True) | _times_of(map(Path, read))
+
+
+def _times_of(paths: Iterable[Path], *, only_files: bool = False) -> ModificationTimes:
+    """Return the modification times of what exists; of folders, too, unless only files are asked for."""
+    times = {}
+    for path in paths:
+        try:
+            if "__pycache__" not in path.parts and (path.is_file() or not only_files):
+                times[path] = path.stat().st_mtime_ns
+        except OSError:
+            continue  # it does not exist, or an editor replaces it while it is checked
+    return times

@@ -1,0 +1,273 @@
+"""What inputs are on this machine now. Digests of files are remembered, so that an unchanged file costs a `stat`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.machinery import all_suffixes
+from pathlib import Path
+
+import msgspec
+
+from codeout.cache.distributions import InstalledPackages, package_folders
+from codeout.cache.files import digest_file, read_sealed, write_sealed
+from codeout.config import Config
+from codeout.model.inputs import Input, Kind, Observation, is_elsewhere
+from codeout.model.outputs import Run
+
+PASSED_VARIABLES = ("PATH", "SYSTEMROOT", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
+"""Environment variables that every kernel is given, since programs need them to start; an input where they are read."""
+PATH_KINDS = ("file", "folder", "status", "missing")
+"""Inputs whose name is a path."""
+MAX_MEMO_BYTES = 200_000_000
+MAX_REMEMBERED = 200_000  # files
+UNKNOWN = "?"
+"""The digest of a file that was changed after it was read."""
+RECENT = 100_000_000
+"""Nanoseconds: a file that was changed so recently may change again without a new modification time."""
+
+Status = tuple[int, int, int, int]
+"""Of a file: size, modification time in ns, inode, change time in ns."""
+
+
+class _Memo(msgspec.Struct):
+    files: dict[str, tuple[Status, str]]
+    """The status of each file when its digest was made, and the digest."""
+
+
+_decoder = msgspec.json.Decoder(_Memo)
+
+
+class InputReader:
+    """Reads inputs of a site. Any thread may use it."""
+
+    def __init__(self, config: Config) -> None:
+        """Read nothing yet."""
+        self.config = config
+        self.packages = InstalledPackages(config.memo / "packages.json")
+        self._root = config.root.resolve()
+        self._aliases = list(_aliases())
+        self._memo_file = config.memo / "digests.json"
+        self._files: dict[str, tuple[Status, str]] | None = None
+        self._is_saved = True
+
+    def now(self) -> CurrentInputs:
+        """Return what inputs are at this moment; for one look at many runs."""
+        return CurrentInputs(self)
+
+    def resolve(self, observed: Iterable[Observation]) -> tuple[tuple[Input, ...], tuple[str, ...]]:
+        """Return what a kernel has observed as inputs, and the names of the files that have changed since.
+
+        What those held when they were read is not known, so these inputs count as changed for ever.
+        """
+        inputs: dict[tuple[str, str], Input] = {}
+        changed: list[str] = []
+        for each in observed:
+            for new in self._resolve(each):
+                if new is None:
+                    changed.append(self._name(each.name))
+                    inputs[each.kind, changed[-1]] = Input(each.kind, changed[-1], UNKNOWN)
+                elif new.kind == "missing" and (old := inputs.get((new.kind, new.name))):
+                    inputs[new.kind, new.name] = Input("missing", new.name, f"{old.digest},{new.digest}")
+                else:
+                    inputs.setdefault((new.kind, new.name), new)
+        return tuple(inputs[key] for key in sorted(inputs)), tuple(changed)
+
+    def declared(self, paths: Iterable[str]) -> tuple[Input, ...]:
+        """Return files of the settings as inputs."""
+        return tuple(Input("file", path, self.read("file", path)) for path in paths)
+
+    def read(self, kind: Kind, name: str, old: str = "") -> str:
+        """Return the digest of an input as it is now.
+
+        Args:
+            kind: its kind.
+            name: its name.
+            old: of missing modules, their names.
+        """
+        match kind:
+            case "file":
+                return self._digest(self.path(name))
+            case "folder":
+                return _digest_names(self.path(name))
+            case "status":
+                return _status(self.path(name))
+            case "package":
+                return self._package(name)
+            case "entry_points":
+                return self.packages.entry_points()
+            case "program":
+                found = shutil.which(name)
+                return self._digest(found) if found else ""
+            case "variable":
+                return _digest_text(os.environ.get(name, ""))
+            case "missing":
+                there = _module_names(self.path(name))
+                return ",".join(module for module in old.split(",") if module not in there)
+
+    def path(self, name: str) -> str:
+        """Return the absolute path of an input."""
+        for alias, folder in self._aliases:
+            if name.startswith(alias):
+                return folder + name[len(alias) :]
+        return name if is_elsewhere(name) else os.path.join(self._root, name)
+
+    def paths(self, runs: Iterable[Run]) -> set[str]:
+        """Return the absolute paths that runs depend on, but for those of Python and of installed packages."""
+        inputs = {each for run in runs for each in run.inputs if each.kind in PATH_KINDS}
+        return {self.path(each.name) for each in inputs if not each.name.startswith("<")}
+
+    def save(self) -> None:
+        """Write down the digests that are new."""
+        if self._is_saved or self._files is None:
+            return
+        self._is_saved = True
+        newest = dict(list(self._files.items())[-MAX_REMEMBERED:])
+        try:
+            write_sealed(self._memo_file, msgspec.json.encode(_Memo(newest)))
+        except OSError:
+            return  # storing the next run fails, too, and reports it
+
+    def _resolve(self, observed: Observation) -> list[Input | None]:
+        """Return an observation as inputs; None stands for a file that has changed since it was read."""
+        kind, path, state = observed.kind, observed.name, observed.state
+        if kind == "package":
+            return list(self._owners(path))
+        if kind in ("program", "entry_points", "variable"):
+            is_input = kind != "variable" or path in PASSED_VARIABLES
+            return [Input(kind, path, self.read(kind, path))] if is_input else []
+        name = self._name(path)
+        if not isinstance(state, tuple):
+            return [Input(kind, name, (state or "").removeprefix("sha256:"))]
+        digest = self._digest(path)
+        return [Input(kind, name, digest) if _file_status(path) == state else None]
+
+    def _owners(self, path: str) -> Iterable[Input]:
+        """Yield the packages to which something directly in a folder of packages belongs; itself if to none."""
+        owners = self.packages.owners(os.path.basename(path))
+        for owner in owners:
+            yield Input("package", owner, self._package(owner))
+        if not owners:
+            files = [path] if os.path.isfile(path) else _files_below(path)
+            yield from (Input("file", self._name(file), self._digest(file)) for file in files)
+            if not files:
+                yield Input("status", self._name(path), _status(path))
+
+    def _package(self, name: str) -> str:
+        record = self.packages.record(name)
+        return f"{self.packages.version(name)} {self._digest(str(record))[:32]}" if record else ""
+
+    def _name(self, path: str) -> str:
+        """Return the name of a path, which means the same on other machines where possible."""
+        for alias, folder in self._aliases:
+            if path == folder or path.startswith(folder + os.sep):
+                return alias + path[len(folder) :]
+        return Path(path).relative_to(self._root).as_posix() if Path(path).is_relative_to(self._root) else path
+
+    def _digest(self, path: str) -> str:
+        """Return the digest of a regular file; what it is otherwise, and an empty string if it does not exist."""
+        status = _file_status(path)
+        if status is None:
+            return _status(path)
+        files = self._remembered()
+        if (known := files.get(path)) and known[0] == status:
+            return known[1]
+        try:
+            digest = digest_file(path)
+        except OSError:
+            return ""
+        if _file_status(path) == status and time.time_ns() - status[1] > RECENT:
+            files.pop(path, None)  # so that the newest are last
+            files[path] = status, digest
+            self._is_saved = False
+        return digest
+
+    def _remembered(self) -> dict[str, tuple[Status, str]]:
+        if self._files is None:
+            try:
+                self._files = read_sealed(self._memo_file, _decoder, MAX_MEMO_BYTES).files
+            except (OSError, ValueError):
+                self._files = {}
+        return self._files
+
+
+@dataclass(slots=True)
+class CurrentInputs:
+    """What inputs are at one moment: each is read once, however many runs have it."""
+
+    reader: InputReader
+    """Reads them."""
+    _digests: dict[tuple[str, str, str], str] = field(default_factory=dict)
+
+    def read(self, each: Input) -> str:
+        """Return the digest of an input now."""
+        key = each.kind, each.name, each.digest if each.kind == "missing" else ""
+        if key not in self._digests:
+            self._digests[key] = self.reader.read(each.kind, each.name, each.digest)
+        return self._digests[key]
+
+    def are_unchanged(self, inputs: Iterable[Input]) -> bool:
+        """Return whether all of these inputs are as they were."""
+        return all(self.read(each) == each.digest for each in inputs)
+
+
+def _aliases() -> Iterable[tuple[str, str]]:
+    """Yield names for folders that differ from machine to machine."""
+    for number, folder in enumerate(package_folders(), start=1):
+        yield f"<packages{number}>", os.path.abspath(folder)
+    yield "<prefix>", os.path.abspath(sys.prefix)
+    yield "<base>", os.path.abspath(sys.base_prefix)
+
+
+def _file_status(path: str) -> Status | None:
+    """Return the status of a regular file; None if there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+
+
+def _status(path: str) -> str:
+    """Return whether a path exists, in a word that the kernel uses as well; an empty string if it does not."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return ""
+    if stat.S_ISREG(status.st_mode):
+        return f"file:{status.st_size}"
+    return "folder" if stat.S_ISDIR(status.st_mode) else "special"
+
+
+def _digest_names(folder: str) -> str:
+    try:
+        return _digest_text("\0".join(sorted(os.listdir(folder))))
+    except OSError:
+        return ""
+
+
+def _digest_text(text: str) -> str:
+    return hashlib.sha256(text.encode("utf8", "surrogateescape")).hexdigest()
+
+
+def _module_names(folder: str) -> set[str]:
+    """Return the names under which Python could import something from a folder."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return set()
+    suffixes = tuple(all_suffixes())
+    return {name.partition(".")[0] for name in names if "." not in name or name.endswith(suffixes)}
+
+
+def _files_below(folder: str) -> Sequence[str]:
+    found = [os.path.join(top, name) for top, _, names in os.walk(folder) for name in names]
+    return sorted(path for path in found if "__pycache__" not in path.split(os.sep))

@@ -1,0 +1,21 @@
+"""Python runs this in a child process that a block starts: observe what the child reads, as in the kernel."""
+
+import contextlib
+import importlib
+import os
+import sys
+
+_here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:] = [path for path in sys.path if os.path.abspath(path) != _here]
+sys.modules.pop("sitecustomize", None)
+with contextlib.suppress(ModuleNotFoundError):
+    importlib.import_module("sitecustomize")  # the one that Python would have run
+try:
+    from codeout.kernel.tracer import FOLDER_VARIABLE, Tracer
+except ModuleNotFoundError:  # another Python, which has no codeout
+    pass
+else:
+    if os.environ.get(FOLDER_VARIABLE):
+        _tracer = Tracer(os.environ[FOLDER_VARIABLE])
+        _tracer.become_child()
+        _tracer.start()

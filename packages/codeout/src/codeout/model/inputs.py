@@ -1,0 +1,103 @@
+"""What a run read, and how that has changed since. Pure: `codeout.cache.input_reader` looks at the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+Kind: TypeAlias = Literal["file", "folder", "status", "package", "program", "variable", "missing", "entry_points"]
+Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$", max_length=4_096)]
+
+MAX_NAMES = 5
+"""That a description lists of many."""
+
+
+class Observation(msgspec.Struct, frozen=True, array_like=True):
+    """Something that a kernel has seen its blocks read, as it was at that moment."""
+
+    kind: Kind
+    name: Name
+    """An absolute path, or the name of a program or variable."""
+    state: str | tuple[int, int, int, int] | None
+    """Of a file: size, modification time in ns, inode, change time in ns; of other things a word, or None if absent."""
+
+
+class Input(msgspec.Struct, frozen=True, array_like=True):
+    """Something that a run read. A run is a hit only if all of its session's inputs are unchanged."""
+
+    kind: Kind
+    """What was read:
+
+    - "file": the content of a file; "folder": the names in a folder; "status": whether a path exists, and its size
+    - "package": an installed distribution; "entry_points": the plugins that all distributions declare
+    - "program": a program that was started; "variable": an environment variable
+    - "missing": modules that a folder did not have when they were imported, with commas between them
+    """
+    name: Name
+    """Relative to the site's folder where possible, so that it means the same on another machine."""
+    digest: str
+    """Differs if the content does; empty if there was none."""
+
+
+def describe_input(each: Input) -> str:
+    """Return an input in words, without its state."""
+    match each.kind:
+        case "missing":
+            names = each.digest.split(",")
+            more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+            return f"no {_join(names[:MAX_NAMES])}{more} in {each.name}"
+        case "entry_points":
+            return "plugins of installed packages"
+        case "package":
+            return f"package {each.name} {_version(each.digest)}"
+        case "variable":
+            return f"variable {each.name}"
+        case kind:
+            return f"{kind} {each.name}" + ("" if each.digest else ", which does not exist")
+
+
+def describe_change(old: Input, digest: str) -> str:
+    """Describe how an input has changed.
+
+    Args:
+        old: as a run read it.
+        digest: what its digest is now; of the kind "missing", the names that are still missing.
+    """
+    match old.kind:
+        case "missing":
+            found = sorted({*old.digest.split(",")} - {*digest.split(",")})
+            return f"{old.name}/{_join(found)} now exists"
+        case "entry_points":
+            return "the plugins of installed packages changed"
+        case "package":
+            before, after = _version(old.digest), _version(digest)
+            return f"{old.name} {before} → {after}" if before != after else f"{old.name} {before}: reinstalled, changed"
+        case "program" | "variable":
+            return f"{old.kind} {old.name}: " + ("changed" if old.digest and digest else _appeared(digest))
+    if not (old.digest and digest):
+        return f"{old.name} {_appeared(digest)}"
+    return f"{old.name}: " + {"folder": "other files in it", "status": "other size"}.get(old.kind, "content changed")
+
+
+def local_files(inputs: Iterable[Input]) -> list[str]:
+    """Return the paths of the files among inputs that are in the site's folder."""
+    return [each.name for each in inputs if each.kind == "file" and each.digest and not is_elsewhere(each.name)]
+
+
+def is_elsewhere(name: str) -> bool:
+    """Return whether a path is not relative to the site's folder."""
+    return name.startswith(("/", "<", "..")) or ":" in name
+
+
+def _appeared(digest: str) -> str:
+    return "now exists" if digest else "is gone"
+
+
+def _version(digest: str) -> str:
+    return digest.partition(" ")[0] or "none"
+
+
+def _join(names: Iterable[str]) -> str:
+    return ", ".join(names)
