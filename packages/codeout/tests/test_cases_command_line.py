@@ -161,7 +161,7 @@ def test_commands_of_a_folder_without_a_site_say_so(tmp_path: Path) -> None:
         [sys.executable, "-m", "codeout", "status"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode != 0
-    assert "mkdocs.yml:1: not found; use -f" in done.stderr
+    assert "mkdocs.yml:1: not found; name the site's configuration file: codeout -f FILE COMMAND" in done.stderr
 
 
 WITHOUT_GENERATOR = """

@@ -15,7 +15,7 @@ from functools import cache
 
 from codeout.cache.distributions import InstalledPackages
 from codeout.cache.input_reader import InputReader
-from codeout.cache.keys import KEY_VARIABLES, Environment, File, KeyedSession, Step, accumulate_inputs
+from codeout.cache.keys import CONFIG_FOLDER, KEY_VARIABLES, Environment, File, KeyedSession, Step, accumulate_inputs
 from codeout.config import Config
 from codeout.errors import PageError
 from codeout.model.blocks import Block, Session
@@ -48,12 +48,13 @@ def _options(block: Block) -> tuple[str, ...]:
 def read_environment(config: Config, packages: InstalledPackages) -> Environment:
     """Return the environment of all blocks: Python, the device, and what the settings name."""
     versions = {name: packages.version(name) for name in config.packages}
+    variables = {*config.variables, *KEY_VARIABLES} - {CONFIG_FOLDER}
     return Environment(
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
         device=detect_device(),
         packages=tuple(sorted((name, version) for name, version in versions.items() if version)),
-        variables=tuple((name, os.environ.get(name, "")) for name in sorted({*config.variables, *KEY_VARIABLES})),
+        variables=tuple((name, os.environ.get(name, "")) for name in sorted(variables)),
     )
 
 

@@ -18,6 +18,8 @@ from codeout.model.source import is_same_program
 
 KEY_VARIABLES = ("TZ", "LANG", "LC_ALL")
 """Environment variables that blocks always see, since they change outputs."""
+CONFIG_FOLDER = "MKDOCS_CONFIG_DIR"
+"""The variable in which blocks find the site's folder, as in markdown-exec; it differs from machine to machine."""
 FORMAT = 9
 """The format of entries; raise it when captured outputs change shape, and every entry on disk is a miss."""
 

@@ -158,6 +158,34 @@ def why(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
 @click.command(
     epilog=examples(
         {
+            "codeout inputs docs/autograd.md": "",
+        }
+    )
+)
+@pages_argument
+@json_option
+@pass_site
+def inputs(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
+    """List what each block read when it last ran.
+
+    A block runs again when any of it changes: files, folders, modules, packages, programs, environment variables, and
+    what was looked for and not found. What the blocks above it had read already is listed there. What code below Python
+    reads, such as a C library, is not seen: name such files in the setting `data`.
+    """
+    from codeout.run.engine import Engine
+    from codeout.run.status import block_inputs
+
+    rows = list(block_inputs(Engine(site.config), site.blocks(pages)))
+    if as_json:
+        print(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
+        return
+    for row in rows:
+        print("\n    ".join([f"{row.block}:", *row.inputs]))
+
+
+@click.command(
+    epilog=examples(
+        {
             "codeout numbers": "",
             "codeout numbers docs/training.md": "",
         }
@@ -262,4 +290,4 @@ def _log_to_terminal() -> None:
     log.setLevel(logging.INFO)
 
 
-COMMANDS = (run, watch, status, why, numbers, export, clean)
+COMMANDS = (run, watch, status, why, inputs, numbers, export, clean)

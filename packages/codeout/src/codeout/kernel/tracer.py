@@ -398,7 +398,10 @@ def _origin(module: Any) -> str:
     """Return the path of a module's file, or of its folder; "" if it is not loaded."""
     if module is None:
         return ""
-    spec = object.__getattribute__(module, "__dict__").get("__spec__") if isinstance(module, type(sys)) else None
+    try:
+        spec = object.__getattribute__(module, "__dict__").get("__spec__")  # any other access would load a lazy module
+    except AttributeError:  # not a module, such as a library of cffi
+        spec = None
     if spec is None or spec.origin in ("built-in", "frozen"):
         return "standard library"
     if spec.origin:

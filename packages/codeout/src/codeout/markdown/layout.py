@@ -7,7 +7,8 @@ so that nothing a block printed or returned can become markup.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -40,6 +41,8 @@ class BlockLayout:
     """Layouts that were made before."""
     expand: Callable[[str], str]
     """Completes the HTML that the site's own Markdown values become: they may contain blocks."""
+    number: int
+    """Which of all executed fences it is: markdown-exec makes unique ids from that."""
 
     @property
     def is_bare(self) -> bool:
@@ -60,7 +63,8 @@ class BlockLayout:
     def content(self, run: Run) -> str:
         """Return the HTML of the Markdown that a block printed, with its headings in the table of contents."""
         arguments = {**self._exec_arguments(), "workdir": None}
-        return str(base_format(language="python", run=lambda *_, **__: _text(run), **arguments))
+        with _numbered(self.number):
+            return str(base_format(language="python", run=lambda *_, **__: _printed_text(run), **arguments))
 
     def html(self, state: BlockState, block_id: str) -> str:
         """Return the HTML of a block in its present state."""
@@ -95,8 +99,9 @@ class BlockLayout:
         """Return source and empty slots."""
 
         def make() -> str:
-            html = self._layout_of_one(source) if outputs == 1 else self._layout_of_many(source, outputs)
-            html = html.replace(f"exec-{MarkdownConverter.counter}--", f"{ID}--")  # the same in every build
+            with _numbered(self.number):
+                html = self._layout_of_one(source) if outputs == 1 else self._layout_of_many(source, outputs)
+            html = html.replace(f"exec-{self.number}--", f"{ID}--")  # the same in every build
             html = re.sub(
                 r"<p>(<div class=\"codeout-slot\"[^>]*></div>)</p>", r"\1", html
             )  # no division in a paragraph
@@ -156,7 +161,7 @@ class BlockLayout:
                 return ""  # it had no output last time, and most likely will not have any
             return self._renderer.render_queued(state.last_good, block_id, origin)
         if _is_text(run) and self.arguments["html"]:
-            return _text(run)
+            return _printed_text(run)
         if _is_text(run) and self.arguments["result"]:
             text = _text(run)
             return self._highlighted(text, self.arguments["result"]) if text else ""
@@ -197,6 +202,22 @@ class BlockLayout:
         return {name: value for name, value in self.arguments.items() if name != "language"} | {"extra": extra}
 
 
+def next_number() -> int:
+    """Count an executed fence, as markdown-exec does; return its number."""
+    MarkdownConverter.counter += 1
+    return MarkdownConverter.counter
+
+
+@contextmanager
+def _numbered(number: int) -> Iterator[None]:
+    """Have markdown-exec convert a fence under its number, whenever that happens and however often."""
+    last, MarkdownConverter.counter = MarkdownConverter.counter, number - 1
+    try:
+        yield
+    finally:
+        MarkdownConverter.counter = last
+
+
 def _slot(number: int) -> str:
     return f'<div class="codeout-slot" title="{number}"></div>'
 
@@ -218,6 +239,12 @@ def _is_text(run: Run) -> bool:
 def _text(run: Run) -> str:
     """Return printed text and values as text, for options that ask for it."""
     return "".join(_output_text(output) for output in run.outputs)
+
+
+def _printed_text(run: Run) -> str:
+    """Return text that is content of the page, which warnings and logs are not."""
+    outputs = (output for output in run.outputs if not (isinstance(output, Stream) and output.name == "stderr"))
+    return "".join(_output_text(output) for output in outputs)
 
 
 def _output_text(output: object) -> str:

@@ -20,7 +20,7 @@ from markdown import Markdown
 from codeout.errors import PageError
 from codeout.markdown.annotations import LIST_SLOT
 from codeout.markdown.converted_page import ConvertedPage
-from codeout.markdown.layout import BlockLayout, has_tabs
+from codeout.markdown.layout import BlockLayout, has_tabs, next_number
 from codeout.markdown.options import read_block, split_prompts
 from codeout.markdown.placeholders import OUR_ID, PARTS, PARTS_WITH_VALUES, PLACEHOLDER, TOKEN, RegisteredBlock
 from codeout.markdown.site import Site
@@ -80,7 +80,7 @@ class PageConversion:
             raise
         if not has_tabs(arguments["md"], arguments):
             raise PageError(f"{block}: tabs need `- pymdownx.tabbed: {{alternate_style: true}}` in markdown_extensions")
-        layout = BlockLayout(block, arguments, self.site.layouts, self.expand)
+        layout = BlockLayout(block, arguments, self.site.layouts, self.expand, next_number())
         block_id = self._new_id(block, is_commented=location.is_commented)
         registered = RegisteredBlock(
             len(self.registered), block, layout, block_id, location.is_commented, bool(documented)

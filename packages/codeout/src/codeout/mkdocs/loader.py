@@ -40,7 +40,7 @@ def find_config_file(folder: Path) -> Path:
     for name in NAMES:
         if (folder / name).is_file():
             return folder / name
-    raise PageError(f"{NAMES[0]}:1: not found; use -f to name the site's configuration file")
+    raise PageError(f"{NAMES[0]}:1: not found; name the site's configuration file: codeout -f FILE COMMAND")
 
 
 def load_site(config_file: Path) -> LoadedSite:
@@ -101,6 +101,8 @@ def _convert(config_file: Path, generator: str) -> LoadedSite:
                 plugin = CodeoutPlugin()
                 config.plugins["codeout"] = plugin
             plugin.mode = "collect"
+            if projects := config.plugins.get("material/projects"):
+                projects.config.enabled = False  # it would build all of them, each with a cache of its own
             config.plugins.on_startup(command="build", dirty=False)
             _convert_pages(config, generator)
         except MkDocsException as problem:

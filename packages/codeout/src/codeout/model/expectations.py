@@ -6,6 +6,9 @@ from codeout.errors import BlockError
 from codeout.model.blocks import Block
 from codeout.model.outputs import Error, Run
 
+SKIPPED = "Skipped"
+"""The type of the error that a block shows which did not run, since one above it failed."""
+
 
 def has_unexpected_error(block: Block, run: Run) -> bool:
     """Return whether a block raised an exception that its page does not expect."""
@@ -48,7 +51,7 @@ def skipped_run(run: Run, failed: Block) -> Run:
         failed: the block above.
     """
     message = f"Did not run: the block at {failed} failed."
-    return run.replace_outputs((Error("Skipped", message, message, None),))
+    return run.replace_outputs((Error(SKIPPED, message, message, None),))
 
 
 def _missing_error_message(block: Block) -> str:

@@ -11,6 +11,7 @@ from codeout.cache.lookup import CachedSession
 from codeout.cache.store import Entry
 from codeout.config import Config
 from codeout.model.blocks import Block, group_sessions
+from codeout.model.expectations import SKIPPED, has_unexpected_error
 from codeout.run.engine import Engine
 
 NewestEntries = Mapping[tuple[str, str], Entry]
@@ -70,6 +71,8 @@ def _problems_of_runs(cached: CachedSession) -> Iterator[str]:
         if run is None:
             yield f"{block}: not run since its last change; run `codeout run`"
             continue
+        if run.error and has_unexpected_error(block, run) and run.error.type != SKIPPED:
+            yield f"{block}: raised an unexpected {run.error.type}; correct it, or run `codeout run --failed`"
         for source in run.provenance.sources:
             if source.is_placeholder and source.name not in placeholders:
                 placeholders.add(source.name)

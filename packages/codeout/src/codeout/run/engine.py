@@ -173,7 +173,7 @@ class Engine:
         """Expect no more blocks for the sessions that were kept open."""
         for job in self.jobs:
             if parked := job.close():
-                self.runner.discard(parked, job.target.name)
+                self.runner.finish(parked, job.target.name)
 
     def close(self) -> None:
         """End all processes."""

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from codeout.cache.input_reader import PASSED_VARIABLES
-from codeout.cache.keys import KEY_VARIABLES
+from codeout.cache.keys import CONFIG_FOLDER, KEY_VARIABLES
 from codeout.config import Config
 
 CLEAN_UP = 'read _; kill -KILL "-$1"; rm -rf "$2"'  # waits until the build closes its end of the pipe, or is gone
@@ -62,6 +62,7 @@ def kernel_environment(config: Config, folder: Path) -> dict[str, str]:
         "PYTHONUTF8": "1",
         "PYTHONHASHSEED": "0",
         "CODEOUT_ROOT": str(config.root.resolve()),
+        CONFIG_FOLDER: str(config.root.resolve()),
     }
 
 

@@ -11,7 +11,7 @@ from codeout.cache.keys import Key, KeyInputs
 from codeout.cache.lookup import CachedSession, Lookup
 from codeout.errors import BlockError
 from codeout.model.blocks import Block, Session
-from codeout.model.expectations import check_expectation, has_unexpected_error, with_missing_error
+from codeout.model.expectations import SKIPPED, check_expectation, has_unexpected_error, with_missing_error
 from codeout.model.outputs import Error, Provenance, Run
 from codeout.run.engine import BlockState, Engine
 from codeout.run.job import Job
@@ -99,7 +99,7 @@ class LiveSessions:
         try:
             check_expectation(session.blocks[number], run)
         except BlockError as problem:
-            if run.error is None or run.error.type != "Skipped":
+            if run.error is None or run.error.type != SKIPPED:
                 log.error("%s", problem)
 
     def _states(self, each: CachedSession) -> Iterator[BlockState]:

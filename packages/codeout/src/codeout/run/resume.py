@@ -27,6 +27,10 @@ class ResumableSession:
     """Their runs."""
     checkpoints: set[int] = field(default_factory=set)
     """The numbers of blocks after which there is a checkpoint."""
+    seconds: float = 0.0
+    """How long it has run; not counted for one that has resumed from a checkpoint."""
+    is_resumed: bool = False
+    """Whether it has resumed from a checkpoint, so that its time is not that of all its blocks."""
     forkable: int = 0
     """The number of blocks, from the first, after which a checkpoint was possible."""
     obstacle: str = ""
@@ -60,6 +64,7 @@ class ResumableSession:
         del self.steps[number:], self.runs[number:]
         self.checkpoints = {checkpoint for checkpoint in self.checkpoints if checkpoint <= number}
         self.forkable = min(self.forkable, number)
+        self.is_resumed = True
         return number
 
     def _count_unchanged(self, target: KeyedSession, reader: InputReader) -> int:

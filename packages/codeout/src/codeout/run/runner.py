@@ -66,6 +66,14 @@ class SessionRunner:
                 self._run(job)
                 return
 
+    def finish(self, session: ResumableSession, name: str) -> None:
+        """Note how long a session took whose blocks have all run, and discard its process."""
+        if not session.is_resumed:
+            timing = Timing(round(session.seconds, 1), session.forkable, session.obstacle)
+            with self._lock, contextlib.suppress(OSError):  # that the cache cannot be written has been logged
+                self.cache.timings.put(name, timing)
+        self.discard(session, name)
+
     def discard(self, session: ResumableSession, name: str) -> None:
         """Keep a process that has nothing left to run for its checkpoints, or end it."""
         if self.config.checkpoints and session.checkpoints and not self._closing.is_set():
@@ -90,6 +98,7 @@ class SessionRunner:
             if self.config.prelude and not first:
                 self._run_prelude(session, target.session.blocks[0], progress)
             is_waiting = not self._run_blocks(session, job, progress)
+            session.seconds += time.monotonic() - start
             if is_waiting:
                 return
         except (BlockError, Interrupted) as problem:
@@ -107,11 +116,8 @@ class SessionRunner:
             session.process.close()
             raise
         else:
-            self.discard(session, name)
-            took = time.monotonic() - start
-            if not first and len(session.runs) == len(target):
-                self._store_timing(name, Timing(round(took, 1), session.forkable, session.obstacle))
-            log.info("codeout: %s: done in %.1f s", name, took)
+            self.finish(session, name)
+            log.info("codeout: %s: done in %.1f s", name, time.monotonic() - start)
         finally:
             if not is_waiting:
                 self._forget(session, name)
@@ -255,10 +261,6 @@ class SessionRunner:
             self.lookup.inputs.save()
         except (OSError, ValueError) as problem:
             log.warning("codeout: %s: cannot store a run (%s); its block will rerun", self.cache.root, problem)
-
-    def _store_timing(self, name: str, timing: Timing) -> None:
-        with self._lock, contextlib.suppress(OSError):  # that the cache cannot be written has been logged
-            self.cache.timings.put(name, timing)
 
     @staticmethod
     def _log_start(name: str, blocks: int, seconds: float | None) -> None:
