@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+UNFINISHED = ".new-*"
+"""Files and folders that a build, which another test may have started, moves into place when they are whole."""
 posix = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals, pipes, and links that anybody may make")
 
 

@@ -12,7 +12,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from codeout.cli.main import main
-from site_helpers import ROOT
+from site_helpers import ROOT, UNFINISHED
 
 RUN = """
 import sys
@@ -38,7 +38,7 @@ def exported(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a notebook of each page of this repository's site, and its data."""
     folder = tmp_path_factory.mktemp("exported")
     assert main(["-f", str(ROOT / "mkdocs.yml"), "export", "-o", str(folder)]) == 0
-    shutil.copytree(ROOT / "data", folder / "data", ignore=shutil.ignore_patterns("cifar-10*"))
+    shutil.copytree(ROOT / "data", folder / "data", ignore=shutil.ignore_patterns("cifar-10*", UNFINISHED))
     return folder
 
 
