@@ -12,6 +12,7 @@ import pytest
 
 from browser_fixtures import address, browser, visit
 from site_helpers import ROOT
+from workers import make_once
 
 __all__ = ["address", "browser", "visit"]  # fixtures
 
@@ -21,21 +22,24 @@ LISTS = {"row": "rows", "picture": "pictures", "diagram": "diagrams"}  # argumen
 
 @pytest.fixture(scope="session")
 def placeholders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the snippets with placeholder data."""
-    folder = tmp_path_factory.mktemp("placeholders")
-    shutil.copytree(ROOT / "snippets", folder / "snippets", ignore=shutil.ignore_patterns("__pycache__"))
-    only = {**os.environ, "TUTORIAL_PLACEHOLDERS": "only"}
-    subprocess.run([sys.executable, "snippets/support/data.py"], cwd=folder, env=only, check=True)
-    return folder
+    """Return a copy of the snippets with placeholder data; tests of this process may write into it."""
+
+    def fill(folder: Path) -> None:
+        shutil.copytree(ROOT / "snippets", folder / "snippets", ignore=shutil.ignore_patterns("__pycache__"))
+        only = {**os.environ, "TUTORIAL_PLACEHOLDERS": "only"}
+        subprocess.run([sys.executable, "snippets/support/data.py"], cwd=folder, env=only, check=True)
+
+    made = make_once(tmp_path_factory, "placeholders", fill)
+    return Path(shutil.copytree(made, tmp_path_factory.mktemp("placeholders") / "copy"))
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of this repository's site, built strictly; cached runs are not repeated."""
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True)
-    return folder
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir"]
+    return make_once(
+        tmp_path_factory, "tutorial", lambda folder: subprocess.run([*build, str(folder)], cwd=ROOT, check=True)
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

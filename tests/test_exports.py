@@ -9,10 +9,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from bs4 import BeautifulSoup
 
 from codeout.cli.main import main
-from site_helpers import ROOT
+from site_helpers import ROOT, UNFINISHED, parse
 
 RUN = """
 import sys
@@ -38,7 +37,7 @@ def exported(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a notebook of each page of this repository's site, and its data."""
     folder = tmp_path_factory.mktemp("exported")
     assert main(["-f", str(ROOT / "mkdocs.yml"), "export", "-o", str(folder)]) == 0
-    shutil.copytree(ROOT / "data", folder / "data", ignore=shutil.ignore_patterns("cifar-10*"))
+    shutil.copytree(ROOT / "data", folder / "data", ignore=shutil.ignore_patterns("cifar-10*", UNFINISHED))
     return folder
 
 
@@ -63,10 +62,10 @@ def test_the_notebook_of_a_page_runs_from_top_to_bottom(exported: Path, name: st
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.stem)
 def test_every_link_of_the_overview_leads_to_a_block(site: Path, path: Path) -> None:
-    overview = BeautifulSoup((site / "outputs" / "index.html").read_text(), "html.parser")
+    overview = parse(site / "outputs" / "index.html")
     links = {str(link["href"]) for link in overview.select(".codeout-overview td a")}
     folder = "" if path.stem == "index" else f"{path.stem}/"
-    page = BeautifulSoup((site / folder / "index.html").read_text(), "html.parser")
+    page = parse(site / folder / "index.html")
     prefix = (f"../{folder}" if folder else "..") + "#"
     anchors = {link.removeprefix(prefix) for link in links if link.startswith(prefix)}
     assert {str(block["id"]) for block in page.select(".codeout-block")} <= anchors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -13,20 +14,27 @@ import pytest
 
 import lowest
 from site_helpers import ROOT
+from workers import make_once
 
 MODULES = {"codeout": "codeout", "mkdocs-mathml": "mkdocs_mathml"}
+GENERATED = shutil.ignore_patterns("__pycache__", "*.egg-info")
 DATA = {"codeout": {"py.typed", "mkdocs/live.js", "mkdocs/live.css"}, "mkdocs-mathml": {"py.typed"}}
 
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with an sdist of each package, and a wheel that was built from it."""
-    folder = tmp_path_factory.mktemp("dist")
-    for name in MODULES:
-        command = [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT / "packages" / name)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+    sources = tmp_path_factory.mktemp("sources")
+
+    def fill(folder: Path) -> None:
+        for name in MODULES:
+            # A copy, because a build writes next to the sources, which other tests may be reading.
+            shutil.copytree(ROOT / "packages" / name, sources / name, ignore=GENERATED)
+            command = [sys.executable, "-m", "build", "--outdir", str(folder), str(sources / name)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+    return make_once(tmp_path_factory, "dist", fill)
 
 
 @pytest.mark.parametrize(("name", "module"), MODULES.items())

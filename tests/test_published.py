@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
-from site_helpers import ROOT, data_kind
+from site_helpers import ROOT, data_kind, parse
 
 PAGES = (
     "index.html",
@@ -18,7 +18,7 @@ PAGES = (
 
 
 def soup(site: Path, page: str) -> BeautifulSoup:
-    return BeautifulSoup((site / page).read_text(encoding="utf8"), "html.parser")
+    return parse(site / page)
 
 
 def test_every_formula_is_mathml(site: Path) -> None:
@@ -52,7 +52,7 @@ def test_ids_are_unique_and_links_within_the_site_have_a_target(site: Path, page
             target = (site / page).parent / path if path else site / page
             target = target / "index.html" if target.is_dir() else target
             assert target.is_file(), href
-            assert not anchor or BeautifulSoup(target.read_text(encoding="utf8"), "html.parser").find(id=anchor), href
+            assert not anchor or parse(target).find(id=anchor), href
 
 
 @pytest.mark.parametrize(

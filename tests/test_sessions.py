@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from markdown import Markdown
+from markdown_exec import MarkdownExecPlugin
 from mkdocs.config import load_config
+from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import get_files
 from mkdocs.structure.nav import get_navigation
 
@@ -12,8 +17,17 @@ from codeout.model.blocks import Session, group_sessions
 from site_helpers import ROOT
 
 
-def test_every_session_is_predicted_so_that_it_starts_before_its_page_is_converted() -> None:
+@pytest.fixture
+def config() -> Iterator[MkDocsConfig]:
+    """Return the settings of this site; afterwards, undo what only the end of a build would undo."""
     config = load_config(str(ROOT / "mkdocs.yml"))
+    yield config
+    plugin = config.plugins["markdown-exec"]
+    assert isinstance(plugin, MarkdownExecPlugin)
+    plugin.on_post_build(config=config)
+
+
+def test_every_session_is_predicted_so_that_it_starts_before_its_page_is_converted(config: MkDocsConfig) -> None:
     plugin = config.plugins["codeout"]
     assert isinstance(plugin, CodeoutPlugin)
     plugin.mode = "collect"

@@ -7,12 +7,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import ClassVar
 
 from bs4 import BeautifulSoup, Tag
 
-from site_helpers import ROOT
+from site_helpers import ROOT, parse
 
 NUMBER = r"-?\d+\.\d+"
 SOURCE = r"\((original|mirror|placeholder)\)"
@@ -89,15 +90,14 @@ def run(name: str, folder: Path) -> str:
 
 def soup(site: Path, page: str) -> BeautifulSoup:
     """Return a built page."""
-    path = site / "index.html" if page == "index" else site / page / "index.html"
-    return BeautifulSoup(path.read_text(encoding="utf8"), "html.parser")
+    return parse(site / "index.html" if page == "index" else site / page / "index.html")
 
 
 def out(site: Path, page: str, section: str) -> Tag | None:
-    """Return the Out of a section, which is found by the section's first line in the snippet."""
+    """Return a copy of the Out of a section, which is found by the section's first line in the snippet."""
     lines = (ROOT / "snippets" / f"{page}.py").read_text(encoding="utf8").splitlines()
     line = lines.index(f"# --8<-- [start:{section}]") + 2
-    return soup(site, page).select_one(f'.codeout[data-origin="snippets/{page}.py:{line}"]')
+    return copy(soup(site, page).select_one(f'.codeout[data-origin="snippets/{page}.py:{line}"]'))
 
 
 def text_of(tag: Tag) -> str:

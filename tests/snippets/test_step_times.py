@@ -16,7 +16,7 @@ import step_times
 from codeout import Block, Config, Engine, Figure, Output, RunStore, Stream
 from codeout.model.blocks import Place
 from helpers import record
-from site_helpers import ROOT
+from site_helpers import ROOT, UNFINISHED
 
 PRINTED = "cpu 1: 7.50 ms, 2: 14.00 ms\ncuda:0 1: 0.75 ms, 2: 0.80 ms\nsomething else\n"
 
@@ -40,7 +40,7 @@ def checkout(site: Path, tmp_path: Path) -> Path:
     (tmp_path / "data").mkdir()
     shutil.copy(ROOT / "data" / "cifar10.json", tmp_path / "data")
     for part in ("docs", "snippets", "overrides", "hooks", ".codeout"):
-        shutil.copytree(ROOT / part, tmp_path / part)
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns(UNFINISHED))
     shutil.copy(ROOT / "mkdocs.yml", tmp_path)
     add_gpu = partial(re.sub, r"(?m)^cpu (1: .*)$", r"cpu \1\ncuda:0 1: 0.70 ms, 2: 0.80 ms")
     record(tmp_path, text=add_gpu, sources=())

@@ -15,6 +15,7 @@ from codeout.cache.input_reader import PASSED_VARIABLES
 from codeout.run import launch
 from helpers import block
 from small_sites import CONFIG, PAGE, SNIPPET, build, write_site
+from workers import make_once
 
 COVERAGE = "COVERAGE_PROCESS_CONFIG"  # how coverage tells a Python process to measure itself
 
@@ -49,18 +50,18 @@ def run(tmp_path: Path) -> Callable[..., list[Run]]:
 @pytest.fixture(scope="session")
 def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a small site with an overview, built once; tests change copies of it (`project`)."""
-    folder = write_site(
-        tmp_path_factory.mktemp("site"),
-        {
+
+    def fill(folder: Path) -> None:
+        files = {
             "mkdocs.yml": CONFIG,
             "docs/index.md": '# Home\n\n<div class="codeout-overview"></div>\n',
             "docs/first.md": PAGE,
             "snippets/first.py": SNIPPET.replace('print("x is", x)', 'print("cpu")'),
             "snippets/helper.py": "VALUE = 41\n",
-        },
-    )
-    assert build(folder, "--strict").returncode == 0
-    return folder
+        }
+        assert build(write_site(folder, files), "--strict").returncode == 0
+
+    return make_once(tmp_path_factory, "built_site", fill)
 
 
 @pytest.fixture

@@ -134,19 +134,20 @@ def test_a_block_that_closes_the_pipe_of_its_kernel_and_goes_on_is_an_error(
 @pytest.mark.parametrize("way", ["SIGINT", "SIGTERM", "SIGKILL"])
 def test_a_build_that_is_interrupted_ends_soon_and_leaves_nothing(tmp_path: Path, way: str) -> None:
     (tmp_path / "tmp").mkdir()
+    seconds = f"79.{os.getpid()}"  # no other test run looks for it
     build = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from codeout import Config, Engine
 from helpers import block
-code = "import subprocess; print(1); subprocess.run(['sleep', '77.25'])"
+code = "import subprocess; print(1); subprocess.run(['sleep', '{seconds}'])"
 Engine(Config.from_options({{"root": {str(tmp_path)!r}}})).run([block(code)])
 """
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
     process = subprocess.Popen([sys.executable, "-c", build], env=environment, stderr=subprocess.DEVNULL)
 
     def sleepers() -> list[psutil.Process]:
-        return [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "77.25"]]
+        return [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", seconds]]
 
     assert until(lambda: bool(sleepers()))
     process.send_signal(signal.Signals[way])

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -147,7 +148,12 @@ def checkpoint_pids(kernel: KernelProcess) -> frozenset[int]:
 
 def group(kernel: KernelProcess) -> list[int]:
     """Return the processes of a session, its watcher left out."""
-    return [p.pid for p in psutil.process_iter() if running(p.pid) and os.getpgid(p.pid) == kernel._process.pid]
+    found = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            if running(process.pid) and os.getpgid(process.pid) == kernel._process.pid:
+                found.append(process.pid)
+    return found
 
 
 def test_an_import_that_changed_is_run_again(tmp_path: Path) -> None:
