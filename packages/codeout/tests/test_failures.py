@@ -103,18 +103,9 @@ def test_a_block_that_writes_to_the_pipe_of_its_kernel_is_an_error(run: Runner, 
     assert not kernels()
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        pytest.param("from IPython.display import HTML\nHTML('x' * 51_000_000)", id="a value"),
-        pytest.param(
-            WRITE_TO_PIPES.format(line="b'x' * 51_000_000") + "import time; time.sleep(60)",
-            marks=posix,
-            id="a line on its pipe that does not end",
-        ),
-    ],
-)
-def test_an_output_that_is_too_large_is_an_error(run: Runner, code: str) -> None:
+@posix
+def test_a_line_on_the_pipe_of_a_kernel_that_does_not_end_is_an_error(run: Runner) -> None:
+    code = WRITE_TO_PIPES.format(line="b'x' * 51_000_000") + "import time; time.sleep(60)"
     with pytest.raises(BlockError, match=r"^docs/page\.md:\d: an output is larger than 50 MB; reduce it$"):
         run(code)
     assert not kernels()
@@ -131,8 +122,9 @@ def test_a_block_that_closes_the_pipe_of_its_kernel_and_goes_on_is_an_error(
 
 
 @posix
-@pytest.mark.parametrize("way", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_a_build_that_is_interrupted_ends_soon_and_leaves_nothing(tmp_path: Path, way: str) -> None:
+@pytest.mark.parametrize("way", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+@pytest.mark.parametrize("started", ["a child", pytest.param("a detached child", marks=linux)])
+def test_a_build_that_is_interrupted_ends_soon_and_leaves_nothing(tmp_path: Path, way: str, started: str) -> None:
     (tmp_path / "tmp").mkdir()
     seconds = f"79.{os.getpid()}"  # no other test run looks for it
     build = f"""
@@ -140,7 +132,7 @@ import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from codeout import Config, Engine
 from helpers import block
-code = "import subprocess; print(1); subprocess.run(['sleep', '{seconds}'])"
+code = "import subprocess; subprocess.run(['sleep', '{seconds}'], start_new_session={"detached" in started})"
 Engine(Config.from_options({{"root": {str(tmp_path)!r}}})).run([block(code)])
 """
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
@@ -153,6 +145,54 @@ Engine(Config.from_options({{"root": {str(tmp_path)!r}}})).run([block(code)])
     process.send_signal(signal.Signals[way])
     process.wait(10)
     assert until(lambda: not sleepers() and not kernels(process.pid) and not list((tmp_path / "tmp").iterdir()))
+
+
+@linux
+def test_what_prepares_data_ends_with_a_build_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "prepare.py").write_text("import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(100)")
+    build = f"""
+from codeout import Config
+from codeout.cache.lookup import Lookup
+lookup = Lookup(Config.from_options({{"root": {str(tmp_path)!r}, "prepare": "prepare.py"}}))
+lookup.prepare()
+import time; time.sleep(100)
+"""
+    process = subprocess.Popen([sys.executable, "-c", build])
+    assert until(lambda: (tmp_path / "pid").is_file() and bool((tmp_path / "pid").read_text()))
+    process.kill()
+    process.wait(10)
+    assert until(lambda: not psutil.pid_exists(int((tmp_path / "pid").read_text())))
+
+
+@posix
+def test_time_in_which_a_build_is_stopped_does_not_count(tmp_path: Path) -> None:
+    build = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from codeout import Config, Engine
+from helpers import block
+engine = Engine(Config.from_options({{"root": {str(tmp_path)!r}}}))
+(run,) = engine.run([block("import time; open('{tmp_path / "begun"}', 'w').close(); time.sleep(1)", timeout=3.0)])
+print(run.outputs)
+"""
+    process = subprocess.Popen([sys.executable, "-c", build], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert until((tmp_path / "begun").exists)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(6)
+    process.send_signal(signal.SIGCONT)
+    printed, problems = process.communicate(timeout=20)
+    assert printed == "()\n", problems
+
+
+def test_a_time_limit_names_the_first_and_the_last_that_was_printed(run: Runner) -> None:
+    code = "import time\nprint('first')\nprint('.' * 3000)\nprint('last', flush=True)\ntime.sleep(60)"
+    with pytest.raises(BlockError) as caught:
+        run(block(code, timeout=1.0))
+    message = str(caught.value)
+    assert "; first output:\nfirst\n" in message
+    assert "\nlast\n" in message
+    assert "kernel" not in message.replace("the kernel", "")
+    assert 'File "docs/page.md", line 6' in message
 
 
 def test_an_exception_names_page_and_line_and_shows_only_the_author_s_frames(run: Runner) -> None:

@@ -47,7 +47,7 @@ def test_an_event_of_a_kernel_is_typed() -> None:
         pytest.param(b'{"event": "stream", "name": "stdout", "text": 5}', id="a number for text"),
         pytest.param(b'{"event": "clear", "x": ' + b"[" * 100_000, id="deep nesting"),
         pytest.param(json.dumps(DONE | {"seconds": -1}).encode(), id="a negative duration"),
-        pytest.param(json.dumps(DONE | {"modules": ["a\0"]}).encode(), id="a path that can't be"),
+        pytest.param(json.dumps(DONE | {"observed": [["file", "a\0", None]]}).encode(), id="a path that can't be"),
         pytest.param(json.dumps(DONE | {"values": {"x": []}}).encode(), id="a value that is a list"),
         pytest.param(json.dumps({k: v for k, v in DONE.items() if k != "values"}).encode(), id="a missing field"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import signal
 import subprocess
 import sys
 from collections.abc import Container, Iterable, Sequence
@@ -18,6 +20,8 @@ from codeout.errors import BlockError, CodeoutError, PageError
 from codeout.model.blocks import Block, Place, Session
 from codeout.model.expectations import has_unexpected_error, skipped_run
 from codeout.model.outputs import Run
+
+PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,11 @@ class Lookup:
         with self._lock:
             if self.config.prepare and self._prepare_process is None:
                 command = [sys.executable, str(self.config.path(self.config.prepare))]
-                self._prepare_process = subprocess.Popen(command, cwd=self.config.root)
+                self._prepare_process = subprocess.Popen(
+                    command,
+                    cwd=self.config.root,
+                    preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # one call
+                )
 
     def close(self) -> None:
         """End the script that prepares data."""
@@ -199,6 +207,11 @@ def has_moved(run: Run, origin: Place, moved: Container[str]) -> bool:
     """
     path = run.origin.rpartition(":")[0]
     return (run.origin != str(origin) or path in moved) and run.mentions_lines(path)
+
+
+def _end_with_parent() -> None:
+    """Let Linux end this process when the build is gone, however it ended."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def raise_all(problems: Sequence[CodeoutError]) -> None:

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from codeout.kernel.lazy_ipython import LazyIPython
+from codeout.kernel.limits import MAX_DISPLAYS, cut_bundle
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -23,6 +24,7 @@ class Display:
     def __init__(self, log: EventLog) -> None:
         """Prepare IPython, without loading it."""
         self._log = log
+        self._displays = 0
         self._shell: InteractiveShell | None = None
         self._ipython = LazyIPython(self._start_shell)
 
@@ -59,8 +61,21 @@ class Display:
         self, data: dict[str, Any], alt: str | None = None, display_id: str | None = None, *, update: bool = False
     ) -> None:
         """Send a MIME bundle; what is no text or bytes is left out."""
+        self._displays += 1
+        if self._displays > MAX_DISPLAYS and not update:
+            return
         bundle = {mime: _as_text(part) for mime, part in data.items() if isinstance(part, str | bytes)}
-        self._log.send("display", data=bundle, alt=alt, id=display_id, update=update)
+        self._log.send("display", data=cut_bundle(bundle), alt=alt, id=display_id, update=update)
+
+    def begin_block(self) -> None:
+        """Start to count what the next block displays."""
+        self._displays = 0
+
+    def end_block(self) -> None:
+        """Say how many displayed objects were left out."""
+        if (more := self._displays - MAX_DISPLAYS) > 0:
+            note = f"[… {more:,} more outputs left out; the limit is {MAX_DISPLAYS:,} …]\n"
+            self._log.send("stream", name="stdout", text=note)
 
     def _start_shell(self) -> None:
         from codeout.kernel.ipython_shell import start_shell

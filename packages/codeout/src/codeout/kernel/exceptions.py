@@ -8,6 +8,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from codeout.kernel.limits import MAX_MESSAGE, cut
+
 _KERNEL = str(Path(__file__).parent) + os.sep
 
 
@@ -27,8 +29,8 @@ def describe_exception(exception: BaseException, file: str) -> dict[str, Any]:
     return {
         "type": type(exception).__name__,
         "bases": [base.__name__ for base in type(exception).__mro__[1:]],
-        "message": _message(exception),
-        "traceback": _shorten_paths("".join(summary.format())),
+        "message": cut(_message(exception), MAX_MESSAGE, 0),
+        "traceback": cut(_shorten_paths("".join(summary.format())), MAX_MESSAGE, MAX_MESSAGE),
         "line": line,
     }
 

@@ -88,6 +88,7 @@ class Kernel:
         while line := self._requests.readline():
             request = json.loads(line)
             self._log.begin_block()
+            self._display.begin_block()
             if request["request"] == "checkpoint":
                 self._checkpoint(request["number"])
             else:
@@ -95,10 +96,12 @@ class Kernel:
 
     def _run_block(self, request: Mapping[str, Any]) -> None:
         """Run the block of a request and send what it changed."""
+        self._log.send("begin")
         faulthandler.dump_traceback_later(request["timeout"], file=self._stacks)
         seconds = self._time_block(request)
         if os.getpid() != self._pid:  # a process that the block has forked, and that has reached the end of the block
             os._exit(0)  # at once: the thread that `faulthandler` would wait for exists only in its parent
+        self._display.end_block()
         faulthandler.cancel_dump_traceback_later()
         self._log.send(
             "done",

@@ -6,8 +6,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-MAX_HEAD = 200_000  # characters that a block may print before the middle of its text is cut
-MAX_TAIL = 20_000  # characters at the end that are kept then
+from codeout.kernel.limits import MAX_HEAD, MAX_TAIL
+
 MAX_PROMPT_TEXTS = 1_000  # texts that are sent at once; later ones are collected
 MAX_DELAY = 0.05  # seconds for which they are collected
 

@@ -12,12 +12,14 @@ MAX_COLUMN = 1_000  # how far right of the text a control sequence may move the 
 MAX_PADDING = 100_000  # spaces that one screen may gain because text was written right of the end of its line
 MAX_DIGITS = 6  # of a number in a control sequence; a longer one counts as 1,000,000
 
+SAVING = {"s": "7", "u": "8"}  # control sequences and the escape sequences that do the same
+
 Cell = tuple[str, Channel]  # a character, and the channel that wrote it
 
 _TOKENS = re.compile(
-    r"\x1b\[(?P<parameters>[0-9;?]*)[ -/]*(?P<command>[@-~])"  # a control sequence: cursor moves, erasing, colours
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # a title or a link
-    r"|\x1b[@-Z\\-_]"
+    r"\x1b\[(?P<parameters>[0-?]*)(?P<intermediate>[ -/]*)(?P<command>[@-~])"  # cursor moves, erasing, colours
+    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # a string: a title, a link, a picture
+    r"|\x1b(?P<escape>[ -/]*[0-~])"  # saving the cursor, character sets
     r"|(?P<control>[\r\n\b])"
     r"|(?P<text>[^\x00-\x08\x0a-\x1f\x7f]+)"
     r"|[\x00-\x1f\x7f]"
@@ -45,18 +47,20 @@ def render_terminal(streams: Iterable[Stream]) -> Iterator[Stream]:
                 screen.write(text, stream.name)
             elif control := token["control"]:
                 screen.control(control, stream.name)
-            elif command := token["command"]:
-                screen.command(command, _first_number(token["parameters"]))
+            elif token["command"] and not token["intermediate"]:
+                screen.command(token["command"], token["parameters"])
+            elif escape := token["escape"]:
+                screen.escape(escape)
     for name, cells in groupby(screen.cells(), lambda cell: cell[1]):
         yield Stream(name, "".join(character for character, _ in cells))
 
 
-def _first_number(parameters: str) -> int:
-    """Return the first number of a control sequence, 0 if it has none."""
-    first = parameters.split(";", 1)[0]
-    if not first.isdigit():
+def _number(parameters: str, position: int) -> int:
+    """Return one of the numbers of a control sequence, 0 if it is missing."""
+    numbers = parameters.split(";", position + 1)
+    if len(numbers) <= position or not numbers[position].isdigit():
         return 0
-    digits = first.lstrip("0")
+    digits = numbers[position].lstrip("0")
     return int(digits or "0") if len(digits) <= MAX_DIGITS else 10**MAX_DIGITS
 
 
@@ -66,6 +70,7 @@ class _Screen:
     def __init__(self) -> None:
         self._padding_left = MAX_PADDING
         self._row = self._column = 0
+        self._saved = 0, 0
         self._clear()
 
     def cells(self) -> Iterator[Cell]:
@@ -93,9 +98,27 @@ class _Screen:
                 self._line_ends.append(None)
         self._column = max(self._column - 1, 0) if control == "\b" else 0
 
-    def command(self, command: str, number: int) -> None:
-        """Carry out a control sequence (ECMA-48, section 8.3)."""
+    def escape(self, escape: str) -> None:
+        """Carry out an escape sequence: save and restore the cursor, or reset."""
+        match escape:
+            case "7":
+                self._saved = self._row, self._column
+            case "8":
+                self._restore()
+            case "c":
+                self._clear()
+
+    def command(self, command: str, parameters: str) -> None:
+        """Carry out a control sequence (ECMA-48, section 8.3); private ones have no effect on text."""
+        if parameters[:1] in ("<", "=", ">", "?"):
+            return
+        if command in SAVING:
+            self.escape(SAVING[command])
+        number = _number(parameters, 0)
         match command:
+            case "H" | "f":
+                self._move_to_row(max(number, 1) - 1)
+                self._move_to_column(max(_number(parameters, 1), 1) - 1)
             case "A" | "F":
                 self._move_to_row(self._row - max(number, 1))
             case "B" | "E":
@@ -108,10 +131,19 @@ class _Screen:
                 self._move_to_column(max(number, 1) - 1)
             case "K":
                 self._erase_in_line(number)
+            case "J" if number == 0:
+                self._erase_in_line(0)
+                del self._lines[self._row + 1 :], self._line_ends[self._row + 1 :]
+                self._line_ends[self._row] = None
             case "J" if number in (2, 3):
                 self._clear()
         if command in "EF":
             self._column = 0
+
+    def _restore(self) -> None:
+        row, column = self._saved
+        self._move_to_row(row)
+        self._move_to_column(column)
 
     def _move_to_row(self, row: int) -> None:
         self._row = min(max(row, 0), len(self._lines) - 1)

@@ -18,6 +18,8 @@ MAX_LINES = 40
 UNFOLDED_LINES = 30
 """Lines that remain visible then."""
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
 MarkdownConverter = Callable[[str], str]
 """Markdown text → HTML."""
 
@@ -82,7 +84,7 @@ class Renderer:
         mime = preferred_type(data)
         content = data.get(mime.name, "")
         if mime.is_binary:
-            alt_text = escape(alt or data.get("text/plain", ""))
+            alt_text = escape(_CONTROL.sub("", alt or data.get("text/plain", "")))
             return f'<img src="data:{mime.name};base64,{content.strip()}" alt="{alt_text}">'
         match mime.extension:
             case HTML.extension:
@@ -93,7 +95,7 @@ class Renderer:
                 return self.markdown(content)
             case LATEX.extension:
                 return self.markdown(_display_math(content))
-        return _text_box(escape(content), output_id)
+        return _streams([Stream("stdout", content)], output_id, "")
 
 
 def _placeholder_warning(source: Source) -> str:
@@ -105,23 +107,25 @@ def _container(css_class: str, origin: str, parts: Iterable[str]) -> str:
     return f'<div class="{css_class}" data-origin="{escape(origin)}">{"".join(parts)}</div>'
 
 
-def _streams(streams: Iterable[Stream], output_id: str) -> str:
+def _streams(streams: Iterable[Stream], output_id: str, css_class: str = "codeout-stream") -> str:
     """Return the HTML of text; most of a long one is folded away."""
     lines = [(stream.name, line) for stream in streams for line in stream.text.splitlines(keepends=True)]
     if len(lines) <= MAX_LINES:
-        return _stream_box(lines, output_id)
-    folded = f"<summary>Show all {len(lines)} lines</summary>{_stream_box(lines[UNFOLDED_LINES:], f'{output_id}-rest')}"
-    return f'{_stream_box(lines[:UNFOLDED_LINES], output_id)}<details class="codeout-rest">{folded}</details>'
+        return _stream_box(lines, output_id, css_class)
+    first, rest = lines[:UNFOLDED_LINES], lines[UNFOLDED_LINES:]
+    more = _stream_box(rest, f"{output_id}-rest", css_class)
+    folded = f"<summary>Show all {len(lines)} lines</summary>{more}"
+    return f'{_stream_box(first, output_id, css_class)}<details class="codeout-rest">{folded}</details>'
 
 
-def _stream_box(lines: Sequence[tuple[str, str]], output_id: str) -> str:
-    """Return the HTML of lines; those of stderr are marked, and lines without brackets may wrap."""
+def _stream_box(lines: Sequence[tuple[str, str]], output_id: str, css_class: str) -> str:
+    """Return the HTML of lines; those of stderr are marked, and printed lines without brackets may wrap."""
     parts = []
     for channel, group in groupby(lines, lambda line: line[0]):
         text = escape("".join(line for _, line in group))
         parts.append(text if channel == "stdout" else f'<span class="codeout-stderr">{text}</span>')
-    has_brackets = any("[" in line for _, line in lines)
-    css_class = "codeout-stream" if has_brackets else "codeout-stream codeout-words"
+    if css_class and not any("[" in line for _, line in lines):
+        css_class += " codeout-words"
     return _text_box("".join(parts).rstrip(), output_id, css_class)
 
 

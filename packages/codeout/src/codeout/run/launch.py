@@ -16,7 +16,16 @@ from codeout.cache.input_reader import PASSED_VARIABLES
 from codeout.cache.keys import CONFIG_FOLDER, KEY_VARIABLES
 from codeout.config import Config
 
-CLEAN_UP = 'read _; kill -KILL "-$1"; rm -rf "$2"'  # waits until the build closes its end of the pipe, or is gone
+CLEAN_UP = r"""
+read _  # waits until the build closes its end of the pipe, or is gone
+kill -KILL "-$1"
+for round in 1 2 3; do  # what has left the process group is known by its temporary folder, where there is /proc
+  for environment in /proc/[0-9]*/environ; do
+    if grep -qszx "TMPDIR=$2" "$environment"; then pid=${environment#/proc/}; kill -KILL "${pid%/environ}"; fi
+  done
+done
+rm -rf "$2"
+"""
 
 
 def create_scratch_folder(config: Config) -> Path:

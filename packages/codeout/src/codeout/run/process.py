@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 
@@ -21,6 +22,7 @@ from codeout.run.connection import Closed, Connection
 from codeout.run.launch import create_scratch_folder, start_kernel, start_watcher
 from codeout.run.output_collector import OutputCollector
 from codeout.run.protocol import (
+    BeginEvent,
     BlockResult,
     CheckpointEvent,
     CheckpointRequest,
@@ -36,6 +38,8 @@ from codeout.run.watchdog import Watchdog
 EXTRA_TIME = 2.0  # seconds after the time limit in which the kernel writes down where it hangs
 EXIT_TIME = 5.0  # seconds that an idle kernel may take to exit
 TICK = 1.0  # seconds between two calls of `on_progress`
+START_TIME = 120.0  # seconds that Python may take to start, on a machine that is busy
+MAX_FIRST_TEXT = 500  # characters of what a block printed first, in such a message
 MAX_LAST_TEXT = 2_000  # characters or bytes of a message about a kernel that died or hung
 
 
@@ -48,7 +52,7 @@ class KernelProcess:
         self.folder = create_scratch_folder(config)
         self._process = start_kernel(config, self.folder)
         self._watcher = start_watcher(self._process.pid, self.folder)
-        self._last_text = ""  # the end of what the block has printed
+        self._first_text = self._last_text = ""  # the beginning and the end of what the block has printed
         can_checkpoint = config.checkpoints and sys.platform == "linux"
         self._checkpoints = Checkpoints(self.folder) if can_checkpoint else None
         if self._process.stdin is None or self._process.stdout is None:
@@ -67,10 +71,10 @@ class KernelProcess:
         """
         limit = block.timeout or self._config.timeout
         collector = OutputCollector()
-        self._last_text = ""
+        self._first_text = self._last_text = ""
         try:
             self._connection.send(self._request(block, limit))
-            for event in self._receive_until(time.monotonic() + limit, on_progress):
+            for event in self._receive_for(limit, on_progress):
                 if isinstance(event, DoneEvent):
                     return BlockResult(
                         collector.collapsed(),
@@ -83,6 +87,7 @@ class KernelProcess:
                     )
                 collector.add(event)
                 text = event.text if isinstance(event, StreamEvent) else ""
+                self._first_text += text[: MAX_FIRST_TEXT - len(self._first_text)]
                 self._last_text = (self._last_text + text)[-MAX_LAST_TEXT:]
                 on_progress(text)
         except Closed:
@@ -91,7 +96,7 @@ class KernelProcess:
             self.kill()
             raise BlockError(f"{block}: {problem}") from problem
         self.kill()
-        stacks = self._end_of(scratch.STACKS)
+        stacks = _without_kernel(self._end_of(scratch.STACKS))
         advice = "if it needs more time, set `timeout`"
         raise BlockError(f"{block}: took longer than {limit:g} s; {advice}{self._last_output(stacks)}")
 
@@ -164,31 +169,37 @@ class KernelProcess:
         workdir = str(self._config.path(block.workdir)) if block.workdir else ""
         return RunRequest(block.executable_code, block.origin.path, block.origin.line, block.width, workdir, limit)
 
-    def _receive_until(self, limit: float, on_progress: Callable[[str], None]) -> Iterator[Event]:
-        """Yield events until the time limit of a block, a time of `time.monotonic()`, has passed.
+    def _receive_for(self, limit: float, on_progress: Callable[[str], None]) -> Iterator[Event]:
+        """Yield events until a block has used up its time, in seconds, or has ended.
+
+        Time begins when the block does, and time in which this process was stopped does not count.
 
         Raises:
             Closed: the process ended before the limit.
             InvalidEvent: it sent something that is no event.
         """
-        deadline = limit + EXTRA_TIME
+        left, last = START_TIME, time.monotonic()
         watchdog = Watchdog(self._running_pid) if self._running_pid != self._process.pid else None
-        while (left := deadline - time.monotonic()) > 0:
+        while left > 0:
             try:
                 event = self._connection.receive(min(TICK, left))
                 if event is None and not self._is_alive():  # a process that it has forked may keep the connection open
                     raise Closed
             except Closed:
-                if time.monotonic() < limit:
+                if left > EXTRA_TIME:
                     raise
                 return  # it ended because it has written down where it hangs
-            if event is None:
-                if watchdog and watchdog.is_stuck():  # the runner replays the session
-                    self.interrupt()
-                    raise Closed
-                on_progress("")
-            else:
+            now = time.monotonic()
+            left, last = left - min(now - last, 2 * TICK), now
+            if isinstance(event, BeginEvent):
+                left = limit + EXTRA_TIME
+            elif event is not None:
                 yield event
+            elif watchdog and watchdog.is_stuck():  # the runner replays the session
+                self.interrupt()
+                raise Closed
+            else:
+                on_progress("")
 
     @property
     def _running_pid(self) -> int:
@@ -216,8 +227,10 @@ class KernelProcess:
         return f"the kernel {end}{self._last_output(self._end_of(scratch.STDERR))}"
 
     def _last_output(self, more: str) -> str:
-        text = "\n".join(part for part in (self._last_text.strip(), more) if part)
-        return f"; last output:\n{text}" if text else ""
+        last = self._last_text.strip()
+        text = "\n".join(part for part in (last, more) if part)
+        first = "" if self._first_text.strip() in last else f"; first output:\n{self._first_text.strip()}\n"
+        return f"{first}; last output:\n{text}" if text else ""
 
     def _end_of(self, name: str) -> str:
         """Return the end of one of the kernel's own files."""
@@ -226,3 +239,9 @@ class KernelProcess:
             file.seek(max(size - MAX_LAST_TEXT, 0))
             return file.read().decode("utf8", "replace").strip()
         return ""
+
+
+def _without_kernel(stacks: str) -> str:
+    """Return the stacks that `faulthandler` wrote, without frames of the kernel and of what started it."""
+    own = (f'File "{Path(scratch.__file__).parent}', 'File "<frozen runpy>"')
+    return "\n".join(line for line in stacks.splitlines() if not line.strip().startswith(own))

@@ -44,6 +44,10 @@ class CheckpointRequest(msgspec.Struct, frozen=True, tag="checkpoint", tag_field
     """How many blocks have run."""
 
 
+class BeginEvent(msgspec.Struct, frozen=True, tag="begin", tag_field="event"):
+    """The block begins; until then, Python was starting."""
+
+
 class StreamEvent(msgspec.Struct, frozen=True, tag="stream", tag_field="event"):
     """The block printed text."""
 
@@ -126,7 +130,7 @@ class Hello(msgspec.Struct, frozen=True):
 
 
 Request: TypeAlias = RunRequest | CheckpointRequest
-Event: TypeAlias = StreamEvent | DisplayEvent | ClearEvent | ErrorEvent | DoneEvent | CheckpointEvent
+Event: TypeAlias = BeginEvent | StreamEvent | DisplayEvent | ClearEvent | ErrorEvent | DoneEvent | CheckpointEvent
 
 
 class InvalidEvent(Exception):
