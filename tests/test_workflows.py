@@ -48,7 +48,7 @@ FILES = {
     "recordings/README.md": "Runs from devices that CI does not have.\n",
 }
 BROKEN = f'# Other\n\n```python exec="on" session="other" {TABS}\n1 / 0\n```\n'
-NVIDIA = {"nvidia-smi": "echo NVIDIA T4"}
+NVIDIA = {"nvidia-smi": "echo 0, GPU-1, NVIDIA T4"}
 
 
 @pytest.fixture

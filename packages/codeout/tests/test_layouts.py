@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from codeout.cache import distributions as packages
+from codeout.cache.files import write_sealed
 from codeout.markdown import layout_cache
 from codeout.markdown.layout_cache import LayoutCache
 from small_sites import CONFIG, SNIPPET, build, page_html
@@ -86,9 +87,9 @@ def test_the_second_build_shows_the_same_page_from_cached_layouts(project: Path)
     assert build(project, "--strict").returncode == 0
     assert page_html(project) == first
     file = project / ".codeout" / "memo" / "layouts.json"
-    content = json.loads(file.read_text())
+    content = json.loads(file.read_text())["content"]
     content["layouts"] = {key: html.replace(">Out<", ">Cached<") for key, html in content["layouts"].items()}
-    file.write_text(json.dumps(content))
+    write_sealed(file, json.dumps(content).encode())
     build(project)
     assert ">Cached<" in page_html(project), "layouts come from the file"
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 
-from codeout.cache.files import write_atomically
+from codeout.cache.files import read_sealed, seal, write_sealed
 from codeout.config import Config
 from codeout.model.blocks import Block
 
-FORMAT = 1
+FORMAT = 2
+MAX_BYTES = 200_000_000
 NAME = "build.json"
 
 
@@ -72,12 +73,15 @@ class BuildRecord(msgspec.Struct, frozen=True):
         return {key.partition("-")[0] for page in self.pages for key in page.keys}
 
 
+_decoder = msgspec.json.Decoder(BuildRecord)
+
+
 def write_record(config: Config, record: BuildRecord) -> None:
     """Write down what a build used; not if that is on disk already, or the disk is full or read-only."""
     path, content = _path(config), msgspec.json.encode(record)
     try:
-        if not path.is_file() or path.read_bytes() != content:
-            write_atomically(path, content)
+        if not path.is_file() or path.read_bytes() != seal(content):
+            write_sealed(path, content)
     except OSError:
         return  # the cache of runs logs it
 
@@ -85,8 +89,8 @@ def write_record(config: Config, record: BuildRecord) -> None:
 def read_record(config: Config) -> BuildRecord | None:
     """Return what the last build used; None if that is not known."""
     try:
-        record = msgspec.json.decode(_path(config).read_bytes(), type=BuildRecord)
-    except (OSError, msgspec.MsgspecError):
+        record = read_sealed(_path(config), _decoder, MAX_BYTES)
+    except (OSError, ValueError):
         return None
     return record if record.format == FORMAT else None
 

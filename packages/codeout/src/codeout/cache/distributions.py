@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.metadata
+import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -101,6 +102,15 @@ def installation_stamp() -> list[str]:
 def engine_stamp() -> list[int]:
     """Return a value that changes when the code of codeout is edited or upgraded."""
     return [file.stat().st_mtime_ns for file in sorted(Path(__file__).parents[1].rglob("*.py"))]
+
+
+def local_stamp() -> list[tuple[str, int]]:
+    """Return a value that changes when a loaded module is edited that is not installed, such as a site's extension."""
+    library = str(Path(json.__file__).parents[1])
+    files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+    own = (file for file in files if file.endswith(".py") and "-packages" not in file)
+    local = [file for file in own if not file.startswith(library)]
+    return [(file, Path(file).stat().st_mtime_ns) for file in sorted(local) if Path(file).is_file()]
 
 
 def normalize_name(name: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from codeout.cache.files import read_json, write_atomically
+from codeout.cache.files import read_sealed, write_sealed
 
 MAX_BYTES = 10_000
 
@@ -57,7 +57,7 @@ class SessionTimings:
             OSError: the disk is full or read-only.
         """
         new = self.folder / f"{_digest(name)}-{time.time_ns() // 1_000_000}.json"
-        write_atomically(new, msgspec.json.encode(_StoredTiming(name, timing)))
+        write_sealed(new, msgspec.json.encode(_StoredTiming(name, timing)))
         for old in self.folder.glob(f"{_digest(name)}-*.json"):
             if old != new:
                 old.unlink(missing_ok=True)
@@ -66,7 +66,7 @@ class SessionTimings:
         newest: dict[str, tuple[int, Timing]] = {}
         for path in self.folder.glob(f"{session}-*.json"):
             try:
-                stored = read_json(path, _decoder, MAX_BYTES)
+                stored = read_sealed(path, _decoder, MAX_BYTES)
                 milliseconds = int(path.stem.rpartition("-")[2])
             except (OSError, ValueError):
                 continue  # torn or foreign

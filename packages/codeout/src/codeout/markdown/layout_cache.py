@@ -5,15 +5,28 @@ Outputs are not part of a layout, so it does not change when they do. The cache 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codeout.cache.distributions import engine_stamp, installation_stamp
-from codeout.cache.files import write_atomically
+import msgspec
+
+from codeout.cache.distributions import engine_stamp, installation_stamp, local_stamp
+from codeout.cache.files import read_sealed, write_sealed
 from codeout.cache.keys import digest
+
+MAX_BYTES = 200_000_000
+
+
+class _Stored(msgspec.Struct):
+    settings: str
+    layouts: dict[str, str]
+
+
+_decoder = msgspec.json.Decoder(_Stored)
 
 
 @dataclass(slots=True)
@@ -31,14 +44,20 @@ class LayoutCache:
     def load(cls, file: Path, extensions: object) -> LayoutCache:
         """Read the cache; it starts empty if packages or settings of the site's extensions have changed since."""
         layouts = cls(
-            file, digest(installation_stamp(), engine_stamp(), json.dumps(extensions, default=_name_of, sort_keys=True))
+            file,
+            digest(
+                installation_stamp(),
+                engine_stamp(),
+                local_stamp(),
+                json.dumps(extensions, default=_name_of, sort_keys=True),
+            ),
         )
         try:
-            content = json.loads(file.read_text(encoding="utf8"))
-            if content["settings"] == layouts.settings:
-                layouts._loaded = {str(key): str(html) for key, html in content["layouts"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            pass  # there is none, or it is torn
+            stored = read_sealed(file, _decoder, MAX_BYTES)
+        except (OSError, ValueError):  # there is none, or it is damaged
+            return layouts
+        if stored.settings == layouts.settings:
+            layouts._loaded = stored.layouts
         return layouts
 
     def get(self, parts: Mapping[str, Any], make: Callable[[], str]) -> str:
@@ -50,11 +69,8 @@ class LayoutCache:
     def save(self) -> None:
         """Write the layouts that were used since the last time."""
         if self._used != self._loaded:
-            content = json.dumps({"settings": self.settings, "layouts": self._used})
-            try:
-                write_atomically(self.file, content.encode())
-            except OSError:
-                return  # the cache of runs logs it
+            with contextlib.suppress(OSError):  # the cache of runs logs it
+                write_sealed(self.file, msgspec.json.encode(_Stored(self.settings, self._used)))
         self._loaded, self._used = self._used, {}
 
 
