@@ -43,15 +43,8 @@ class LayoutCache:
     @classmethod
     def load(cls, file: Path, extensions: object) -> LayoutCache:
         """Read the cache; it starts empty if packages or settings of the site's extensions have changed since."""
-        layouts = cls(
-            file,
-            digest(
-                installation_stamp(),
-                engine_stamp(),
-                local_stamp(),
-                json.dumps(extensions, default=_name_of, sort_keys=True),
-            ),
-        )
+        stamps = installation_stamp(), engine_stamp(), local_stamp()
+        layouts = cls(file, digest(stamps, json.dumps(extensions, default=_name_of, sort_keys=True)))
         try:
             stored = read_sealed(file, _decoder, MAX_BYTES)
         except (OSError, ValueError):  # there is none, or it is damaged
