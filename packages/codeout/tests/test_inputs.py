@@ -341,6 +341,7 @@ def test_a_package_that_no_setting_names_counts(
     digest = reader.read("package", owner)
     time.sleep(0.02)  # the folder's modification time tells of an installation
     install(packages, version, "x = 2\n")
+    reader.packages.refresh()
     assert printed_text(run(code)[0]) == "2\n"
     assert describe_change(Input("package", owner, digest), reader.read("package", owner)) == change
 

@@ -120,6 +120,12 @@ def test_a_data_file_can_declare_its_source(tmp_path: Path) -> None:
     assert (source.name, source.note, source.is_placeholder) == ("D", "drawn", True)
 
 
+def installed_packages(folder: Path) -> InstalledPackages:
+    installed = InstalledPackages(folder / "packages.json")
+    installed.refresh()
+    return installed
+
+
 def test_package_versions_are_read_again_after_an_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def install(version: str) -> None:
         folder = tmp_path / "site-packages" / f"thing-{version}.dist-info"
@@ -129,18 +135,19 @@ def test_package_versions_are_read_again_after_an_installation(tmp_path: Path, m
 
     install("1.0")
     monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
-    installed = InstalledPackages(tmp_path / "packages.json")
+    installed = installed_packages(tmp_path)
     assert installed.version("Thing") == "1.0"
-    assert InstalledPackages(tmp_path / "packages.json").owners("thing") == ["thing"]
+    assert installed_packages(tmp_path).owners("thing") == ["thing"]
     (tmp_path / "site-packages" / "thing-1.0.dist-info").rename(tmp_path / "gone")
     install("2.0")
+    installed.refresh()
     assert installed.version("thing") == "2.0"
-    assert InstalledPackages(tmp_path / "packages.json").version("thing") == "2.0"
+    assert installed_packages(tmp_path).version("thing") == "2.0"
 
 
 def test_a_damaged_memo_of_packages_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "packages.json").write_text("[")
-    assert InstalledPackages(tmp_path / "packages.json").owners("PIL") == ["pillow"]
+    assert installed_packages(tmp_path).owners("PIL") == ["pillow"]
 
 
 def key_inputs_of(blocks: list[Block], config: Config) -> tuple[KeyInputs, ...]:

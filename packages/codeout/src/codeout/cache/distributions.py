@@ -50,7 +50,7 @@ _decoder = msgspec.json.Decoder(_Installed)
 
 @dataclass(slots=True)
 class InstalledPackages:
-    """The packages of this Python."""
+    """The packages of this Python, as of the last `refresh`."""
 
     memo: Path
     """The file that stores them between builds; it may be deleted at any time."""
@@ -58,23 +58,24 @@ class InstalledPackages:
 
     def version(self, name: str) -> str:
         """Return the version of a package; an empty string if it is not installed."""
-        package = self._now().packages.get(normalize_name(name))
+        package = self._installed.packages.get(normalize_name(name))
         return package.version if package else ""
 
     def record(self, name: str) -> Path | None:
         """Return the file that lists the digests of a package's files; None if it is not installed."""
-        package = self._now().packages.get(normalize_name(name))
+        package = self._installed.packages.get(normalize_name(name))
         return Path(package.record) if package else None
 
     def owners(self, name: str) -> Sequence[str]:
         """Return the packages that own something with this name, directly in the folder of packages."""
-        return self._now().owners.get(name, ())
+        return self._installed.owners.get(name, ())
 
     def entry_points(self) -> str:
         """Return a digest of the entry points that libraries look for to find plugins."""
-        return self._now().entry_points
+        return self._installed.entry_points
 
-    def _now(self) -> _Installed:
+    def refresh(self) -> None:
+        """Look whether packages have been installed, upgraded or removed."""
         stamp = installation_stamp()
         if stamp != self._installed.stamp:
             try:
@@ -85,7 +86,6 @@ class InstalledPackages:
                 self._installed = _read_installed(stamp)
                 with contextlib.suppress(OSError):  # storing the next run fails, too, and reports it
                     write_sealed(self.memo, msgspec.json.encode(self._installed, order="deterministic"))
-        return self._installed
 
 
 def package_folders() -> list[Path]:

@@ -51,7 +51,8 @@ class InputReader:
         """Read nothing yet."""
         self.config = config
         self.packages = InstalledPackages(config.memo / "packages.json")
-        self._root = config.root.resolve()
+        self.packages.refresh()
+        self._root = str(config.root.resolve())
         self._aliases = list(_aliases())
         self._memo_file = config.memo / "digests.json"
         self._files: dict[str, tuple[Status, str]] | None = None
@@ -59,6 +60,7 @@ class InputReader:
 
     def now(self) -> CurrentInputs:
         """Return what inputs are at this moment; for one look at many runs."""
+        self.packages.refresh()
         return CurrentInputs(self)
 
     def resolve(self, observed: Iterable[Observation]) -> tuple[tuple[Input, ...], tuple[str, ...]]:
@@ -66,6 +68,7 @@ class InputReader:
 
         What those held when they were read is not known, so these inputs count as changed for ever.
         """
+        self.packages.refresh()
         inputs: dict[tuple[str, str], Input] = {}
         changed: list[str] = []
         for each in observed:
@@ -168,7 +171,10 @@ class InputReader:
         for alias, folder in self._aliases:
             if path == folder or path.startswith(folder + os.sep):
                 return alias + path[len(folder) :]
-        return Path(path).relative_to(self._root).as_posix() if Path(path).is_relative_to(self._root) else path
+        if path == self._root:
+            return "."
+        inside = path.startswith(self._root + os.sep)
+        return Path(path[len(self._root) + 1 :]).as_posix() if inside else path
 
     def _digest(self, path: str) -> str:
         """Return the digest of a regular file; what it is otherwise, and an empty string if it does not exist."""

@@ -35,7 +35,7 @@ VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,39}")
 CODE = re.compile(r"[0-9a-f]{1,40}")
 DIGEST = re.compile(r"[0-9a-f]{64}|")
 MODULES = re.compile(r"\w{1,100}(?:,\w{1,100}){0,2000}")
-LOCAL_PATH = re.compile(r"[\w-][\w .-]*(?:/[\w-][\w .-]*)*")
+LOCAL_PATH = re.compile(r"\.|[\w-][\w .-]*(?:/[\w-][\w .-]*)*")
 """A path inside the site's folder."""
 MAX_PATH = 200
 MAX_INPUTS = 5_000
