@@ -60,7 +60,7 @@ def zipped(**files: str) -> bytes:
 
 def test_published_runs_are_downloaded_and_unpacked(tmp_path: Path) -> None:
     (tmp_path / "cache" / "ab").mkdir(parents=True)
-    name = f"ab{'0' * 38}-{'1' * 16}.json"
+    name = f"ab{'0' * 38}-{'1' * 16}-{'2' * 16}.json"
     (tmp_path / "cache" / "ab" / name).write_text("{}")
     (tmp_path / "cache" / "memo").mkdir()
     (tmp_path / "cache" / "memo" / "layouts.json").write_text("[]")

@@ -11,12 +11,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
 
 from browsing import serve
 from codeout import RunStore
+from codeout.cache.files import seal
 from workflows import GitHub, StepFailed, commit, repository
 
 CONFIG = """site_name: Small
@@ -188,21 +190,25 @@ SCRIPT = [{"kind": "figure", "data": {"image/svg+xml": SVG}, "alt": ""}]
 OUTSIDE = [{"kind": "figure", "data": {"image/png": "file:../../../etc/passwd"}, "alt": ""}]
 
 
+def reseal(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Change what a run's file holds, as somebody would who knows of its checksum."""
+    content = json.loads(path.read_text())["content"]
+    path.write_bytes(seal(json.dumps(change(content)).encode()))
+
+
 def set_fields(**fields: object) -> Callable[[Path], object]:
-    return lambda run: run.write_text(json.dumps(json.loads(run.read_text()) | fields))
+    return lambda run: reseal(run, lambda content: content | fields)
 
 
 def set_outputs(outputs: object) -> Callable[[Path], object]:
     def change(path: Path) -> None:
-        content = json.loads(path.read_text())
-        content["run"]["outputs"] = outputs
-        path.write_text(json.dumps(content))
+        reseal(path, lambda content: content | {"run": content["run"] | {"outputs": outputs}})
 
     return change
 
 
 def replace(old: str, new: str) -> Callable[[Path], object]:
-    return lambda run: run.write_text(run.read_text().replace(old, new, 1))
+    return lambda run: reseal(run, lambda content: dict(json.loads(json.dumps(content).replace(old, new, 1))))
 
 
 ATTACKS: dict[str, tuple[Callable[[Path], object], str]] = {

@@ -133,7 +133,6 @@ BAD: dict[str, tuple[Run, str]] = {
     "an input with a line": (replace(RUN, inputs=(Input("file", "a\n.py", "f" * 64),)), "invalid input"),
     "a long input": (replace(RUN, inputs=(Input("file", "x" * 200 + ".py", "f" * 64),)), "invalid input"),
     "an input with a digest of words": (replace(RUN, inputs=(Input("file", "x.py", "words"),)), "invalid input"),
-    "a missing module with a path": (replace(RUN, inputs=(Input("missing", "lib", "../x"),)), "invalid input"),
     "many inputs": (
         replace(RUN, inputs=tuple(Input("file", f"x{n}.py", "f" * 64) for n in range(5001))),
         "more than 5,000 inputs",

@@ -34,13 +34,14 @@ PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,39}")
 CODE = re.compile(r"[0-9a-f]{1,40}")
 DIGEST = re.compile(r"[0-9a-f]{64}|")
-MODULES = re.compile(r"\w{1,100}(?:,\w{1,100}){0,2000}")
 LOCAL_PATH = re.compile(r"\.|[\w-][\w .-]*(?:/[\w-][\w .-]*)*")
 """A path inside the site's folder."""
+HIDDEN = re.compile(r"(?:^|/)\.[^./]")
+"""In the path of a file that tools keep for themselves, such as a cache."""
 MAX_PATH = 200
 MAX_INPUTS = 5_000
-SHARED_KINDS = ("file", "folder", "missing")
-"""Packages, programs and variables are those of the machine."""
+SHARED_KINDS = ("file", "folder")
+"""Packages, programs, variables, and the modules that its Python looked for, are those of the machine."""
 ORIGIN = re.compile(r"[^\\\n]{1,300}:[0-9]{1,7}")
 """`path:line`."""
 CLASS_NAME = re.compile(r"\w{1,100}")
@@ -123,12 +124,12 @@ def shared_inputs(inputs: tuple[Input, ...]) -> tuple[Input, ...]:
     Raises:
         InvalidRecording: there are too many, or one of them is malformed.
     """
-    shared = tuple(dict.fromkeys(i for i in inputs if i.kind in SHARED_KINDS and not is_elsewhere(i.name)))
+    local = (each for each in inputs if each.kind in SHARED_KINDS and not is_elsewhere(each.name))
+    shared = tuple(dict.fromkeys(each for each in local if not HIDDEN.search(each.name)))
     if len(shared) > MAX_INPUTS:
         raise InvalidRecording(f"more than {MAX_INPUTS:,} inputs")
     for each in shared:
-        digest = MODULES if each.kind == "missing" else DIGEST
-        if len(each.name) > MAX_PATH or not LOCAL_PATH.fullmatch(each.name) or not digest.fullmatch(each.digest):
+        if len(each.name) > MAX_PATH or not LOCAL_PATH.fullmatch(each.name) or not DIGEST.fullmatch(each.digest):
             raise InvalidRecording("invalid input")
     return shared
 

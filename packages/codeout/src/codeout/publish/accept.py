@@ -6,6 +6,7 @@ and if it shows text or pictures that cannot act. Its HTML, Markdown and LaTeX a
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from codeout.cache import environment
-from codeout.cache.keys import Key, KeyInputs
+from codeout.cache.keys import Key, KeyInputs, add_trace
 from codeout.cache.pictures import PICTURE_NAME
 from codeout.cache.recordings import MAX_FILE_BYTES, Recording, read_recording, recordings_in
 from codeout.cache.store import MEMO, PICTURES, TIMES, Entry, RunStore
@@ -126,6 +127,7 @@ def accept_folder(engine: Engine, blocks: Sequence[Block], folder: Path) -> list
     accepted, problems = check_folder(site, folder)
     if problems:
         raise PageError(_join(problems))
+    accepted = _with_traces(accepted)
     _store(accepted, engine.lookup.recordings.store)
     return accepted
 
@@ -182,6 +184,21 @@ def _with_inputs(recording: Recording, read: tuple[Input, ...] | None) -> Record
         raise InvalidRecording("runs of the blocks above it are missing")
     run = msgspec.structs.replace(recording.run, inputs=shared_inputs(read))
     return Recording(recording.entry, run, recording.left_out)
+
+
+def _with_traces(accepted: Sequence[Recording]) -> list[Recording]:
+    """Return recordings under the keys that fit what is left of their inputs.
+
+    So the machine that made them can begin with them as its cache, and reruns only what is stale.
+    """
+    traces: dict[tuple[str, str], str] = {}
+    traced = []
+    for each in sorted(accepted, key=lambda each: len(each.entry.inputs.codes)):
+        session = each.entry.inputs.session, each.run.provenance.device
+        traces[session] = add_trace(traces.get(session, ""), each.run.inputs)
+        key = dataclasses.replace(each.entry.key, trace=traces[session])
+        traced.append(Recording(dataclasses.replace(each.entry, key=key), each.run, each.left_out))
+    return sorted(traced, key=lambda each: each.entry.name)
 
 
 def _check_files(folder: Path) -> Iterator[str]:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from pathlib import Path
 
-from codeout.model.inputs import local_files
-from codeout.model.outputs import Run
 from codeout.render.cells import Cell, Page, exported_code, split_page
 
 
@@ -15,7 +12,7 @@ def script(page: Page) -> str:
     """Return a page as a script that gives the page's results."""
     cells = list(split_page(page))
     parts = []
-    if any(_loads_module(cell.run, page) for cell in cells if cell.run):
+    if any(_imports_module(cell.text, page) for cell in cells if cell.block):
         files = ", ".join(f"{name}.py" for name in page.modules)
         parts.append(f"# This script needs these files in its folder: {files}\n")
     if page.prelude:
@@ -23,10 +20,10 @@ def script(page: Page) -> str:
     return "\n".join([*parts, *map(_cell_text, cells)])
 
 
-def _loads_module(run: Run, page: Page) -> bool:
-    """Return whether a block was the first to load one of the site's modules, and not the prelude."""
-    imported = {Path(path).stem for path in local_files(run.inputs)} & {*page.modules}
-    return any(re.search(rf"\b{re.escape(name)}\b", page.prelude) is None for name in imported)
+def _imports_module(code: str, page: Page) -> bool:
+    """Return whether code imports one of the site's modules by name."""
+    names = "|".join(map(re.escape, page.modules))
+    return bool(names) and re.search(rf"^[ \t]*(?:import|from)\b.*\b(?:{names})\b", code, re.MULTILINE) is not None
 
 
 def _cell_text(cell: Cell) -> str:
