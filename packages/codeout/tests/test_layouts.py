@@ -11,8 +11,8 @@ import pytest
 
 from codeout.cache import distributions as packages
 from codeout.cache.files import write_sealed
+from codeout.cache.layouts import LayoutCache
 from codeout.markdown import layout_cache
-from codeout.markdown.layout_cache import LayoutCache
 from small_sites import CONFIG, SNIPPET, build, page_html
 
 

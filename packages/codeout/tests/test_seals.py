@@ -11,7 +11,7 @@ import pytest
 from codeout import Run, RunStore, Stream
 from codeout.cache.files import read_sealed, write_sealed
 from codeout.cache.keys import Key
-from codeout.markdown.layout_cache import LayoutCache
+from codeout.cache.layouts import LayoutCache
 from helpers import PROVENANCE
 
 KEY = Key("c" * 40, "e" * 16, "f" * 16)

@@ -16,9 +16,9 @@ from typing import Any
 from markdown import Markdown
 from markdown_exec import MarkdownConverter, add_source, base_format, tabbed
 
+from codeout.cache.layouts import LayoutCache
 from codeout.cache.recordings import label
 from codeout.markdown.annotations import number_marks
-from codeout.markdown.layout_cache import LayoutCache
 from codeout.markdown.options import OWN_OPTIONS, split_prompts
 from codeout.model.blocks import Block
 from codeout.model.outputs import Run, Stream, Value

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
+from codeout.cache.layouts import LayoutCache
 from codeout.config import Config
 from codeout.errors import CodeoutError
-from codeout.markdown.layout_cache import LayoutCache
 from codeout.model.blocks import Session
 from codeout.model.outputs import Run
 from codeout.run.engine import BlockState, Engine

@@ -26,12 +26,12 @@ from mkdocs.utils import DuplicateFilter
 
 from codeout.cache.build_record import BuildRecord, write_record
 from codeout.cache.input_reader import InputReader
+from codeout.cache.layouts import LayoutCache
 from codeout.config import Config
 from codeout.errors import CodeoutError
 from codeout.markdown.converted_page import ConvertedPage
 from codeout.markdown.extension import NAME
 from codeout.markdown.header import page_header
-from codeout.markdown.layout_cache import LayoutCache
 from codeout.markdown.predictor import Predictor
 from codeout.markdown.site import BuildResolver, CacheResolver, CurrentPage, LiveResolver, Resolver, Site
 from codeout.mkdocs.page_extras import PageExtras
