@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from codeout.cache import distributions as packages
+from codeout.cache import layouts
 from codeout.cache.files import write_sealed
 from codeout.cache.layouts import LayoutCache
-from codeout.markdown import layout_cache
 from small_sites import CONFIG, SNIPPET, build, page_html
 
 
@@ -35,7 +35,7 @@ def test_a_layout_is_rendered_once_until_its_parts_change(tmp_path: Path) -> Non
 
 def test_installing_a_package_invalidates_all_layouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = LayoutCache.load(tmp_path / "x", []).settings
-    monkeypatch.setattr(layout_cache, "installation_stamp", lambda: ["another"])
+    monkeypatch.setattr(layouts, "installation_stamp", lambda: ["another"])
     assert LayoutCache.load(tmp_path / "x", []).settings != before
 
 
