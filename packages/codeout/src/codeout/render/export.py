@@ -40,9 +40,10 @@ class Exports:
         Raises:
             OSError: the disk is full or read-only.
         """
-        # The key of a run, which is in its provenance, covers the code and the prelude; the inputs are its modules.
-        made_from = [(block.raises, run.provenance, run.inputs) for block, run in zip(blocks, runs, strict=True)]
-        key = digest(engine_stamp(), text, made_from, self.url, self.config.gpu)
+        # The key of a run, which is in its provenance, covers the code and the prelude.
+        made_from = [(block.raises, run.provenance) for block, run in zip(blocks, runs, strict=True)]
+        modules = {(each.name, each.digest) for run in runs for each in run.inputs if each.name.endswith(".py")}
+        key = digest(engine_stamp(), text, made_from, sorted(modules), self.url, self.config.gpu)
         file = self.config.memo / "exports" / f"{key[:40]}.{kind}"
         if not file.is_file():
             from codeout.render.notebook import notebook  # on use, so that a build without exports is quick
