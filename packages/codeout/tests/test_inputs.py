@@ -292,6 +292,18 @@ def test_a_variable_that_a_block_reads_counts(run: Runner, monkeypatch: pytest.M
     assert run(other) == plain, "it looks for a program, which is an input itself"
 
 
+@pytest.mark.parametrize(
+    "copy", ["dict(os.environ)", "os.environ.copy()", "{**os.environ}", "list(os.environ.items())"]
+)
+def test_a_copy_of_all_variables_is_no_reason_to_run_again(
+    run: Runner, copy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"import os\n_ = {copy}\nprint(1)"
+    first = run(code)
+    monkeypatch.setenv("PATH", os.environ["PATH"] + os.pathsep + "/more")
+    assert run(code) == first
+
+
 @posix
 def test_a_program_that_a_block_starts_counts(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "bin" / "say"

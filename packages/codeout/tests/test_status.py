@@ -30,7 +30,7 @@ DATA = Input("file", "data.csv", "1")
         pytest.param(
             Timing(1.0, 1, "CUDA is in use"),
             True,
-            "replay: CUDA is in use after block 2; an edit below it reruns the session from its first block",
+            "replay: CUDA is in use after block 2; an edit below it reruns the session from block 2",
             id="threads",
         ),
         pytest.param(

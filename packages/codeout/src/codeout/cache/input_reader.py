@@ -249,7 +249,7 @@ def _status(path: str) -> str:
     except (OSError, ValueError):
         return ""
     if stat.S_ISREG(status.st_mode):
-        return f"file:{status.st_size}"
+        return f"{status.st_size} bytes"
     return "folder" if stat.S_ISDIR(status.st_mode) else "special"
 
 

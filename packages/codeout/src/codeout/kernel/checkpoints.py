@@ -28,6 +28,8 @@ def find_obstacle() -> str:
     """Return why this process may not be forked, to complete "because"; an empty string if it may."""
     if sys.platform != "linux":
         return "checkpoints need Linux"
+    if file := next(filter(None, map(_obstacle_of, (PROCESS / "fd").iterdir())), ""):
+        return file  # first: CUDA also starts threads, with names that say less
     others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
     if others or len(sys._current_frames()) > 1:  # noqa: SLF001  # knows threads that `threading` does not
         return f"a thread runs ({', '.join(others) or 'started below Python'})"
@@ -35,7 +37,7 @@ def find_obstacle() -> str:
     names = {*map(_name_of, (PROCESS / "task").iterdir())} - {own_name, ""}
     if names:  # a library names the threads of its own pool; those of OpenMP and OpenBLAS have no name
         return f"a thread runs ({', '.join(sorted(name.strip() for name in names))})"
-    return next(filter(None, map(_obstacle_of, (PROCESS / "fd").iterdir())), "")
+    return ""
 
 
 def _name_of(task: Path) -> str:

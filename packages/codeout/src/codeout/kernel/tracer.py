@@ -15,7 +15,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, KeysView
 from importlib.machinery import all_suffixes
 from types import FrameType
 from typing import Any
@@ -208,6 +208,8 @@ class Tracer:
 
     def _on_variable(self, name: str) -> None:
         frame: FrameType | None = self._frame(3)
+        if frame and frame.f_code.co_name == "__iter__":  # of `items()`: all are read, and none is asked for
+            return
         for _ in range(4):
             if frame is None or frame.f_code.co_name in SEARCHERS:
                 return
@@ -373,11 +375,20 @@ def _with_note(function: Callable[..., os.stat_result], note: Callable[[Any], No
 
 
 def _observed_environment(note: Callable[[str], None]) -> type[Any]:
-    """Return a class for `os.environ` that notes which variables are read."""
+    """Return a class for `os.environ` that notes which variables are read, but for copies of all."""
 
     class ObservedEnvironment(type(os.environ)):  # type: ignore[misc]
+        _to_copy = 0  # variables that a copy, which begins with `keys`, has still to read
+
+        def keys(self) -> KeysView[str]:
+            self._to_copy = len(self)
+            return super().keys()  # type: ignore[no-any-return]
+
         def __getitem__(self, name: str) -> str:
-            note(name)
+            if self._to_copy:
+                self._to_copy -= 1
+            else:
+                note(name)
             return str(super().__getitem__(name))
 
     return ObservedEnvironment
@@ -416,7 +427,7 @@ def _kind(name: str) -> str | None:
     except (OSError, ValueError):
         return None
     if stat.S_ISREG(status.st_mode):
-        return f"file:{status.st_size}"
+        return f"{status.st_size} bytes"
     return "folder" if stat.S_ISDIR(status.st_mode) else "special"
 
 

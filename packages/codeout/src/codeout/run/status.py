@@ -171,7 +171,7 @@ def resume_mode(blocks: int, timing: Timing | None, *, can_fork: bool) -> str:
     if not can_fork:
         return "replay: an edit reruns the session, because checkpoints need Linux"
     first, why = timing.checkpoints + 1, timing.obstacle or "no checkpoint could be made"
-    return f"replay: {why} after block {first}; an edit below it reruns the session from its first block"
+    return f"replay: {why} after block {first}; an edit below it reruns the session from block {first}"
 
 
 def unused_runs(engine: Engine, blocks: Sequence[Block]) -> list[Path]:
