@@ -69,7 +69,8 @@ class SessionRunner:
     def finish(self, session: ResumableSession, name: str) -> None:
         """Note how long a session took whose blocks have all run, and discard its process."""
         if not session.is_resumed:
-            timing = Timing(round(session.seconds, 1), session.forkable, session.obstacle)
+            seconds = max(round(session.seconds, 1), 0.1)  # not 0: sessions are shared out by their times
+            timing = Timing(seconds, session.forkable, session.obstacle)
             with self._lock, contextlib.suppress(OSError):  # that the cache cannot be written has been logged
                 self.cache.timings.put(name, timing)
         self.discard(session, name)
