@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -54,6 +55,19 @@ def shows(folder: Path, *outputs: object, **told: object) -> None:
     assert entry is not None
     provenance = replace(run.provenance, **told)
     store.put(entry.key, replace(run, outputs=outputs or run.outputs, provenance=provenance), entry.inputs, entry.name)
+
+
+def add_package(folder: Path) -> None:
+    """Have a run say that it was made with a package that the site does not name, under the key that fits."""
+    store, path = RunStore(folder), last(folder)
+    entry, run = store.entry(path), store.load(path)
+    assert entry is not None
+    packages = (("numpy", "2.0"),)
+    environment = dataclasses.replace(entry.inputs.environment, packages=packages)
+    inputs = dataclasses.replace(entry.inputs, environment=environment)
+    key = dataclasses.replace(inputs.key, trace=entry.key.trace)
+    path.unlink()
+    store.put(key, replace(run, provenance=replace(run.provenance, packages=packages)), inputs, entry.name)
 
 
 def test_what_is_sent_becomes_recordings_that_pages_show(
@@ -183,9 +197,13 @@ HARM: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "another version": (lambda f: shows(f, packages=(("torch", "9"),)), "its package versions do not match"),
     "other code": (lambda f: shows(f, code_digest="f" * 12), "its code digest does not match"),
-    "a package that no setting names": (
+    "a package that is not in its key": (
         lambda f: shows(f, packages=(("numpy", "2.0"),)),
         "its package versions do not match its key",
+    ),
+    "a package that no setting names": (
+        add_package,
+        "lists packages that are not in the setting 'packages'",
     ),
     "other data": (lambda f: shows(f, sources=(Source("CIFAR-10", "original", "x"),)), "its data differs"),
     "another module": (

@@ -62,6 +62,15 @@ def test_a_site_with_a_failed_block_is_not_ready(tmp_path: Path) -> None:
     assert codeout(tmp_path, "why").count(": hit") == 3
 
 
+def test_a_command_neither_builds_nor_runs_the_projects_of_a_site(tmp_path: Path) -> None:
+    project = {"mkdocs.yml": site_config(), "docs/index.md": f"# One\n\n{fence('print(1)')}\n"}
+    write_site(tmp_path / "projects" / "one", project)
+    write_site(tmp_path, {"mkdocs.yml": site_config("projects"), "docs/index.md": f"# Page\n\n{fence('print(2)')}\n"})
+    assert "1 of 1 blocks are stale" in codeout(tmp_path, "status")
+    assert not (tmp_path / "site").exists()
+    assert not (tmp_path / "projects" / "one" / ".codeout").exists()
+
+
 def test_a_warning_is_no_part_of_html_that_a_block_prints(tmp_path: Path) -> None:
     code = "import warnings\nwarnings.warn('<script>alert(1)</script>')\nprint('<b>bold</b>')"
     page = f"# Page\n\n{fence(code, HTML)}\n"

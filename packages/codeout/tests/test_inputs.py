@@ -248,7 +248,7 @@ def test_what_the_session_wrote_is_no_input(run: Runner, tmp_path: Path) -> None
 
 
 def test_the_library_of_python_and_the_system_s_folders_are_no_inputs(run: Runner) -> None:
-    (first,) = run("import json, decimal\nopen('/proc/self/stat').read()\nopen(os.devnull)\n" if 0 else "import json")
+    (first,) = run("import decimal, os\nopen('/proc/self/stat').close()\nopen(os.devnull).close()")
     assert [each for each in first.inputs if each.kind != "missing"] == []
 
 
@@ -304,6 +304,13 @@ def test_a_copy_of_all_variables_is_no_reason_to_run_again(
     assert run(code) == first
 
 
+def test_a_variable_counts_that_is_read_after_a_look_at_all_names(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import os\n_ = 'X' in os.environ.keys()\nprint(os.environ['PATH'].count(os.pathsep))"
+    first = run(code)
+    monkeypatch.setenv("PATH", os.environ["PATH"] + os.pathsep + "/more")
+    assert run(code) != first
+
+
 @posix
 def test_a_program_that_a_block_starts_counts(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "bin" / "say"
@@ -335,7 +342,6 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "env" / "site-packages"
     folder.mkdir(parents=True)
     monkeypatch.syspath_prepend(str(folder))
-    (tmp_path / "usercustomize").mkdir()
     return folder
 
 

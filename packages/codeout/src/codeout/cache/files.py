@@ -109,16 +109,6 @@ def read_sealed(path: Path, decoder: msgspec.json.Decoder[T], max_bytes: int) ->
         raise ValueError(f"{path}: {problem}") from problem
 
 
-def digest_file(path: str) -> str:
-    """Return the SHA-256 of a file's content, in hexadecimal.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _read_up_to(descriptor: int, size: int) -> bytes:
     parts = []
     while size and (part := os.read(descriptor, size)):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import stat
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import all_suffixes
@@ -16,8 +13,17 @@ from pathlib import Path
 import msgspec
 
 from codeout.cache.distributions import InstalledPackages, package_folders
-from codeout.cache.files import digest_file, read_sealed, write_sealed
+from codeout.cache.files import read_sealed, write_sealed
 from codeout.config import Config
+from codeout.kernel.file_states import (
+    Status,
+    describe_path,
+    digest_file,
+    digest_names,
+    digest_text,
+    is_recent,
+    status_of,
+)
 from codeout.model.inputs import Input, Kind, Observation, is_elsewhere
 from codeout.model.outputs import Run
 
@@ -29,11 +35,6 @@ MAX_MEMO_BYTES = 200_000_000
 MAX_REMEMBERED = 200_000  # files
 UNKNOWN = "?"
 """The digest of a file that was changed after it was read."""
-RECENT = 100_000_000
-"""Nanoseconds: a file that was changed so recently may change again without a new modification time."""
-
-Status = tuple[int, int, int, int]
-"""Of a file: size, modification time in ns, inode, change time in ns."""
 
 
 class _Memo(msgspec.Struct):
@@ -98,9 +99,9 @@ class InputReader:
             case "file":
                 return self._digest(self.path(name))
             case "folder":
-                return _digest_names(self.path(name))
+                return digest_names(self.path(name))
             case "status":
-                return _status(self.path(name))
+                return describe_path(self.path(name))
             case "package":
                 return self._package(name)
             case "entry_points":
@@ -109,7 +110,7 @@ class InputReader:
                 found = shutil.which(name)
                 return self._digest(found) if found else ""
             case "variable":
-                return _digest_text(os.environ.get(name, ""))
+                return digest_text(os.environ.get(name, ""))
             case "missing":
                 there = _module_names(self.path(name))
                 return ",".join(module for module in old.split(",") if module not in there)
@@ -149,7 +150,7 @@ class InputReader:
         if not isinstance(state, tuple):
             return [Input(kind, name, (state or "").removeprefix("sha256:"))]
         digest = self._digest(path)
-        return [Input(kind, name, digest) if _file_status(path) == state else None]
+        return [Input(kind, name, digest) if status_of(path) == state else None]
 
     def _owners(self, path: str) -> Iterable[Input]:
         """Yield the packages to which something directly in a folder of packages belongs; itself if to none."""
@@ -160,7 +161,7 @@ class InputReader:
             files = [path] if os.path.isfile(path) else _files_below(path)
             yield from (Input("file", self._name(file), self._digest(file)) for file in files)
             if not files:
-                yield Input("status", self._name(path), _status(path))
+                yield Input("status", self._name(path), describe_path(path))
 
     def _package(self, name: str) -> str:
         record = self.packages.record(name)
@@ -178,9 +179,9 @@ class InputReader:
 
     def _digest(self, path: str) -> str:
         """Return the digest of a regular file; what it is otherwise, and an empty string if it does not exist."""
-        status = _file_status(path)
+        status = status_of(path)
         if status is None:
-            return _status(path)
+            return describe_path(path)
         files = self._remembered()
         if (known := files.get(path)) and known[0] == status:
             return known[1]
@@ -188,7 +189,7 @@ class InputReader:
             digest = digest_file(path)
         except OSError:
             return ""
-        if _file_status(path) == status and time.time_ns() - status[1] > RECENT:
+        if status_of(path) == status and not is_recent(status):
             files.pop(path, None)  # so that the newest are last
             files[path] = status, digest
             self._is_saved = False
@@ -229,39 +230,6 @@ def _aliases() -> Iterable[tuple[str, str]]:
         yield f"<packages{number}>", os.path.abspath(folder)
     yield "<prefix>", os.path.abspath(sys.prefix)
     yield "<base>", os.path.abspath(sys.base_prefix)
-
-
-def _file_status(path: str) -> Status | None:
-    """Return the status of a regular file; None if there is none."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
-
-
-def _status(path: str) -> str:
-    """Return whether a path exists, in a word that the kernel uses as well; an empty string if it does not."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return ""
-    if stat.S_ISREG(status.st_mode):
-        return f"{status.st_size} bytes"
-    return "folder" if stat.S_ISDIR(status.st_mode) else "special"
-
-
-def _digest_names(folder: str) -> str:
-    try:
-        return _digest_text("\0".join(sorted(os.listdir(folder))))
-    except OSError:
-        return ""
-
-
-def _digest_text(text: str) -> str:
-    return hashlib.sha256(text.encode("utf8", "surrogateescape")).hexdigest()
 
 
 def _module_names(folder: str) -> set[str]:

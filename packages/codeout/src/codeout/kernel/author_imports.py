@@ -15,7 +15,8 @@ from importlib.machinery import (
 from pathlib import Path
 from typing import Any
 
-_stat = os.stat  # the original, which notes nothing
+from codeout.kernel.file_states import original_stat
+
 INSTALLED = str(Path(os.__file__).parent) + os.sep  # the library of Python
 PACKAGES = {"site-packages", "dist-packages"}
 
@@ -47,7 +48,7 @@ def _installed_stats(_: object, path: Any) -> Mapping[str, Any]:
     """
     if not path.startswith(INSTALLED) and not PACKAGES & {*Path(path).parts}:
         raise OSError(f"no bytecode for {path}")
-    status = _stat(path)
+    status = original_stat(path)
     return {"mtime": status.st_mtime, "size": status.st_size}
 
 

@@ -136,7 +136,7 @@ class Kernel:
         connection = checkpoints.fork_checkpoint(control, number, self._hang_up) if can_fork else None
         if connection is not None:
             self._pid = os.getpid()
-            self._tracer.become_kernel()
+            self._tracer.log.become_kernel()
             self._requests = connection.makefile("rb")
             self._log.reconnect(os.dup(connection.fileno()), self._folder)
 

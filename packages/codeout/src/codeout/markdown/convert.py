@@ -104,7 +104,7 @@ def _insert_slot(page: PageConversion, html: str) -> str:
 
     An excerpt has none. Without a plugin it is not known whether Markdown without a title is a page at all.
     """
-    if page.suffix or not page.registered:
+    if page.suffix or not page.blocks.registered:
         return html
     before, heading, after = html.partition("</h1>")
     if heading:

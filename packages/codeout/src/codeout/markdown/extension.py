@@ -50,7 +50,7 @@ class CodeoutExtension(Extension):
         md.preprocessors.register(_LateMarker(md), f"{NAME}-values", 24.5)  # after fences (25), before HTML (20)
         restore = CodeRestorer(md, lambda text: page.restore(text) if (page := CURRENT.get()) else text)
         md.treeprocessors.register(restore, f"{NAME}-code", 31)  # before highlighting (30)
-        finder = ListFinder(md, lambda html: page.find_annotated(html) if (page := CURRENT.get()) else None)
+        finder = ListFinder(md, lambda html: page.blocks.find_annotated(html) if (page := CURRENT.get()) else None)
         md.treeprocessors.register(finder, f"{NAME}-annotations", -1)  # when its text is done: after `unescape` (0)
 
 
@@ -72,7 +72,7 @@ class _LateMarker(Preprocessor):
         page = CURRENT.get()
         if page is None:
             return lines
-        return Marker(self.md, page.add_reference, page.count_blocks, page.md is not self.md).run(lines)
+        return Marker(self.md, page.add_reference, page.blocks.count, page.md is not self.md).run(lines)
 
 
 def makeExtension(**options: Any) -> CodeoutExtension:  # noqa: N802 (the name that Python-Markdown calls)

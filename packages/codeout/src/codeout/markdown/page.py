@@ -7,8 +7,7 @@ block printed or returned.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +21,8 @@ from codeout.markdown.annotations import LIST_SLOT
 from codeout.markdown.converted_page import ConvertedPage
 from codeout.markdown.layout import BlockLayout, has_tabs, next_number
 from codeout.markdown.options import read_block, split_prompts
-from codeout.markdown.placeholders import OUR_ID, PARTS, PARTS_WITH_VALUES, PLACEHOLDER, TOKEN, RegisteredBlock
+from codeout.markdown.page_blocks import PageBlocks
+from codeout.markdown.placeholders import PARTS, PARTS_WITH_VALUES, PLACEHOLDER, TOKEN, RegisteredBlock
 from codeout.markdown.site import Site
 from codeout.markdown.sources import Sources
 from codeout.markdown.values import MARK, START, Reference, ValueFiller, mark_number
@@ -49,15 +49,13 @@ class PageConversion:
     """What ids end with, where the page may be part of another, like an excerpt in a blog's index."""
     text: str = ""
     """The Markdown, with everything that it includes."""
-    registered: list[RegisteredBlock] = field(default_factory=list)
+    blocks: PageBlocks = field(default_factory=PageBlocks)
     """The blocks so far."""
     references: list[Reference] = field(default_factory=list)
     """The values that the text names so far."""
     states: dict[int, BlockState] = field(default_factory=dict)
     """The state of each block, by its position."""
     _printing: Block | None = None  # the block whose Markdown is being converted
-    _content: dict[str, int] = field(default_factory=dict)  # HTML of blocks that are content → their numbers
-    _shown: set[int] = field(default_factory=set)  # numbers of the blocks that are filled in already
 
     # ------------------------------------------------------------------------------------------- while it converts
 
@@ -81,24 +79,11 @@ class PageConversion:
         if not has_tabs(arguments["md"], arguments):
             raise PageError(f"{block}: tabs need `- pymdownx.tabbed: {{alternate_style: true}}` in markdown_extensions")
         layout = BlockLayout(block, arguments, self.site.layouts, self.expand, next_number())
-        block_id = self._new_id(block, is_commented=location.is_commented)
-        registered = RegisteredBlock(
-            len(self.registered), block, layout, block_id, location.is_commented, bool(documented)
+        registered = self.blocks.add(
+            block, layout, self.suffix, is_commented=location.is_commented, is_in_docstring=bool(documented)
         )
-        self.registered.append(registered)
         is_content = layout.is_bare and not location.is_commented
         return self._content_now(registered) if is_content else registered.placeholder
-
-    def _new_id(self, block: Block, *, is_commented: bool) -> str:
-        """Return an id: of the section, so that a link to it lasts, or else of the block's number."""
-        taken = {each.block_id for each in self.registered}
-        number = sum(not each.is_commented for each in self.registered) + 1
-        if is_commented:
-            return _unique(f"out-comment{self.suffix}", taken)
-        name = f"out-{block.section or number}{self.suffix}"
-        if name in taken:
-            name = f"out-{number}{self.suffix}"
-        return _unique(name, taken)
 
     def _content_now(self, registered: RegisteredBlock) -> str:
         """Return the HTML of a block without source: what it printed, as Markdown, is part of the page.
@@ -107,7 +92,7 @@ class PageConversion:
             CodeoutError: the block failed.
         """
         registered.is_on_page = True
-        above = [each for each in self.registered if not each.is_commented]
+        above = [each for each in self.blocks.registered if not each.is_commented]
         sessions = group_sessions([each.block for each in above])
         self._take_states([each for each in sessions if len(above) - 1 in each.numbers], above)
         state = self.states[registered.number]
@@ -118,25 +103,13 @@ class PageConversion:
             html = self._live(registered, state, registered.layout.content(state.run))
         finally:
             self._printing = outer
-        self._content[html] = registered.number
+        self.blocks.content[html] = registered.number
         return html
 
     def add_reference(self, reference: Reference) -> int:
         """Register a reference to a value; return its number."""
         self.references.append(reference)
         return len(self.references) - 1
-
-    def count_blocks(self, stashed: str) -> int | None:
-        """Return the position of the last block that stashed HTML stands for, from 1; None if it stands for none."""
-        numbers = [int(match["fence"]) for match in PLACEHOLDER.finditer(stashed)]
-        numbers += [self._content[stashed]] if stashed in self._content else []
-        return max(numbers) + 1 if numbers else None
-
-    def find_annotated(self, stashed: str) -> RegisteredBlock | None:
-        """Return the block with annotations that stashed HTML stands for."""
-        match = PLACEHOLDER.fullmatch(stashed)
-        registered = self.registered[int(match["fence"])] if match else None
-        return registered if registered and registered.block.annotation_numbers else None
 
     # ---------------------------------------------------------------------------------------- when it has converted
 
@@ -147,9 +120,9 @@ class PageConversion:
             CodeoutError: a block did what the page does not expect, a value is undefined, or a list of annotations
                 does not fit its block.
         """
-        self._note_shown(html)
-        self._check_annotations()
-        self._make_ids_unique(html)
+        self.blocks.note_shown(html)
+        self.blocks.check_annotations()
+        self.blocks.make_ids_unique(html)
         html = self.expand(html)
         _fill_toc(getattr(self.md, "toc_tokens", []), self.fill_text)
         if START in (contents := getattr(self.md, "toc", "")):
@@ -158,7 +131,7 @@ class PageConversion:
 
     def result(self) -> ConvertedPage:
         """Return what the conversion leaves behind."""
-        on_page = self._on_page
+        on_page = self.blocks.on_page
         states = tuple(self.states[each.number] for each in on_page)
         blocks, ids = tuple(each.block for each in on_page), tuple(each.block_id for each in on_page)
         return ConvertedPage(self.path, self.text, blocks, states, ids, self.fill_text)
@@ -187,33 +160,21 @@ class PageConversion:
 
         def value(match: re.Match[str]) -> str:
             reference = self.references[mark_number(match[0])]
-            return self._values.text(reference, self._count_above(reference))
+            return self._values.text(reference, self.blocks.count_above(reference))
 
         return MARK.sub(value, text)
 
     def states_in_order(self) -> list[BlockState | None]:
         """Return the state of each registered block; None for one that the page does not show."""
-        return [self.states.get(each.number) if each.is_on_page else None for each in self.registered]
+        return [self.states.get(each.number) if each.is_on_page else None for each in self.blocks.registered]
 
     def _resolve(self, html: str) -> None:
         """Get the states of the blocks that the page shows, with those whose placeholders are in this part of it."""
-        self._note_shown(html)
-        on_page = self._on_page
+        self.blocks.note_shown(html)
+        on_page = self.blocks.on_page
         sessions = group_sessions([each.block for each in on_page])
         is_missing = [on_page[position].number not in self.states for position in range(len(on_page))]
         self._take_states([each for each in sessions if any(is_missing[n] for n in each.numbers)], on_page)
-
-    def _note_shown(self, html: str) -> None:
-        """Note which blocks the page shows, and where docstrings put theirs."""
-        last = max(self._content.values(), default=-1)  # what has run already comes first
-        for match in PARTS.finditer(html):
-            if match["fence"]:
-                registered = self.registered[int(match["fence"])]
-                if not registered.is_in_docstring:
-                    last = max(last, registered.number)
-                elif not registered.is_on_page:
-                    registered.follows = last
-                registered.is_on_page = True
 
     def _take_states(self, sessions: Sequence[Session], registered: Sequence[RegisteredBlock]) -> None:
         """Get the states of sessions; their numbers are positions among `registered`."""
@@ -222,41 +183,22 @@ class PageConversion:
             for position, name in zip(session.numbers, session.block_names, strict=True):
                 self.states[registered[position].number] = states[name]
 
-    @property
-    def _on_page(self) -> list[RegisteredBlock]:
-        return [each for each in self._in_order if each.is_on_page]
-
-    @property
-    def _in_order(self) -> list[RegisteredBlock]:
-        return sorted(self.registered, key=lambda each: each.order)
-
-    def _count_above(self, reference: Reference) -> int:
-        """Return how many blocks precede a value: those above it in the source, and docstrings above it in the page."""
-        if reference.above is None:
-            above = self._shown
-        else:
-            above = {
-                each.number for each in self.registered if each.number < reference.above and not each.is_in_docstring
-            }
-            above |= {number for number in self._shown if self.registered[number].is_in_docstring}
-        return max((n for n, each in enumerate(self._in_order, start=1) if each.number in above), default=0)
-
     def _replacement(self, match: re.Match[str]) -> str:
         parts = match.groupdict()
         if parts["fence"]:
-            registered = self.registered[int(parts["fence"])]
-            self._shown.add(registered.number)
+            registered = self.blocks.registered[int(parts["fence"])]
+            self.blocks.filled.add(registered.number)
             html = self._show(registered)
             if parts["before"] and not self.md.is_block_level(_first_tag(html)):
                 html = f"<p>{html}</p>"
             return html.replace(LIST_SLOT, self.expand(parts["notes"]), 1) if parts["notes"] else html
         if parts.get("mark"):
             reference = self.references[mark_number(match[0])]
-            return self._values.html(reference, self._count_above(reference))
+            return self._values.html(reference, self.blocks.count_above(reference))
         if parts["comment"]:
             return self._restore_html(PLACEHOLDER.sub("", match[0]))
         return self._restore_html(
-            PLACEHOLDER.sub(lambda inner: self._show(self.registered[int(inner["fence"])]), match[0])
+            PLACEHOLDER.sub(lambda inner: self._show(self.blocks.registered[int(inner["fence"])]), match[0])
         )
 
     def _show(self, registered: RegisteredBlock) -> str:
@@ -287,29 +229,6 @@ class PageConversion:
     @property
     def _values(self) -> ValueFiller:
         return ValueFiller(self.site, self.sources, self.states_in_order)
-
-    def _make_ids_unique(self, html: str) -> None:
-        """Give blocks other ids than those that headings and other parts of the page have."""
-        ids = Counter(OUR_ID.findall(html))
-        for each in self.registered:
-            if ids[each.block_id] > 1:
-                each.block_id = _unique(each.block_id + "-2", {*ids, *(other.block_id for other in self.registered)})
-
-    def _check_annotations(self) -> None:
-        for each in self._on_page:
-            numbers = each.block.annotation_numbers
-            if sorted({*numbers}) != [*range(1, each.annotations + 1)]:
-                marked = ", ".join(map(str, numbers))
-                listed = f"the list below it has {each.annotations}" if each.annotations else "no list follows it"
-                raise PageError(f"{each.block}: the code refers to annotations {marked}, but {listed}")
-
-
-def _unique(name: str, taken: Container[str]) -> str:
-    number, unique = 2, name
-    while unique in taken:
-        unique = f"{name}-{number}"
-        number += 1
-    return unique
 
 
 def _first_tag(html: str) -> str:

@@ -49,8 +49,10 @@ if TYPE_CHECKING:
     from codeout.mkdocs.live_stream import EventStream
 
 Mode = Literal["build", "serve", "collect"]
-MAX_WATCHED = 200
-"""Folders outside those of pages and modules that a server watches."""
+MAX_WATCHED = 20
+"""Folders besides those of pages and modules that a server watches; it has a thread for each."""
+SYSTEM_FOLDERS = ("/usr/", "/etc/", "/lib")
+"""What only an installation changes, such as fonts."""
 
 
 class Settings(PluginConfig):
@@ -290,7 +292,9 @@ class CodeoutPlugin(BasePlugin[Settings]):
         """Watch the folders of what runs have read: an editor may replace a file, or put one where none was."""
         for path in reader.paths(runs):
             folder = path if Path(path).is_dir() else str(Path(path).parent)
-            if folder not in self._watched and len(self._watched) < MAX_WATCHED and Path(folder).is_dir():
+            if folder in self._watched or len(self._watched) == MAX_WATCHED or folder.startswith(SYSTEM_FOLDERS):
+                continue
+            if Path(folder).is_dir():
                 self._watched.add(folder)
                 if self._server:
                     self._server.watch(folder, recursive=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from codeout.cache.input_reader import InputReader
@@ -38,21 +39,16 @@ class ResumableSession:
 
     observed: tuple[Observation, ...] = ()
     """What the prelude has read, which counts for the first block."""
+    trace: str = ""
+    """What has been read so far, as the keys of the runs have it."""
     is_tainted: bool = False
     """Whether a file was changed while the session used it, so that nothing from then on may be stored."""
-
-    @property
-    def trace(self) -> str:
-        """What has been read so far."""
-        trace = ""
-        for run in self.runs:
-            trace = add_trace(trace, run.inputs)
-        return trace
 
     def add(self, block: Block, inputs: KeyInputs, run: Run) -> None:
         """Note that a block has run."""
         self.steps.append((block, inputs))
         self.runs.append(run)
+        self.trace = add_trace(self.trace, run.inputs)
 
     def rewind(self, target: KeyedSession, reader: InputReader) -> int:
         """Resume from the last checkpoint above what has changed; return how many blocks had run, 0 without one."""
@@ -62,6 +58,7 @@ class ResumableSession:
             self.process.close()
             return 0
         del self.steps[number:], self.runs[number:]
+        self.trace = reduce(lambda trace, run: add_trace(trace, run.inputs), self.runs, "")
         self.checkpoints = {checkpoint for checkpoint in self.checkpoints if checkpoint <= number}
         self.forkable = min(self.forkable, number)
         self.is_resumed = True

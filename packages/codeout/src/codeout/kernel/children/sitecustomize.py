@@ -17,5 +17,5 @@ except ModuleNotFoundError:  # another Python, which has no codeout
 else:
     if os.environ.get(FOLDER_VARIABLE):
         _tracer = Tracer(os.environ[FOLDER_VARIABLE])
-        _tracer.become_child()
+        _tracer.log.become_child()
         _tracer.start()

@@ -1,0 +1,75 @@
+"""What a file or folder is at this moment. Both sides use it: a kernel when a block reads, the build when it compares.
+
+Paths are text here and not `Path`: it is asked for thousands of files.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+
+RECENT = 100_000_000
+"""Nanoseconds: a file that was changed so recently may change again without a new modification time."""
+
+Status = tuple[int, int, int, int]
+"""Of a regular file: size, modification time in ns, inode, change time in ns."""
+
+original_stat = os.stat  # a kernel replaces `os.stat` with one that notes what it is asked
+
+
+def status_of(path: str) -> Status | None:
+    """Return the status of a regular file; None if there is none."""
+    found = _stat(path)
+    if found is None or not stat.S_ISREG(found.st_mode):
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns
+
+
+def describe_path(path: str) -> str:
+    """Return what a path leads to, with the size of a file; an empty string if to nothing."""
+    found = _stat(path)
+    if found is None:
+        return ""
+    if stat.S_ISREG(found.st_mode):
+        return f"{found.st_size} bytes"
+    return "folder" if stat.S_ISDIR(found.st_mode) else "special"
+
+
+def is_recent(status: Status) -> bool:
+    """Return whether a file was changed so recently that its status does not tell one content from the next."""
+    return time.time_ns() - status[1] < RECENT
+
+
+def digest_file(path: str) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    import hashlib  # here: a kernel rarely needs it
+
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_names(folder: str) -> str:
+    """Return a digest of the names in a folder; an empty string if it cannot be listed."""
+    try:
+        return digest_text("\0".join(sorted(os.listdir(folder))))
+    except OSError:
+        return ""
+
+
+def digest_text(text: str) -> str:
+    """Return the SHA-256 of a text, in hexadecimal."""
+    import hashlib
+
+    return hashlib.sha256(text.encode("utf8", "surrogateescape")).hexdigest()
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return original_stat(path)
+    except (OSError, ValueError):
+        return None

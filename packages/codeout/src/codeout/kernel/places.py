@@ -1,0 +1,57 @@
+"""Which paths count: where the scratch folder, Python's library, installed packages and the engine itself are."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+OUTSIDE = ("/proc/", "/sys/", "/dev/")  # they change at any time, and hold nothing that an author wrote
+
+
+class Places:
+    """The folders of this Python and this session."""
+
+    def __init__(self, scratch: str) -> None:
+        """Take the scratch folder of the session."""
+        self.scratch = scratch.rstrip(os.sep) + os.sep
+        self.library = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+        self.engine = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+        names = ("site-packages", "dist-packages")
+        folders = [os.path.abspath(path) + os.sep for path in sys.path if path.rstrip(os.sep).endswith(names)]
+        self.packages = tuple(folders)
+        """The folders of installed packages."""
+
+    def name(self, path: Any) -> str | None:
+        """Return the absolute path of what was named to a function; None if it does not count."""
+        if isinstance(path, int):
+            return None
+        try:
+            name = os.path.abspath(os.fsdecode(path))
+        except (TypeError, ValueError, OSError):  # not a path, or the working folder is gone
+            return None
+        if "\0" in name or name.startswith((*OUTSIDE, self.engine)):
+            return None
+        if (name + os.sep).startswith(self.scratch):
+            return self._linked(name)
+        return None if self.is_in_library(name) else name
+
+    def is_in_library(self, name: str) -> bool:
+        """Return whether a path is in Python's own library."""
+        return name.startswith(self.library) and not self.package_folder(name)
+
+    def package_folder(self, name: str) -> str:
+        """Return the folder of installed packages that a path is in; an empty string if it is in none."""
+        return next((folder for folder in self.packages if name.startswith(folder)), "")
+
+    def _linked(self, name: str) -> str | None:
+        """Return where a path in the scratch folder leads by a link, such as one of the settings; None without one."""
+        end = len(self.scratch)
+        while end > 0:
+            end = name.find(os.sep, end)
+            part = name if end < 0 else name[:end]
+            try:
+                return self.name(os.path.join(os.path.dirname(part), os.readlink(part)) + name[len(part) :])
+            except OSError:  # not a link
+                end += 1
+        return None
