@@ -9,7 +9,7 @@ import sys  # markdown-exec: hide
 import warnings  # markdown-exec: hide
 from pathlib import Path
 
-# Set before numpy is imported: its threads would be idle, and the engine makes no checkpoint of a process with threads.
+# Set before numpy is imported, which would start threads that have nothing to do here.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import matplotlib as mpl
