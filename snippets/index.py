@@ -27,5 +27,5 @@ plt.legend(loc="upper left", ncols=3, fontsize=8, frameon=False)
 plt.ylim(-1.6, 1.9)
 plt.show()
 print(f"loss after {step + 1} steps: {loss.item():.5f}")
-assert loss < 0.01 < (before - y).square().mean()  # markdown-exec: hide
 # --8<-- [end:fit]
+assert loss < 0.01 < (before - y).square().mean()

@@ -29,13 +29,13 @@ class Net(nn.Module):
 net = Net()
 print(net)
 # --8<-- [end:net]
+assert net.conv2.weight.shape == (16, 6, 5, 5)
 
 # --8<-- [start:diagram]
 import figures
 
 example = torch.zeros(1, 1, 32, 32)
 figures.show(figures.network(net, example), "neural-networks-net")
-assert net.conv2.weight.shape == (16, 6, 5, 5)  # markdown-exec: hide
 shapes = [stage.shape for stage in figures.stages(net, example) if "pooling" in stage.name]
 assert shapes == [(6, 14, 14), (16, 5, 5)]
 assert [s.shape for s in figures.stages(net, example) if "convolution" in s.name] == [(6, 28, 28), (16, 10, 10)]
@@ -45,41 +45,41 @@ assert [s.shape for s in figures.stages(net, example) if "convolution" in s.name
 params = list(net.parameters())
 print(len(params))
 print(params[0].size())  # conv1's .weight  # (1)!
-numbers = sum(p.numel() for p in params)  # markdown-exec: hide
-assert len(params) == 10 and all(isinstance(p, nn.Parameter) for p in params)  # markdown-exec: hide
-assert params[0] is net.conv1.weight  # markdown-exec: hide
 # --8<-- [end:parameters]
+numbers = sum(p.numel() for p in params)
+assert len(params) == 10 and all(isinstance(p, nn.Parameter) for p in params)
+assert params[0] is net.conv1.weight
 
 # --8<-- [start:forward]
 images = torch.randn(1, 1, 32, 32)  # (1)!
 out = net(images)
 print(out)
-assert out.shape == (1, 10)  # markdown-exec: hide
-try:  # markdown-exec: hide
-    net(torch.zeros(1, 1, 28, 28))  # markdown-exec: hide
-except RuntimeError:  # markdown-exec: hide
-    pass  # markdown-exec: hide
-else:  # markdown-exec: hide
-    raise AssertionError("28 by 28 pixels would do")  # markdown-exec: hide
 # --8<-- [end:forward]
+assert out.shape == (1, 10)
+try:
+    net(torch.zeros(1, 1, 28, 28))
+except RuntimeError:
+    pass
+else:
+    raise AssertionError("28 by 28 pixels would do")
 
 # --8<-- [start:random_backward]
 net.zero_grad()
 out.backward(torch.randn(1, 10))
-assert all(p.grad is not None for p in net.parameters())  # markdown-exec: hide
 # --8<-- [end:random_backward]
+assert all(p.grad is not None for p in net.parameters())
 
 # --8<-- [start:single]
 single = torch.randn(1, 32, 32)  # no batch dimension
 print(net.conv1(single).shape)
 print(net(single.unsqueeze(0)).shape)
-try:  # markdown-exec: hide
-    net(single)  # markdown-exec: hide
-except RuntimeError:  # markdown-exec: hide
-    pass  # markdown-exec: hide
-else:  # markdown-exec: hide
-    raise AssertionError("flatten(x, 1) has taken the channels for a batch")  # markdown-exec: hide
 # --8<-- [end:single]
+try:
+    net(single)
+except RuntimeError:
+    pass
+else:
+    raise AssertionError("flatten(x, 1) has taken the channels for a batch")
 
 # --8<-- [start:loss]
 output = net(images)
@@ -89,8 +89,8 @@ criterion = nn.MSELoss()
 
 loss = criterion(output, target)
 print(loss)
-assert torch.allclose(loss, ((output - target) ** 2).mean())  # markdown-exec: hide
 # --8<-- [end:loss]
+assert torch.allclose(loss, ((output - target) ** 2).mean())
 
 # --8<-- [start:chain]
 steps = []
@@ -101,10 +101,10 @@ while function is not None:
     # go on towards the image, not into a weight or a bias
     function = next((f for f in inputs if "AccumulateGrad" not in f.name() and f.name() != "TBackward0"), None)
 print(*reversed(steps), sep="\n-> ")
-kinds = [step.removesuffix("Backward0") for step in reversed(steps)]  # markdown-exec: hide
-linear_layers = [*["Addmm", "Relu"] * 2, "Addmm"]  # markdown-exec: hide
-assert kinds == [*["Convolution", "Relu", "MaxPool2DWithIndices"] * 2, "View", *linear_layers, "MseLoss"], kinds  # markdown-exec: hide
 # --8<-- [end:chain]
+kinds = [step.removesuffix("Backward0") for step in reversed(steps)]
+linear_layers = [*["Addmm", "Relu"] * 2, "Addmm"]
+assert kinds == [*["Convolution", "Relu", "MaxPool2DWithIndices"] * 2, "View", *linear_layers, "MseLoss"], kinds
 
 # --8<-- [start:chain_drawn]
 figures.show(figures.chain(loss, "loss"), "neural_networks-chain")
@@ -115,11 +115,11 @@ print(loss.grad_fn)  # MSELoss
 print(loss.grad_fn.next_functions[0][0])  # Linear
 print(loss.grad_fn.next_functions[0][0].next_functions[0][0])  # the Linear's bias
 print(loss.grad_fn.next_functions[0][0].next_functions[1][0])  # ReLU
-linear = loss.grad_fn.next_functions[0][0]  # markdown-exec: hide
-assert linear.next_functions[0][0].variable is net.fc3.bias  # markdown-exec: hide
-assert linear.next_functions[1][0].name() == "ReluBackward0"  # markdown-exec: hide
-assert linear.next_functions[2][0].next_functions[0][0].variable is net.fc3.weight  # markdown-exec: hide
 # --8<-- [end:steps_back]
+linear = loss.grad_fn.next_functions[0][0]
+assert linear.next_functions[0][0].variable is net.fc3.bias
+assert linear.next_functions[1][0].name() == "ReluBackward0"
+assert linear.next_functions[2][0].next_functions[0][0].variable is net.fc3.weight
 
 # --8<-- [start:accumulate]
 once, twice = nn.Parameter(torch.tensor(3.0)), nn.Parameter(torch.tensor(3.0))
@@ -127,31 +127,29 @@ once, twice = nn.Parameter(torch.tensor(3.0)), nn.Parameter(torch.tensor(3.0))
 for _ in range(2):
     (twice**2).backward()  # nobody cleared what the first call left
 print(once.grad, twice.grad)
-assert once.grad == 6 and twice.grad == 12  # markdown-exec: hide
 # --8<-- [end:accumulate]
+assert once.grad == 6 and twice.grad == 12
 
 # --8<-- [start:backprop]
 net.zero_grad()  # forgets the gradients of all parameters
 
 print("conv1.bias.grad before backward")
 print(net.conv1.bias.grad)
-assert net.conv1.bias.grad is None  # markdown-exec: hide
-
 loss.backward()
 
 print("conv1.bias.grad after backward")
 print(net.conv1.bias.grad)
-assert net.conv1.bias.grad.shape == (6,)  # markdown-exec: hide
 # --8<-- [end:backprop]
+assert net.conv1.bias.grad.shape == (6,)
+before = loss.item()
 
 # --8<-- [start:update]
-before = loss.item()  # markdown-exec: hide
 learning_rate = 0.01
 with torch.no_grad():
     for f in net.parameters():
         f -= learning_rate * f.grad  # (1)!
-assert criterion(net(images), target).item() < before  # markdown-exec: hide
 # --8<-- [end:update]
+assert criterion(net(images), target).item() < before
 
 # --8<-- [start:optim]
 import torch.optim as optim
@@ -165,8 +163,8 @@ output = net(images)
 loss = criterion(output, target)
 loss.backward()
 optimizer.step()  # moves the parameters
-assert criterion(net(images), target) < loss  # markdown-exec: hide
 # --8<-- [end:optim]
+assert criterion(net(images), target) < loss
 
 # --8<-- [start:exercise_1]
 conv1, conv2 = nn.Conv2d(1, 6, 3), nn.Conv2d(6, 16, 3)
@@ -175,13 +173,13 @@ x = F.max_pool2d(F.relu(conv1(x)), 2)
 print(x.shape)
 x = F.max_pool2d(F.relu(conv2(x)), 2)
 print(x.shape)
-assert x.shape == (1, 16, 6, 6)  # markdown-exec: hide
 # --8<-- [end:exercise_1]
+assert x.shape == (1, 16, 6, 6)
 
 # --8<-- [start:exercise_2]
 print(sum(p.numel() for p in net.conv2.parameters()))
-assert sum(p.numel() for p in net.conv2.parameters()) == 16 * 6 * 5 * 5 + 16  # markdown-exec: hide
 # --8<-- [end:exercise_2]
+assert sum(p.numel() for p in net.conv2.parameters()) == 16 * 6 * 5 * 5 + 16
 
 # --8<-- [start:exercise_3]
 net.zero_grad()
@@ -189,5 +187,5 @@ criterion(net(images), target).backward()
 once = net.conv1.bias.grad.clone()  # (1)!
 criterion(net(images), target).backward()
 print(net.conv1.bias.grad / once)
-assert torch.allclose(net.conv1.bias.grad, 2 * once)  # markdown-exec: hide
 # --8<-- [end:exercise_3]
+assert torch.allclose(net.conv1.bias.grad, 2 * once)

@@ -7,10 +7,11 @@ import torch
 import torchvision
 from torchvision.transforms import v2
 # --8<-- [end:imports]
+import data
+
+data.ready("cifar10")  # torchvision would accept the original files alone
 
 # --8<-- [start:dataset]
-import data  # markdown-exec: hide
-print(data.ready("cifar10"))  # markdown-exec: hide
 transform = v2.Compose(  # (1)!
     [
         v2.ToImage(),  # picture to tensor, numbers still 0..255
@@ -29,10 +30,10 @@ testloader = torch.utils.data.DataLoader(testset, batch_size=batch_size, shuffle
 
 classes = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 print(len(trainset), "training images,", len(testset), "test images")
-picture, _ = torchvision.datasets.CIFAR10(root="./data", train=False)[0]  # markdown-exec: hide
-assert picture.getextrema()[0][1] > 1  # a PIL image holds 0..255  # markdown-exec: hide
-assert testset[0][0].min() >= -1 and testset[0][0].max() <= 1  # markdown-exec: hide
 # --8<-- [end:dataset]
+picture, _ = torchvision.datasets.CIFAR10(root="./data", train=False)[0]
+assert picture.getextrema()[0][1] > 1  # a PIL image holds 0..255
+assert testset[0][0].min() >= -1 and testset[0][0].max() <= 1
 
 # --8<-- [start:samples]
 import figures
@@ -62,8 +63,8 @@ images, labels = next(iter(trainloader))
 imshow(torchvision.utils.make_grid(images), "Four training images")
 # their classes in words
 print(" ".join(f"{classes[label]:5s}" for label in labels))  # (3)!
-assert images.shape == (4, 3, 32, 32)  # markdown-exec: hide
 # --8<-- [end:batch]
+assert images.shape == (4, 3, 32, 32)
 
 # --8<-- [start:net]
 import torch.nn as nn
@@ -90,18 +91,18 @@ class Net(nn.Module):
 
 
 net = Net()
-assert sum(p.numel() for p in net.parameters()) == 62_006  # conv1 has three times the weights, 450 instead of 150  # markdown-exec: hide
 # --8<-- [end:net]
+assert sum(p.numel() for p in net.parameters()) == 62_006  # conv1 has three times the weights, 450 instead of 150
 
 # --8<-- [start:optimizer]
 import torch.optim as optim
 
 criterion = nn.CrossEntropyLoss()
 optimizer = optim.SGD(net.parameters(), lr=0.001, momentum=0.9)
-probability = F.softmax(torch.tensor([3.0, 1.0, 0.5]), dim=0)[0]  # markdown-exec: hide
-assert torch.isclose(criterion(torch.tensor([[3.0, 1.0, 0.5]]), torch.tensor([0])), -probability.log())  # markdown-exec: hide
-untrained = net.conv1.weight.detach().clone()  # markdown-exec: hide
 # --8<-- [end:optimizer]
+probability = F.softmax(torch.tensor([3.0, 1.0, 0.5]), dim=0)[0]
+assert torch.isclose(criterion(torch.tensor([[3.0, 1.0, 0.5]]), torch.tensor([0])), -probability.log())
+untrained = net.conv1.weight.detach().clone()
 
 # --8<-- [start:train]
 losses = []  # of every step, for a look at them afterwards
@@ -126,12 +127,12 @@ for epoch in range(2):  # all images, two times
             running_loss = 0.0
 
 print("Finished Training")
-assert isinstance(loss.item(), float) and (loss + loss).grad_fn is not None  # markdown-exec: hide
-assert len(losses) == 2 * len(trainloader)  # each image was seen twice  # markdown-exec: hide
-first, last = torch.tensor(losses[:1000]).mean(), torch.tensor(losses[-1000:]).mean()  # markdown-exec: hide
-assert last < 0.8 * first, (first, last)  # markdown-exec: hide
-begins, ends = first.item(), last.item()  # markdown-exec: hide
 # --8<-- [end:train]
+assert isinstance(loss.item(), float) and (loss + loss).grad_fn is not None
+assert len(losses) == 2 * len(trainloader)  # each image was seen twice
+first, last = torch.tensor(losses[:1000]).mean(), torch.tensor(losses[-1000:]).mean()
+assert last < 0.8 * first, (first, last)
+begins, ends = first.item(), last.item()
 
 # --8<-- [start:curve]
 import math
@@ -143,11 +144,11 @@ plt.title("Loss while training")
 plt.xlabel("steps of 4 images")
 plt.ylabel("loss, mean of 500 steps")
 plt.show()
-assert smooth[-1] < smooth[0]  # markdown-exec: hide
-assert smooth[0] < 2.35  # guessing gives ln 10 = 2.30  # markdown-exec: hide
-guess = F.cross_entropy(torch.zeros(1, 10), torch.tensor([0])).item()  # markdown-exec: hide
-assert math.isclose(guess, math.log(10), rel_tol=1e-6)  # markdown-exec: hide
 # --8<-- [end:curve]
+assert smooth[-1] < smooth[0]
+assert smooth[0] < 2.35  # guessing gives ln 10 = 2.30
+guess = F.cross_entropy(torch.zeros(1, 10), torch.tensor([0])).item()
+assert math.isclose(guess, math.log(10), rel_tol=1e-6)
 
 # --8<-- [start:save]
 PATH = "./cifar_net.pth"
@@ -161,26 +162,28 @@ images, labels = next(iter(testloader))
 imshow(torchvision.utils.make_grid(images), "The first four test images")
 print("GroundTruth: ", " ".join(f"{classes[label]:5s}" for label in labels))
 # --8<-- [end:test_batch]
+trained = net
 
 # --8<-- [start:load]
-import io, pickle  # markdown-exec: hide
-torch.save(print, harmful := io.BytesIO())  # markdown-exec: hide
-harmful.seek(0)  # markdown-exec: hide
-try:  # markdown-exec: hide
-    torch.load(harmful)  # markdown-exec: hide
-except pickle.UnpicklingError:  # markdown-exec: hide
-    pass  # markdown-exec: hide
-else:  # markdown-exec: hide
-    raise AssertionError("torch.load has loaded a function")  # markdown-exec: hide
-trained = net  # markdown-exec: hide
 net = Net()
 net.load_state_dict(torch.load(PATH))
 # --8<-- [end:load]
+import io
+import pickle
+
+torch.save(print, harmful := io.BytesIO())
+harmful.seek(0)
+try:
+    torch.load(harmful)
+except pickle.UnpicklingError:
+    pass
+else:
+    raise AssertionError("torch.load has loaded a function")
 
 # --8<-- [start:outputs]
 outputs = net(images)
-assert torch.equal(outputs, trained(images))  # bit for bit  # markdown-exec: hide
 # --8<-- [end:outputs]
+assert torch.equal(outputs, trained(images))  # bit for bit
 
 # --8<-- [start:predicted]
 _, predicted = torch.max(outputs, 1)  # (1)!
@@ -201,9 +204,9 @@ for image, belief, label, (top, bottom) in zip(images, beliefs, labels, columns.
 columns[1, 0].invert_yaxis()
 figure.supxlabel("what the network believes", fontsize=10)
 plt.show()
-assert torch.allclose(beliefs.sum(dim=1), torch.ones(4))  # markdown-exec: hide
-assert round(math.exp(3.2 - 1.1), 1) == 8.2  # markdown-exec: hide
 # --8<-- [end:beliefs]
+assert torch.allclose(beliefs.sum(dim=1), torch.ones(4))
+assert round(math.exp(3.2 - 1.1), 1) == 8.2
 
 # --8<-- [start:accuracy]
 correct = 0
@@ -217,9 +220,9 @@ with torch.no_grad():  # (1)!
         correct += (predicted == labels).sum().item()  # (3)!
 
 print(f"Accuracy of the network on the {total} test images: {100 * correct // total} %")
-right = correct / total  # markdown-exec: hide
-assert right > 0.3  # chance: 10 %, and 0.3 points more or less in 10,000 tries  # markdown-exec: hide
 # --8<-- [end:accuracy]
+right = correct / total
+assert right > 0.3  # chance: 10 %, and 0.3 points more or less in 10,000 tries
 
 # --8<-- [start:class_accuracy]
 # two counts for each class
@@ -243,8 +246,8 @@ with torch.no_grad():
 for classname, correct_count in correct_pred.items():
     accuracy = 100 * correct_count / total_pred[classname]
     print(f"Accuracy for class: {classname:5s} is {accuracy:.1f} %")
-assert sum(correct_pred.values()) == correct == confusion.trace()  # markdown-exec: hide
 # --8<-- [end:class_accuracy]
+assert sum(correct_pred.values()) == correct == confusion.trace()
 
 # --8<-- [start:bars]
 accuracies = [100 * correct_pred[name] / total_pred[name] for name in classes]
@@ -289,28 +292,30 @@ for number, (weights, cell) in enumerate(zip(filters, cells)):
     cell.axis("off")
 figure.set_label("The six filters of the first layer as 5 by 5 color pictures")
 plt.show()
-assert not torch.allclose(filters, untrained, atol=0.01)  # training has changed them  # markdown-exec: hide
 # --8<-- [end:filters]
+assert not torch.allclose(filters, untrained, atol=0.01)  # training has changed them
 
 # --8<-- [start:try]
-import browser  # markdown-exec: hide
-browser.show(net, testset, classes)  # markdown-exec: hide
+import browser
+
+browser.show(net, testset, classes)
 # --8<-- [end:try]
 
 # --8<-- [start:exercise_1]
 images, labels = next(iter(torch.utils.data.DataLoader(testset, batch_size=500)))
 with torch.no_grad():
     print(f"{F.cross_entropy(Net()(images), labels).item():.2f}")
-    assert abs(F.cross_entropy(Net()(images), labels).item() - math.log(10)) < 0.1  # markdown-exec: hide
 # --8<-- [end:exercise_1]
+with torch.no_grad(), torch.random.fork_rng():
+    assert abs(F.cross_entropy(Net()(images), labels).item() - math.log(10)) < 0.1
 
 # --8<-- [start:exercise_2]
 print(sum(p.numel() for p in nn.Conv2d(3, 6, 7).parameters()))
-assert 6 * 3 * 7 * 7 + 6 == sum(p.numel() for p in nn.Conv2d(3, 6, 7).parameters())  # markdown-exec: hide
 # --8<-- [end:exercise_2]
+assert 6 * 3 * 7 * 7 + 6 == sum(p.numel() for p in nn.Conv2d(3, 6, 7).parameters())
 
 # --8<-- [start:exercise_3]
 seen_as = share.clone().fill_diagonal_(0).sum(dim=0)  # for each class: how often others are taken for it
 print(classes[seen_as.argmax().item()])
-assert seen_as.shape == (10,)  # markdown-exec: hide
 # --8<-- [end:exercise_3]
+assert seen_as.shape == (10,)

@@ -31,20 +31,21 @@ def make_net(width=1):
 
 
 net = make_net()
-assert sum(p.numel() for p in net.parameters()) == 62_006  # as on the page before  # markdown-exec: hide
 # --8<-- [end:net]
+assert sum(p.numel() for p in net.parameters()) == 62_006  # as on the page before
 
 # --8<-- [start:move]
 net.to(device)
-assert all(p.device.type == device.type for p in net.parameters())  # markdown-exec: hide
 # --8<-- [end:move]
+import data
+
+data.ready("cifar10")
+assert all(p.device.type == device.type for p in net.parameters())
 
 # --8<-- [start:loader]
 import torchvision
 from torchvision.transforms import v2
 
-import data  # markdown-exec: hide
-print(data.ready("cifar10"))  # markdown-exec: hide
 transform = v2.Compose(
     [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))]
 )
@@ -55,15 +56,16 @@ trainloader = torch.utils.data.DataLoader(trainset, batch_size=4, shuffle=True)
 # --8<-- [start:batch]
 batch = next(iter(trainloader))
 inputs, labels = batch[0].to(device), batch[1].to(device)
-assert inputs.device.type == labels.device.type == device.type  # markdown-exec: hide
-assert (inputs is batch[0]) == (device.type == "cpu")  # markdown-exec: hide
-try:  # markdown-exec: hide
-    make_net()(inputs.to("meta"))  # markdown-exec: hide
-except RuntimeError as problem:  # markdown-exec: hide
-    assert "meta" in str(problem) and "cpu" in str(problem)  # markdown-exec: hide
-else:  # markdown-exec: hide
-    raise AssertionError("a network computes with tensors of another device")  # markdown-exec: hide
 # --8<-- [end:batch]
+assert inputs.device.type == labels.device.type == device.type
+assert (inputs is batch[0]) == (device.type == "cpu")
+try:
+    with torch.random.fork_rng():
+        make_net()(inputs.to("meta"))
+except RuntimeError as problem:
+    assert "meta" in str(problem) and "cpu" in str(problem)
+else:
+    raise AssertionError("a network computes with tensors of another device")
 
 # --8<-- [start:train]
 criterion = nn.CrossEntropyLoss()
@@ -82,8 +84,8 @@ for step, batch in enumerate(trainloader, start=1):
 
 print(f"first 200 steps: {sum(losses[:200]) / 200:.3f}")
 print(f"last 200 steps:  {sum(losses[-200:]) / 200:.3f}")
-assert sum(losses[-200:]) < sum(losses[:200])  # markdown-exec: hide
 # --8<-- [end:train]
+assert sum(losses[-200:]) < sum(losses[:200])
 
 # --8<-- [start:time]
 import time
@@ -111,10 +113,10 @@ devices = [torch.device("cpu")] + ([device] if device.type != "cpu" else [])
 measured = {str(d): [1000 * seconds_per_step(d, width) for width in widths] for d in devices}
 for name, milliseconds in measured.items():
     print(name, ", ".join(f"{width}: {ms:.2f} ms" for width, ms in zip(widths, milliseconds)))
-assert measured["cpu"][-1] > 4 * measured["cpu"][0]  # markdown-exec: hide
-gains = [c / d for c, d in zip(measured["cpu"], measured[str(devices[-1])])]  # markdown-exec: hide
-assert len(devices) == 1 or gains[-1] > gains[0], gains  # markdown-exec: hide
 # --8<-- [end:time]
+assert measured["cpu"][-1] > 4 * measured["cpu"][0]
+gains = [c / d for c, d in zip(measured["cpu"], measured[str(devices[-1])])]
+assert len(devices) == 1 or gains[-1] > gains[0], gains
 
 # --8<-- [start:chart]
 import matplotlib.pyplot as plt
@@ -141,17 +143,17 @@ step_times_chart.show()
 x = torch.zeros(3)
 x.to("meta")
 print(x.device)
-assert x.device.type == "cpu"  # markdown-exec: hide
 # --8<-- [end:exercise_1]
+assert x.device.type == "cpu"
 
 # --8<-- [start:exercise_2]
 batch = torch.rand(64, 3, 32, 32)
 print(batch.numel() * batch.element_size(), "bytes")
-assert batch.nbytes == 64 * 3 * 32 * 32 * 4  # markdown-exec: hide
 # --8<-- [end:exercise_2]
+assert batch.nbytes == 64 * 3 * 32 * 32 * 4
 
 # --8<-- [start:exercise_3]
 net = make_net(1).to(device)
 print({p.device for p in net.parameters()} == {device})
-assert all(p.device.type == device.type for p in net.parameters())  # markdown-exec: hide
 # --8<-- [end:exercise_3]
+assert all(p.device.type == device.type for p in net.parameters())

@@ -18,11 +18,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from broadcasting import broadcasting
 from forward_pass import Stage, stages
 from gradient_graph import Node, trace
 from svg import MARGIN, Drawing, arrow, box, drawing, label, write
 
-__all__ = ["Drawing", "Gallery", "chain", "graph", "network", "show", "stages", "trace"]
+__all__ = ["Drawing", "Gallery", "broadcasting", "chain", "graph", "network", "show", "stages", "trace"]
 
 CAPTION_WIDTH = 42  # letters in a line
 CAPTION_LINES = 4

@@ -16,7 +16,13 @@ LANGUAGES = ("python", "py", "pycon", "bash")
 
 
 def convert_page(
-    text: str, root: Path | None = None, path: str = "docs/p.md", *, strict: bool = False, **snippets: object
+    text: str,
+    root: Path | None = None,
+    path: str = "docs/p.md",
+    *,
+    strict: bool = False,
+    section_checks: bool = False,
+    **snippets: object,
 ) -> ConvertedPage:
     """Return what the conversion of a page leaves behind; its blocks are not run.
 
@@ -25,13 +31,14 @@ def convert_page(
         root: the folder of the site.
         path: of the page.
         strict: whether undefined values are errors.
+        section_checks: whether code below a snippet section belongs to it.
         snippets: options of `pymdownx.snippets`; without any, the page includes nothing.
 
     Raises:
         CodeoutError: the page has a mistake.
     """
     pages: list[ConvertedPage] = []
-    config = Config(root=root or Path.cwd(), strict_values=strict)
+    config = Config(root=root or Path.cwd(), strict_values=strict, section_checks=section_checks)
     site = Site(config, CacheResolver(Engine(config)), announced=CurrentPage(path, text), on_page=pages.append)
     fences = [{"name": name, "class": name, "validator": validator, "format": formatter} for name in LANGUAGES]
     settings: dict[str, dict[str, object]] = {
@@ -51,4 +58,4 @@ def find_blocks(text: str, root: Path | None = None, path: str = "docs/p.md", **
     Raises:
         CodeoutError: the page has a mistake.
     """
-    return list(convert_page(text, root, path, strict=False, **snippets).blocks)
+    return list(convert_page(text, root, path, strict=False, section_checks=False, **snippets).blocks)

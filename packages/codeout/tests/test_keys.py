@@ -11,6 +11,7 @@ import pytest
 
 from codeout import Block, Config, PageError
 from codeout.cache import environment as env
+from codeout.cache.data_sources import declared_sources
 from codeout.cache.distributions import InstalledPackages
 from codeout.cache.input_reader import InputReader
 from codeout.cache.keys import Environment, File, Key, KeyInputs, Step, accumulate_inputs, describe_changes, normalize
@@ -114,9 +115,8 @@ def test_a_missing_data_file_is_reported_with_the_block_that_needs_it(tmp_path: 
 
 def test_a_data_file_can_declare_its_source(tmp_path: Path) -> None:
     (tmp_path / "d.json").write_text(json.dumps({"name": "D", "kind": "placeholder", "note": "drawn"}))
-    (source,) = env.read_sources(
-        group_sessions([block("a")])[0], Config.from_options({"root": tmp_path, "data": {"s": ["d.json"]}})
-    )
+    config = Config.from_options({"root": tmp_path, "data": {"s": ["d.json"]}})
+    (source,) = declared_sources(group_sessions([block("a")])[0], config)
     assert (source.name, source.note, source.is_placeholder) == ("D", "drawn", True)
 
 

@@ -47,6 +47,9 @@ class Config:
     data: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Session pattern → data files that those sessions depend on."""
 
+    sources: tuple[str, ...] = ()
+    """JSON files that say where data came from; pages show that below the output of each block that has read it."""
+
     packages: tuple[str, ...] = ()
     """Distributions that every cache key covers and every run line names."""
 
@@ -85,6 +88,9 @@ class Config:
 
     errors: Literal["raise", "show"] = "raise"
     """Whether a failing block stops the build or shows its traceback on the page."""
+
+    section_checks: bool = False
+    """Whether the code between two sections of a snippet runs after the section above it, without being shown."""
 
     strict_values: bool = False
     """Whether `{name}` in the text of a page is an error if no block defines it."""
@@ -205,6 +211,7 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "paths": _names,
     "links": _names,
     "data": _files_by_pattern,
+    "sources": _names,
     "packages": _names,
     "variables": _names,
     "gpu": _names,
@@ -217,6 +224,7 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "timeout": _number,
     "jobs": _count,
     "checkpoints": _flag,
+    "section_checks": _flag,
     "strict_values": _flag,
     "errors": partial(_choice, choices=("raise", "show")),
 }

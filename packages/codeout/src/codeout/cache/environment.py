@@ -5,7 +5,6 @@ Nothing here imports what the snippets import. The only process that it starts i
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -13,13 +12,13 @@ import subprocess
 import sys
 from functools import cache
 
+from codeout.cache.data_sources import find_data_files
 from codeout.cache.distributions import InstalledPackages
 from codeout.cache.input_reader import InputReader
 from codeout.cache.keys import CONFIG_FOLDER, KEY_VARIABLES, Environment, File, KeyedSession, Step, accumulate_inputs
 from codeout.config import Config
 from codeout.errors import PageError
 from codeout.model.blocks import Block, Session
-from codeout.model.outputs import Source
 
 MAX_QUERY_SECONDS = 2.0
 
@@ -34,15 +33,17 @@ def add_keys(session: Session, config: Config, reader: InputReader) -> KeyedSess
     files = [File(path, reader.read("file", path)) for path in paths]
     if config.prelude and not files[0].digest:
         raise PageError(f"{config.source}:1: codeout: cannot read {config.prelude}: No such file")
-    steps = [Step(block.executable_code, _options(block)) for block in session.blocks]
+    steps = [_step(block) for block in session.blocks]
     settings = (f"paths={config.paths}", f"links={config.links}")
     environment = read_environment(config, reader.packages)
     name = f"{session.page} {session.identity}"
     return KeyedSession(session, tuple(accumulate_inputs(steps, environment, name, settings, files)))
 
 
-def _options(block: Block) -> tuple[str, ...]:
-    return (f"width={block.width}", f"workdir={block.workdir}", *(["measured"] if block.measured else []))
+def _step(block: Block) -> Step:
+    options = (f"width={block.width}", f"workdir={block.workdir}", *(["measured"] if block.measured else []))
+    checks = [f"checks={block.checks}"] if block.checks else []
+    return Step(block.executable_code, (*options, *checks), tuple(map(str, block.sweep.knobs)))
 
 
 def read_environment(config: Config, packages: InstalledPackages) -> Environment:
@@ -56,33 +57,6 @@ def read_environment(config: Config, packages: InstalledPackages) -> Environment
         packages=tuple(sorted((name, version) for name, version in versions.items() if version)),
         variables=tuple((name, os.environ.get(name, "")) for name in sorted(variables)),
     )
-
-
-def find_data_files(session: Session, config: Config) -> list[str]:
-    """Return the data files that a session depends on, according to the setting `data`.
-
-    Raises:
-        PageError: one of them does not exist.
-    """
-    paths = [path for pattern, paths in config.data.items() if session.matches([pattern]) for path in paths]
-    for path in paths:
-        if not config.path(path).is_file():
-            origin = f"; {config.prepare} should have created it" if config.prepare else ""
-            problem = f"session {session.label!r} depends on the data file {path}, which does not exist"
-            raise PageError(f"{session.blocks[0].place}: {problem}{origin}")
-    return paths
-
-
-def read_sources(session: Session, config: Config) -> tuple[Source, ...]:
-    """Return the sources that a session's JSON data files declare, as `{"name", "kind", "note"}`."""
-    declared_sources = []
-    for path in find_data_files(session, config):
-        if path.endswith(".json"):
-            content = json.loads(config.path(path).read_text(encoding="utf8"))
-            if isinstance(content, dict) and "note" in content:
-                name, kind, note = content.get("name", path), content.get("kind", ""), content["note"]
-                declared_sources.append(Source(str(name), str(kind), str(note)))
-    return tuple(declared_sources)
 
 
 @cache

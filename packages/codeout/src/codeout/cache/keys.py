@@ -58,6 +58,8 @@ class Step:
     """What runs."""
     options: tuple[str, ...]
     """Those that can change the output."""
+    own_options: tuple[str, ...] = ()
+    """Those that can change its output, but not what the blocks below it find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +173,13 @@ def accumulate_inputs(
         settings: those that change what a block finds when it runs.
         files: those that the whole session depends on: the prelude and data.
     """
-    known, codes, accumulated = tuple(files), [], []
+    known, accumulated = tuple(files), []
+    above: tuple[str, ...] = ()
     for step in steps:
-        codes.append(digest(normalize(step.code), step.options)[:40])
-        accumulated.append(KeyInputs(environment, session, tuple(settings), known, tuple(codes)))
+        code = normalize(step.code)
+        own = digest(code, (*step.options, *step.own_options))[:40]
+        accumulated.append(KeyInputs(environment, session, tuple(settings), known, (*above, own)))
+        above = (*above, digest(code, step.options)[:40])
     return accumulated
 
 

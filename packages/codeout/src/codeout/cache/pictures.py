@@ -11,7 +11,7 @@ from pathlib import Path
 
 from codeout.cache.files import read_regular_file, write_atomically
 from codeout.model.mime import BINARY_TYPES, MIME_TYPES_BY_NAME, is_binary
-from codeout.model.outputs import Figure, Run, Value, replace_data
+from codeout.model.outputs import Figure, Output, Run, Value, replace_data
 
 REFERENCE_PREFIX = "file:"
 """What a run's JSON has in place of a picture begins with it; the name of the file follows."""
@@ -100,6 +100,7 @@ def _replace_pictures(run: Run, replace: Callable[[str, str], str]) -> Run:
     def replaced(data: Mapping[str, str]) -> dict[str, str]:
         return {mime: replace(mime, part) if is_binary(mime) else part for mime, part in data.items()}
 
-    return run.replace_outputs(
-        tuple(replace_data(o, replaced(o.data)) if isinstance(o, Value | Figure) else o for o in run.outputs)
-    )
+    def changed(output: Output) -> Output:
+        return replace_data(output, replaced(output.data)) if isinstance(output, Value | Figure) else output
+
+    return run.map_outputs(changed)

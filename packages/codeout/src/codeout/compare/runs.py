@@ -84,11 +84,22 @@ def _natural_order(name: str) -> list[tuple[int, str]]:
 
 def differ(old: Run, new: Run, tolerance: float = TOLERANCE) -> bool:
     """Return whether two runs differ by more than noise."""
-    return old.outputs != new.outputs and next(_compare_runs(old, new, tolerance), None) is not None
+    is_same = old.outputs == new.outputs and old.cases == new.cases
+    return not is_same and next(_compare_runs(old, new, tolerance), None) is not None
 
 
 def _compare_runs(old: Run, new: Run, tolerance: float) -> Iterator[str]:
-    for before, after in zip_longest(merge_streams(old.outputs), merge_streams(new.outputs)):
+    yield from _compare_sequences(old.outputs, new.outputs, tolerance)
+    old_cases, new_cases = ({case.values: case.outputs for case in run.cases} for run in (old, new))
+    if list(old_cases) != list(new_cases):
+        yield "other values are swept"
+    for values in (values for values in old_cases if values in new_cases):
+        for description in _compare_sequences(old_cases[values], new_cases[values], tolerance):
+            yield f"{', '.join(values)}: {description}"
+
+
+def _compare_sequences(old: Sequence[Output], new: Sequence[Output], tolerance: float) -> Iterator[str]:
+    for before, after in zip_longest(merge_streams(old), merge_streams(new)):
         if before is None or after is None or type(before) is not type(after):
             yield f"{_kind(before)} → {_kind(after)}"
         else:

@@ -10,12 +10,26 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from codeout.compare.images import check_image
 from codeout.compare.limits import CONTROL, InvalidRecording, PictureBudget
 from codeout.compare.svg import check_svg
 from codeout.model.inputs import Input, is_elsewhere
 from codeout.model.mime import PLAIN, RECORDABLE_NAMES, SVG
-from codeout.model.outputs import Bundle, Error, Figure, Output, Provenance, Run, Source, Stream, Value, replace_data
+from codeout.model.outputs import (
+    Bundle,
+    Case,
+    Error,
+    Figure,
+    Output,
+    Provenance,
+    Run,
+    Source,
+    Stream,
+    Value,
+    replace_data,
+)
 
 MAX_OUTPUTS = 1_000
 MAX_TEXT = 1_000_000
@@ -66,17 +80,26 @@ def validate(run: Run, now: datetime) -> Run:
         raise InvalidRecording("invalid code location")
     _check_provenance(run.provenance, now)
     inputs = shared_inputs(run.inputs)
-    if len(run.outputs) > MAX_OUTPUTS:
+    if len(run.all_outputs) > MAX_OUTPUTS:
         raise InvalidRecording(f"more than {MAX_OUTPUTS:,} outputs")
-    outputs = tuple(_recordable(output) for output in run.outputs)
-    _check_texts(outputs)
-    _check_pictures(outputs)
-    return Run(outputs, run.provenance, run.origin, inputs, run.reads_lines, measured=run.measured)
+    for case in run.cases:
+        _check_case(case)
+    shown = run.map_outputs(_recordable)
+    _check_texts(shown.all_outputs)
+    _check_pictures(shown.all_outputs)
+    return msgspec.structs.replace(shown, inputs=inputs, values={})
+
+
+def _check_case(case: Case) -> None:
+    if len(case.values) > MAX_NAMES or not all(SOURCE_WORD.fullmatch(value) for value in case.values):
+        raise InvalidRecording("invalid values of a case")
+    if not 0 <= case.seconds <= MAX_SECONDS:
+        raise InvalidRecording("invalid duration")
 
 
 def left_out(run: Run) -> set[str]:
     """Return the names of the MIME types that `validate` leaves out of a run's outputs."""
-    bundles = [output.data for output in run.outputs if isinstance(output, Value | Figure)]
+    bundles = [output.data for output in run.all_outputs if isinstance(output, Value | Figure)]
     return {mime for bundle in bundles for mime in bundle} - RECORDABLE_NAMES
 
 

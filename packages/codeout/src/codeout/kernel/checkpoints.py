@@ -77,6 +77,18 @@ def release_threads() -> None:
             pause(OMP_PAUSE_HARD)
 
 
+def fork_branch(control: Path) -> socket.socket | None:
+    """Fork a process that goes on beside this one.
+
+    Args:
+        control: the socket on which the parent waits for it.
+
+    Returns:
+        None in this process; in the fork, its own connection to the parent.
+    """
+    return None if _fork() else _connect(control, "branch", 0)
+
+
 def fork_checkpoint(control: Path, number: int, hang_up: Callable[[], None]) -> socket.socket | None:
     """Fork a checkpoint of this process.
 
@@ -92,12 +104,12 @@ def fork_checkpoint(control: Path, number: int, hang_up: Callable[[], None]) -> 
     if _fork():
         return None
     hang_up()
-    connection = _connect(control, number, resumed=False)
+    connection = _connect(control, "checkpoint", number)
     while connection.recv(1):
         _reap_children()
         if not _fork():
             connection.close()
-            return _connect(control, number, resumed=True)
+            return _connect(control, "resumed", number)
     os._exit(0)
 
 
@@ -110,11 +122,11 @@ def _fork() -> int:
     return pid
 
 
-def _connect(control: Path, number: int, *, resumed: bool) -> socket.socket:
+def _connect(control: Path, role: str, number: int) -> socket.socket:
     """Connect to the parent and introduce this process."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.connect(str(control))
-    hello = {"number": number, "resumed": resumed, "pid": os.getpid()}
+    hello = {"role": role, "number": number, "pid": os.getpid()}
     connection.sendall(json.dumps(hello).encode() + b"\n")
     return connection
 

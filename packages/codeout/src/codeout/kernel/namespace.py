@@ -29,16 +29,19 @@ class Namespace:
         sys.modules["__main__"] = self._module
         self._values: dict[str, Scalar] = {}
 
-    def run(self, code: str, file: str, line: int) -> None:
+    def run(self, code: str, file: str, line: int, checks: str = "", checks_line: int = 0) -> None:
         """Run a block; send its outputs and, if it raises one, its exception to the log.
 
         Args:
             code: the block's code.
             file: the file that the code comes from, as tracebacks name it.
             line: the line of that file on which the code begins, counted from 1.
+            checks: code that runs after it.
+            checks_line: the line on which that begins.
         """
         padded = "\n" * (line - 1) + code
-        remember_source(file, padded, line)
+        padded_checks = "\n" * (checks_line - 1) + checks
+        remember_source(file, _overlay(padded, padded_checks) if checks else padded, line)
         try:
             try:
                 value = execute(padded, file, vars(self._module))
@@ -46,6 +49,9 @@ class Namespace:
                     self._display.show_value(value)
             finally:
                 self._display.show_figures()
+            if checks:
+                self._log.send("checks")
+                execute(padded_checks, file, vars(self._module))
         except BaseException as exception:  # the outermost frame of the author's code: whatever it raises is reported
             self._log.send("error", **describe_exception(exception, file))
 
@@ -54,6 +60,12 @@ class Namespace:
         before, names = self._values, vars(self._module)
         self._values = {name: names[name] for name in names if not name.startswith("_") and _is_scalar(names[name])}
         return {name: value for name, value in self._values.items() if name not in before or before[name] is not value}
+
+
+def _overlay(code: str, checks: str) -> str:
+    """Return code with the checks below it, each on its own lines."""
+    above, below = code.split("\n"), checks.split("\n")
+    return "\n".join([*above, *below[len(above) :]])
 
 
 def _is_scalar(value: object) -> bool:

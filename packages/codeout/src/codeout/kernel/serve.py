@@ -8,6 +8,7 @@ import json
 import math
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # Linux, prctl(2)
 
 
 def serve(parent_pid: int, folders: Sequence[str]) -> None:
-    """Run a kernel in the current folder; this ends the process and never returns.
+    """Run a kernel whose blocks work in the current folder; this ends the process and never returns.
 
     Args:
         parent_pid: the process whose end also ends this one.
@@ -34,7 +35,7 @@ def serve(parent_pid: int, folders: Sequence[str]) -> None:
     """
     _end_with_parent(parent_pid)
     import_from(folders)
-    folder = Path.cwd()
+    folder = Path.cwd().parent
     requests, log = capture_output(folder)
     tracer = Tracer(str(folder))
     with (folder / scratch.STACKS).open("w") as stacks:
@@ -78,7 +79,9 @@ class Kernel:
             log: the way back to the parent.
             stacks: the file for the tracebacks of a block that exceeds its time limit.
         """
-        self._folder, self._tracer, self._requests, self._log, self._stacks = folder, tracer, requests, log, stacks
+        self._scratch, self._tracer, self._requests, self._log, self._stacks = folder, tracer, requests, log, stacks
+        self._folder = folder / scratch.FILES  # where blocks run
+        self._control = folder / scratch.CONTROL
         self._pid = os.getpid()
         self._display = Display(log)
         self._namespace = Namespace(self._display, log)
@@ -89,10 +92,13 @@ class Kernel:
             request = json.loads(line)
             self._log.begin_block()
             self._display.begin_block()
-            if request["request"] == "checkpoint":
-                self._checkpoint(request["number"])
-            else:
-                self._run_block(request)
+            match request["request"]:
+                case "checkpoint":
+                    self._checkpoint(request["number"])
+                case "branch":
+                    self._branch(request["folders"])
+                case _:
+                    self._run_block(request)
 
     def _run_block(self, request: Mapping[str, Any]) -> None:
         """Run the block of a request and send what it changed."""
@@ -119,7 +125,8 @@ class Kernel:
         self._tracer.block_files.add(request["file"])
         loading = self._display.loading_seconds
         start = time.perf_counter()
-        self._namespace.run(request["code"], request["file"], request["line"])
+        checks = (request["checks"], request["checks_line"])
+        self._namespace.run(request["code"], request["file"], request["line"], *checks)
         seconds = time.perf_counter() - start - (self._display.loading_seconds - loading)
         if workdir:
             os.chdir(self._folder)
@@ -127,18 +134,37 @@ class Kernel:
 
     def _checkpoint(self, number: int) -> None:
         """Fork a checkpoint if that is safe. The fork returns from here when the parent resumes from it."""
+        if self._prepare_fork():
+            connection = checkpoints.fork_checkpoint(self._control, number, self._hang_up)
+            if connection is not None:
+                self._continue_as_fork(connection)
+
+    def _branch(self, folders: Sequence[str]) -> None:
+        """Fork processes that work in these folders, if that is safe. Each of them returns from here, too."""
+        if not self._prepare_fork():
+            return
+        for folder in folders:
+            connection = checkpoints.fork_branch(self._control)
+            if connection is not None:
+                self._folder = Path(folder)
+                os.chdir(folder)
+                self._continue_as_fork(connection)
+                return
+
+    def _prepare_fork(self) -> bool:
+        """Tell the parent whether this process can be forked, and have it ready if it can."""
         can_fork = not checkpoints.find_obstacle()
         if can_fork:
-            self._display.load()  # once, rather than in each process that resumes
+            self._display.load()  # once, rather than in each fork
             checkpoints.release_threads()
-        self._log.send("checkpoint", forked=can_fork)
-        control = self._folder / scratch.CONTROL
-        connection = checkpoints.fork_checkpoint(control, number, self._hang_up) if can_fork else None
-        if connection is not None:
-            self._pid = os.getpid()
-            self._tracer.log.become_kernel()
-            self._requests = connection.makefile("rb")
-            self._log.reconnect(os.dup(connection.fileno()), self._folder)
+        self._log.send("forked", forked=can_fork)
+        return can_fork
+
+    def _continue_as_fork(self, connection: socket.socket) -> None:
+        self._pid = os.getpid()
+        self._tracer.log.become_kernel()
+        self._requests = connection.makefile("rb")
+        self._log.reconnect(os.dup(connection.fileno()), self._scratch)
 
     def _hang_up(self) -> None:
         """Close the connection to the parent, so that it notices when the process that uses it ends."""

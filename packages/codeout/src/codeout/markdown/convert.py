@@ -17,6 +17,7 @@ from codeout.markdown.page import CURRENT, PageConversion
 from codeout.markdown.placeholders import TOKEN
 from codeout.markdown.site import Site
 from codeout.markdown.sources import Sources
+from codeout.render.sweep import sweep_assets
 
 Convert = Callable[[str], str]
 SLOT = f'<div data-header="{TOKEN}"></div>'
@@ -39,6 +40,8 @@ def convert_page(site: Site, md: Markdown, convert: Convert, source: str) -> str
     token = CURRENT.set(page)
     try:
         html = page.finish(_insert_slot(page, _convert(page, convert, source)))
+        if any(each.block.sweep for each in page.blocks.on_page):
+            html += sweep_assets()
         converted = page.result()
         site.on_page(converted)
         return html.replace(SLOT, site.header(site, converted), 1) if SLOT in html else html
@@ -62,7 +65,8 @@ def _begin(site: Site, md: Markdown, source: str) -> PageConversion:
     root = site.config.root.resolve()
     folders = [Path(announced.folder)] if announced and announced.folder else []
     folders += [root, root / site.config.docs_dir, *(Path(folder) for folder in getattr(finder, "base_path", ()))]
-    return PageConversion(site, md, path, Sources(path, text, root, folders, finder), suffix)
+    sources = Sources(path, text, root, folders, finder, site.config.section_checks)
+    return PageConversion(site, md, path, sources, suffix)
 
 
 def _convert(page: PageConversion, convert: Convert, source: str) -> str:

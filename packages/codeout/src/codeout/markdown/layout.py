@@ -19,9 +19,11 @@ from markdown_exec import MarkdownConverter, add_source, base_format, tabbed
 from codeout.cache.layouts import LayoutCache
 from codeout.cache.recordings import label
 from codeout.markdown.annotations import number_marks
-from codeout.markdown.options import OWN_OPTIONS, split_prompts
+from codeout.markdown.options import OWN_OPTIONS
+from codeout.markdown.prompts import split_prompts
 from codeout.model.blocks import Block
 from codeout.model.outputs import Run, Stream, Value
+from codeout.model.sweeps import swept_lines
 from codeout.render.html import Renderer
 from codeout.run.engine import BlockState
 
@@ -157,7 +159,7 @@ class BlockLayout:
         """Return the HTML of the output of this machine; options that ask for its text alone get just that."""
         run, origin = state.run, str(self.block.origin)
         if run is None:
-            if state.last_good and not state.last_good.outputs:
+            if state.last_good and not state.last_good.all_outputs:
                 return ""  # it had no output last time, and most likely will not have any
             return self._renderer.render_queued(state.last_good, block_id, origin)
         if _is_text(run) and self.arguments["html"]:
@@ -170,7 +172,7 @@ class BlockLayout:
     @property
     def _renderer(self) -> Renderer:
         convert = MarkdownConverter(self._md, update_toc=False).convert
-        return Renderer(markdown=lambda text: self.expand(str(convert(text))))
+        return Renderer(markdown=lambda text: self.expand(str(convert(text))), sweep=self.block.sweep)
 
     def _console(self, run: Run) -> str:
         lines = [line for line in self._shown_code.split("\n") if HIDDEN_LINE not in line]
@@ -196,9 +198,17 @@ class BlockLayout:
         code = str(self.arguments["code"])
         return split_prompts(code)[1] if self._language == "pycon" else code
 
+    def _swept_lines(self) -> list[int]:
+        """Return the lines of the shown code with the values that are swept, counted from 1."""
+        lines = self.block.executable_code.split("\n")
+        swept = swept_lines(self.block.executable_code, self.block.sweep)
+        return [line - sum(HIDDEN_LINE in above for above in lines[:line]) for line in swept]
+
     def _exec_arguments(self) -> dict[str, Any]:
         """Return the arguments that markdown-exec knows."""
         extra = {name: value for name, value in self.arguments["extra"].items() if name not in OWN_OPTIONS}
+        if self.block.sweep:
+            extra["hl_lines"] = " ".join([*extra.get("hl_lines", "").split(), *map(str, self._swept_lines())])
         return {name: value for name, value in self.arguments.items() if name != "language"} | {"extra": extra}
 
 
@@ -233,7 +243,7 @@ def _link(block_id: str) -> str:
 
 
 def _is_text(run: Run) -> bool:
-    return all(isinstance(output, Stream | Value) for output in run.outputs)
+    return not run.cases and all(isinstance(output, Stream | Value) for output in run.outputs)
 
 
 def _text(run: Run) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from codeout.errors import PageError, suggest
+from codeout.markdown.sources import Location
 from codeout.model.blocks import Block, Place
+from codeout.model.sweeps import ONCE, Sweep, case_codes, parse_sweep
 
 LANGUAGES = ("python", "py", "pycon")
 """Languages whose executable fences codeout runs; markdown-exec handles all others."""
-OWN_OPTIONS = ("measured", "raises", "timeout")
+OWN_OPTIONS = ("measured", "raises", "sweep", "timeout")
 """Options of a block that markdown-exec does not know."""
 SOURCES = ("above", "below", "block", "console", "material-block", "tabbed-left", "tabbed-right")
 EXEC_OPTIONS = (
@@ -20,23 +22,20 @@ EXEC_OPTIONS = (
 )
 DISPLAY_OPTIONS = ("hl_lines", "linenums", "title", "title_mode")
 """Options of shown code, which markdown-exec passes on."""
-PROMPTS = (">>> ", "... ")
 
 
-def read_block(code: str, options: Mapping[str, Any], place: Place, origin: Place, section: str) -> Block:
+def read_block(code: str, options: Mapping[str, Any], location: Location) -> Block:
     """Return the block that a fence describes.
 
     Args:
         code: what runs.
         options: as markdown-exec's validator returns them.
-        place: the line of the page where the fence is.
-        origin: the first line of the code.
-        section: the snippet section that is the code, if it is one.
+        location: where the fence and its code are.
 
     Raises:
         PageError: an option is unknown, or has an invalid value.
     """
-    extra = options.get("extra", {})
+    extra, place = options.get("extra", {}), location.place
     choices = (*EXEC_OPTIONS, *OWN_OPTIONS, *DISPLAY_OPTIONS)
     for name in extra:
         if name not in choices and not name.startswith("data-"):
@@ -50,15 +49,29 @@ def read_block(code: str, options: Mapping[str, Any], place: Place, origin: Plac
         place=place,
         session=options["session"] or "",
         code=code,
-        origin=origin,
+        origin=location.origin,
         raises=extra.get("raises", ""),
         timeout=_seconds(extra.get("timeout"), place),
         width=options["width"] or 0,
         workdir=options["workdir"] or "",
-        section=section,
+        section=location.section,
         measured=measured == "true",
         shows_source=bool(options["source"]),
+        sweep=_sweep(extra.get("sweep"), code, location),
+        checks=location.checks,
+        checks_line=location.checks_line,
     )
+
+
+def _sweep(text: str | None, code: str, location: Location) -> Sweep:
+    if text is None:
+        return ONCE
+    try:
+        sweep = parse_sweep(text)
+        case_codes(code, sweep)
+    except ValueError as problem:
+        raise PageError(f"{location.place}: sweep {problem}") from problem
+    return sweep
 
 
 def _seconds(value: str | None, place: Place) -> float | None:
@@ -67,9 +80,3 @@ def _seconds(value: str | None, place: Place) -> float | None:
     if not (re.fullmatch(r"\d+(\.\d+)?", value) and float(value) > 0):
         raise PageError(f"{place}: timeout must be a number of seconds, not {value!r}")
     return float(value)
-
-
-def split_prompts(code: str) -> tuple[str, str]:
-    """Return the Python code of a console session, and its lines with prompts, without the outputs between them."""
-    lines = [line for line in code.split("\n") if line.startswith(PROMPTS) or line.rstrip() in (">>>", "...")]
-    return "\n".join(line[4:] for line in lines), "\n".join(lines)

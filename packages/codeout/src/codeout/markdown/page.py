@@ -20,9 +20,10 @@ from codeout.errors import PageError
 from codeout.markdown.annotations import LIST_SLOT
 from codeout.markdown.converted_page import ConvertedPage
 from codeout.markdown.layout import BlockLayout, has_tabs, next_number
-from codeout.markdown.options import read_block, split_prompts
+from codeout.markdown.options import read_block
 from codeout.markdown.page_blocks import PageBlocks
 from codeout.markdown.placeholders import PARTS, PARTS_WITH_VALUES, PLACEHOLDER, TOKEN, RegisteredBlock
+from codeout.markdown.prompts import split_prompts
 from codeout.markdown.site import Site
 from codeout.markdown.sources import Sources
 from codeout.markdown.values import MARK, START, Reference, ValueFiller, mark_number
@@ -71,7 +72,7 @@ class PageConversion:
         if arguments["language"] == "pycon":
             code = split_prompts(code)[0]
         try:
-            block = read_block(code, arguments, location.place, location.origin, location.section)
+            block = read_block(code, arguments, location)
         except PageError:
             if location.is_commented:
                 return ""

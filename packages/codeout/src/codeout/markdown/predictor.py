@@ -6,7 +6,6 @@ A wrong prediction costs time, never correctness: what a page shows is decided w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from markdown import Markdown
@@ -14,8 +13,10 @@ from markdown.preprocessors import Preprocessor
 from markdown_exec import MARKDOWN_EXEC_AUTO, validator
 from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
 
+from codeout.config import Config
 from codeout.errors import PageError
-from codeout.markdown.options import LANGUAGES, read_block, split_prompts
+from codeout.markdown.options import LANGUAGES, read_block
+from codeout.markdown.prompts import split_prompts
 from codeout.markdown.sources import Sources, find_comments
 from codeout.model.blocks import Block
 
@@ -23,11 +24,12 @@ from codeout.model.blocks import Block
 class Predictor:
     """Predicts blocks with the snippets and fences of the site, as one of its Markdown instances has them."""
 
-    def __init__(self, md: Markdown, root: Path, docs_dir: str) -> None:
-        """Take a Markdown instance of the site, and where its files are."""
+    def __init__(self, md: Markdown, config: Config) -> None:
+        """Take a Markdown instance of the site, and its settings."""
         preprocessor = _find_preprocessor(md, "snippet")
         self._snippets = preprocessor if isinstance(preprocessor, SnippetPreprocessor) else None
-        self._root, self._folders = root, [root, root / docs_dir]
+        self._config, root = config, config.root.resolve()
+        self._root, self._folders = root, [root, root / config.docs_dir]
         self._fences: list[tuple[str, dict[str, Any]]] = []
         site_fences: Any = _find_preprocessor(md, "fenced_code_block")
         names = [fence["name"] for fence in site_fences.extension.superfences] if site_fences else []
@@ -43,7 +45,7 @@ class Predictor:
         """
         if "exec" not in text and "8<" not in text and not MARKDOWN_EXEC_AUTO[0]:
             return []
-        sources = Sources(page, text, self._root, self._folders, self._snippets)
+        sources = Sources(page, text, self._root, self._folders, self._snippets, self._config.section_checks)
         try:
             lines = _without_comments(text).split("\n")
             return [self._block(sources, code, options) for code, options in self._record(lines)]
@@ -60,7 +62,7 @@ class Predictor:
     def _block(self, sources: Sources, code: str, options: dict[str, Any]) -> Block:
         location = sources.locate(code)
         code = split_prompts(code)[0] if options["language"] == "pycon" else code
-        return read_block(code, options, location.place, location.origin, location.section)
+        return read_block(code, options, location)
 
     def _recorder(self) -> Markdown:
         """Return a converter that records each executable Python fence, and passes over all others."""

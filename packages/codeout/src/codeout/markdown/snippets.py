@@ -27,6 +27,18 @@ def locate_code(snippets: SnippetPreprocessor, body: list[str]) -> tuple[Path, i
     return None if first is None else (path, first, target["section"] or "")
 
 
+def checks_below(snippets: SnippetPreprocessor, path: Path, section: str) -> tuple[str, int]:
+    """Return the code below a section, up to the next marker, and the line on which it begins, counted from 1."""
+    lines = [str(line) for line in snippets.read_lines(str(path))]
+    markers = _section_markers(snippets, path)
+    own = [number for number, name in markers if name == section]
+    begin = own[-1] if len(own) > 1 else len(lines)
+    end = next((number - 1 for number, _ in markers if number > begin), len(lines))
+    code = lines[begin:end]
+    first = next((number for number, line in enumerate(code) if line.strip()), len(code))
+    return "\n".join(code[first:]).rstrip(), begin + first + 1
+
+
 def describe_available(snippets: SnippetPreprocessor, line: str) -> str:
     """Return the end of a message about a missing snippet: the sections of the file, or else the existing files."""
     parsed = _parse_directive(snippets, line)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
 
 from codeout.markdown import snippets
-from codeout.markdown.options import split_prompts
+from codeout.markdown.prompts import split_prompts
 from codeout.model.blocks import Place
 
 OPENING = re.compile(r"^(?P<indent>[> \t]*)(?P<fence>`{3,}|~{3,})[ {]*(?:[^`]*[. ])?(?:python|py|pycon)\b")
@@ -65,6 +65,10 @@ class Location:
     """The snippet section that is the code, if it is one."""
     is_commented: bool = False
     """Whether the page seems to have it inside an HTML comment; the HTML decides."""
+    checks: str = ""
+    """The code below its snippet section."""
+    checks_line: int = 0
+    """The line of `origin`'s file on which that begins, counted from 1."""
 
 
 @dataclass(slots=True)
@@ -80,6 +84,8 @@ class Sources:
     folders: Sequence[Path] = ()
     """Where included files are searched."""
     snippets: SnippetPreprocessor | None = None
+    has_checks: bool = False
+    """Whether the code below a snippet section belongs to it."""
     _fences: list[Fence] | None = None
     _next: int = 0
     _includes: list[tuple[int, Path]] | None = None
@@ -107,23 +113,22 @@ class Sources:
             if self._has_code(fence.body, code):
                 self._next = number + 1
                 place = Place(self.page, fence.line)
-                return Location(place, *self._origin(fence, self.page), fence.is_commented)
+                return self._location(place, fence, self.page)
         return None
 
     def _in_included_files(self, code: str) -> Location | None:
         for line, path in self._included_files():
             for fence in self._file_fences(path):
                 if self._has_code(fence.body, code):
-                    origin, section = self._origin(fence, self._shown(path))
-                    return Location(Place(self.page, line), origin, section, fence.is_commented)
+                    return self._location(Place(self.page, line), fence, self._shown(path))
         return None
 
     def _in_docstring(self, code: str, documented: str) -> Location | None:
         path = _module_file(documented, self.root)
         for fence in self._file_fences(path) if path else ():
             if self._has_code(fence.body, code):
-                origin, section = self._origin(fence, self._shown(path) if path else "")
-                return Location(Place(self.page, self._directive_line(documented)), origin, section)
+                place = Place(self.page, self._directive_line(documented))
+                return replace(self._location(place, fence, self._shown(path) if path else ""), is_commented=False)
         return None
 
     def _unknown(self, printed_by: Place | None, documented: str) -> Location:
@@ -172,13 +177,14 @@ class Sources:
         except SnippetMissingError:
             return False
 
-    def _origin(self, fence: Fence, path: str) -> tuple[Place, str]:
-        """Return the first line of a fence's code, in its snippet or its own file, and its section."""
+    def _location(self, place: Place, fence: Fence, path: str) -> Location:
+        """Return where a fence's code is: in its snippet, or in the file that has the fence."""
         begin = snippets.locate_code(self.snippets, list(fence.body)) if self.snippets else None
-        if begin is None:
-            return Place(path, fence.line + 1), ""
+        if begin is None or self.snippets is None:
+            return Location(place, Place(path, fence.line + 1), "", fence.is_commented)
         file, line, section = begin
-        return Place(self._shown(file), line), section
+        checks = snippets.checks_below(self.snippets, file, section) if self.has_checks and section else ("", 0)
+        return Location(place, Place(self._shown(file), line), section, fence.is_commented, *checks)
 
     def _shown(self, path: Path) -> str:
         resolved = path.resolve()

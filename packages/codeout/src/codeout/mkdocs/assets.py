@@ -8,7 +8,10 @@ import hashlib
 import re
 from collections.abc import Callable
 
+from codeout.compare.limits import InvalidRecording, PictureBudget
+from codeout.compare.svg import check_svg
 from codeout.model.mime import MIME_TYPES, SVG
+from codeout.render.svg import SCHEME_STYLE
 
 EXTENSIONS = {"text/javascript": ".js"} | {mime.name: f".{mime.extension}" for mime in MIME_TYPES}
 MIN_DATA_LENGTH = 8192
@@ -33,12 +36,14 @@ def extract_data_urls(html: str, url_of: Callable[[str], str]) -> tuple[str, dic
 
     def move(match: re.Match[str]) -> str:
         is_in_tag = html.rfind("<", 0, match.start()) > html.rfind(">", 0, match.start())
-        if not (is_in_tag and _EXTRACTABLE.fullmatch(match["mime"])) or match["mime"] == SVG.name:
+        if not (is_in_tag and _EXTRACTABLE.fullmatch(match["mime"])):
             return match[0]
         try:
             content = base64.b64decode(match["data"])
-        except binascii.Error:
-            return match[0]  # not valid base64; left for the browser to report
+            if match["mime"] == SVG.name:
+                check_svg(content.decode().replace(SCHEME_STYLE, ""), PictureBudget())
+        except (binascii.Error, UnicodeDecodeError, InvalidRecording):
+            return match[0]  # not valid base64, which is left for the browser to report; or SVG that could act
         from mimetypes import guess_extension  # on use: its import takes longer than all the rest
 
         name = hashlib.sha256(content).hexdigest()[:20] + (

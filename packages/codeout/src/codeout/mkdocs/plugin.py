@@ -160,8 +160,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
 
     def predict(self, md: Markdown) -> list[Session]:
         """Return the sessions that the pages that are still to be converted will probably have."""
-        settings = self._ready.config
-        predictor = Predictor(md, settings.root.resolve(), settings.docs_dir)
+        predictor = Predictor(md, self._ready.config)
         later = [(path, file) for path, file in self._files.items() if path not in self.pages]
         blocks = [block for path, file in later for block in predictor.predict(path, file.content_string)]
         return group_sessions(blocks)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 
 from codeout.model.source import is_same_program
+from codeout.model.sweeps import ONCE, Sweep, case_codes
 
 ANNOTATION = re.compile(r"# \((\d+)\)!$", re.MULTILINE)
 """The marker that ties a line of code to an item of the list below it, as in Material for MkDocs."""
@@ -58,6 +59,12 @@ class Block:
     """Whether the output contains measurements and so differs on every run."""
     shows_source: bool = True
     """Whether the page shows the code, and not only the output."""
+    sweep: Sweep = ONCE
+    """The values with which it runs besides those in its code."""
+    checks: str = ""
+    """Code that runs after it and is not shown: that between its snippet section and the next one."""
+    checks_line: int = 0
+    """The line of `origin`'s file on which `checks` begins, counted from 1."""
 
     def __str__(self) -> str:
         """Return where the block is, and where its code is if that is elsewhere."""
@@ -72,6 +79,15 @@ class Block:
     def executable_code(self) -> str:
         """The code without the markers of annotations, line for line, so that adding a marker reruns nothing."""
         return _without_annotations(self.code)
+
+    @property
+    def cases(self) -> list[Block]:
+        """The block with each combination of swept values but the first, which is that of its code.
+
+        Raises:
+            ValueError: its code cannot be changed as its sweep demands.
+        """
+        return [replace(self, code=code, sweep=ONCE) for code in case_codes(self.executable_code, self.sweep)[1:]]
 
     @property
     def annotation_numbers(self) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from codeout.errors import BlockError
 from codeout.model.blocks import Block
 from codeout.model.outputs import Error, Run
@@ -12,7 +14,18 @@ SKIPPED = "Skipped"
 
 def has_unexpected_error(block: Block, run: Run) -> bool:
     """Return whether a block raised an exception that its page does not expect."""
-    return run.error is not None and not run.error.is_a(block.raises)
+    return _unexpected_error(block, run) is not None
+
+
+def _unexpected_error(block: Block, run: Run) -> tuple[str, Error] | None:
+    """Return the first exception that the page does not expect, and the values with which it was raised."""
+    if run.error is not None and not run.error.is_a(block.raises):
+        return "", run.error
+    for case in run.cases:
+        for output in case.outputs:
+            if isinstance(output, Error) and not output.is_a(block.raises):
+                return block.sweep.describe(case.values), output
+    return None
 
 
 def is_missing_error(block: Block, run: Run) -> bool:
@@ -28,11 +41,11 @@ def check_expectation(block: Block, run: Run) -> None:
     """
     if is_missing_error(block, run):
         raise BlockError(_missing_error_message(block))
-    error = run.error
-    if error is not None and has_unexpected_error(block, run):
+    if (unexpected := _unexpected_error(block, run)) is not None:
+        case, error = unexpected
         expected = f" (the page expects {block.raises})" if block.raises else ""
-        location = block.locate(error.line)
-        raise BlockError(f"{location}: {error.type}: {error.message}{expected}\n{error.traceback}".rstrip())
+        location = f"{block.locate(error.line)}: {f'with {case}: ' if case else ''}"
+        raise BlockError(f"{location}{error.type}: {error.message}{expected}\n{error.traceback}".rstrip())
 
 
 def with_missing_error(block: Block, run: Run) -> Run:
@@ -40,7 +53,7 @@ def with_missing_error(block: Block, run: Run) -> Run:
     if not is_missing_error(block, run):
         return run
     message = _missing_error_message(block)
-    return run.replace_outputs((*run.outputs, Error("BlockError", message, message, None)))
+    return msgspec.structs.replace(run, outputs=(*run.outputs, Error("BlockError", message, message, None)))
 
 
 def skipped_run(run: Run, failed: Block) -> Run:

@@ -5,7 +5,7 @@ All of them are msgspec structs, so that what is read from disk is checked again
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -100,6 +100,16 @@ class Provenance(msgspec.Struct, frozen=True):
     """Whether it connected to another machine, so that not all that it depends on is known."""
 
 
+class Case(msgspec.Struct, frozen=True):
+    """What a block produced with other values than those in its code (`model.sweeps`)."""
+
+    values: tuple[str, ...]
+    """One for each knob, as the page has it."""
+    outputs: tuple[Output, ...]
+    seconds: float
+    """Wall-clock time."""
+
+
 class Run(msgspec.Struct, frozen=True):
     """All that one block produced in one environment."""
 
@@ -115,6 +125,13 @@ class Run(msgspec.Struct, frozen=True):
     """Names that the block bound to a number or a short text; prose may refer to them."""
     measured: bool = False
     """Whether its page says that the outputs are measured, and so differ on every run."""
+    cases: tuple[Case, ...] = ()
+    """What it produced with other values, if it is swept."""
+
+    @property
+    def all_outputs(self) -> tuple[Output, ...]:
+        """Its outputs, and those of all its cases."""
+        return (*self.outputs, *(output for case in self.cases for output in case.outputs))
 
     @property
     def error(self) -> Error | None:
@@ -126,13 +143,18 @@ class Run(msgspec.Struct, frozen=True):
         if self.reads_lines:
             return True
         texts = (
-            o.text if isinstance(o, Stream) else o.traceback for o in self.outputs if isinstance(o, Stream | Error)
+            o.text if isinstance(o, Stream) else o.traceback for o in self.all_outputs if isinstance(o, Stream | Error)
         )
         return any(path in text for text in texts)
 
     def replace_outputs(self, outputs: tuple[Output, ...]) -> Run:
-        """Return the same run with other outputs."""
-        return msgspec.structs.replace(self, outputs=outputs)
+        """Return the same run with other outputs, and without cases."""
+        return msgspec.structs.replace(self, outputs=outputs, cases=())
+
+    def map_outputs(self, change: Callable[[Output], Output]) -> Run:
+        """Return the same run with each output changed, those of its cases, too."""
+        cases = (msgspec.structs.replace(case, outputs=tuple(map(change, case.outputs))) for case in self.cases)
+        return msgspec.structs.replace(self, outputs=tuple(map(change, self.outputs)), cases=tuple(cases))
 
 
 def replace_data(output: Value | Figure, data: Bundle) -> Value | Figure:
@@ -142,7 +164,7 @@ def replace_data(output: Value | Figure, data: Bundle) -> Value | Figure:
 
 def count_characters(run: Run) -> int:
     """Return how many characters the outputs of a run take, binary data in base64."""
-    return sum(_count_characters(output) for output in run.outputs)
+    return sum(_count_characters(output) for output in run.all_outputs)
 
 
 def _count_characters(output: Output) -> int:
@@ -157,7 +179,8 @@ def _count_characters(output: Output) -> int:
 
 def as_text(run: Run) -> str:
     """Return what a terminal can show of a run."""
-    return "".join(_as_text(output) for output in run.outputs)
+    own = "".join(map(_as_text, run.outputs))
+    return own + "".join(f"[{', '.join(case.values)}]\n{''.join(map(_as_text, case.outputs))}" for case in run.cases)
 
 
 def _as_text(output: Output) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from codeout.cache import environment
+from codeout.cache.data_sources import declared_sources, known_sources
 from codeout.cache.keys import Key, KeyInputs, add_trace
 from codeout.cache.pictures import PICTURE_NAME
 from codeout.cache.recordings import MAX_FILE_BYTES, Recording, read_recording, recordings_in
@@ -63,6 +64,8 @@ class KnownBlocks:
     """Of this machine; its own runs need no recording."""
     packages: Sequence[str]
     """Those that the setting `packages` names."""
+    sources: Sequence[Source]
+    """Those that the setting `sources` names."""
     is_current: Callable[[Block, Run], bool]
     """Whether what a run has read in the site's folder is what is here."""
 
@@ -73,10 +76,11 @@ class KnownBlocks:
         blocks_by_code = {
             inputs.key.code: KnownBlock(block, name, inputs, sources)
             for cached in engine.lookup.load(group_sessions(blocks))
-            for sources in [environment.read_sources(cached.session, config)]
+            for sources in [tuple(declared_sources(cached.session, config))]
             for (block, inputs), name in zip(cached.keyed, cached.session.block_names, strict=True)
         }
-        return cls(blocks_by_code, environment.detect_device(), config.packages, engine.lookup.is_current)
+        sources = [each.source for each in known_sources(config)]
+        return cls(blocks_by_code, environment.detect_device(), config.packages, sources, engine.lookup.is_current)
 
     def check(self, recording: Recording) -> Recording:
         """Return a recording as the site may keep it.
@@ -93,7 +97,7 @@ class KnownBlocks:
             raise InvalidRecording(f"its name or inputs do not match {block.name!r}, the block with its code")
         if not {name for name, _ in run.provenance.packages} <= {*self.packages}:
             raise InvalidRecording("lists packages that are not in the setting 'packages'")
-        if run.provenance.sources != block.sources:
+        if not {*block.sources} <= {*run.provenance.sources} <= {*block.sources, *self.sources}:
             raise InvalidRecording("its data differs from this site's")
         if has_unexpected_error(block.block, run) or is_missing_error(block.block, run):
             raise InvalidRecording("raised an unexpected exception, or did not raise the expected one")

@@ -78,7 +78,7 @@ def drift_page(differences: Sequence[Difference], old: Mapping[str, Run], new: M
 
 
 def _section(difference: Difference, old: Run, new: Run) -> str:
-    old_outputs, new_outputs = merge_streams(old.outputs), merge_streams(new.outputs)
+    old_outputs, new_outputs = merge_streams(old.all_outputs), merge_streams(new.all_outputs)
     numbers = [number for pair in zip(old_outputs, new_outputs, strict=False) for number in _moved_numbers(*pair)]
     sides = _side("old", old, old_outputs, new_outputs) + _side("new", new, new_outputs, old_outputs)
     heads = f"<h2>{escape(difference.block)}</h2><p>{escape(difference.description)}</p>"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from itertools import groupby
 
+import msgspec
+
 from codeout.model.mime import HTML, LATEX, MARKDOWN, SVG, preferred_type
 from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Source, Stream, Value
-from codeout.render.svg import inline_svg
+from codeout.model.sweeps import ONCE, Sweep
+from codeout.render.svg import inline_svg, svg_image
+from codeout.render.sweep import sweep_html
 
 MAX_LINES = 40
 """Lines of text above which a part of them is folded away."""
@@ -31,6 +35,12 @@ class Renderer:
     markdown: MarkdownConverter
     """Converts Markdown and LaTeX outputs of the site's own runs."""
 
+    is_lazy: bool = False
+    """Whether pictures load when they come into view."""
+
+    sweep: Sweep = ONCE
+    """The knobs of the block."""
+
     def render_run(
         self, run: Run, block_id: str, origin: str = "", last: Run | None = None, *, is_recording: bool = False
     ) -> str:
@@ -43,23 +53,45 @@ class Renderer:
             last: the last successful run, if this one failed.
             is_recording: whether the run comes from another machine, not from this site's build cache.
         """
-        if not run.outputs:
+        if not run.all_outputs:
             return ""
-        parts = [*self._outputs(run, block_id), _run_line(run.provenance, is_recording=is_recording)]
+        if self.sweep and run.cases:
+            return self._render_sweep(run, block_id, origin, is_recording=is_recording)
+        parts = [*self.outputs(run, block_id), _run_line(run.provenance, is_recording=is_recording)]
         if last and last.outputs:
             summary = f"<summary>Last successful output, from {_date_text(last.provenance)}</summary>"
-            outputs = "".join(self._outputs(last, f"{block_id}-before"))
+            outputs = "".join(self.outputs(last, f"{block_id}-before"))
             parts.append(f'<details class="codeout-before">{summary}{outputs}</details>')
         return _container("codeout", origin, parts)
+
+    def _render_sweep(self, run: Run, block_id: str, origin: str, *, is_recording: bool) -> str:
+        """Return the HTML of a run with its cases; those of a recording may be others than the page has now."""
+        known = self.sweep.cases
+        shown = [(known[0], run, self)]
+        for case in run.cases:
+            if case.values in known:
+                provenance = msgspec.structs.replace(run.provenance, seconds=case.seconds)
+                own = msgspec.structs.replace(run, outputs=case.outputs, provenance=provenance, cases=())
+                shown.append((case.values, own, replace(self, is_lazy=True)))
+        parts = (
+            (
+                values,
+                "".join(renderer.outputs(each, f"{block_id}-case{number}" if number else block_id))
+                + _run_line(each.provenance, is_recording=is_recording),
+            )
+            for number, (values, each, renderer) in enumerate(shown)
+        )
+        return _container("codeout codeout-sweep", origin, [sweep_html(self.sweep, parts, block_id)])
 
     def render_queued(self, last: Run | None, block_id: str, origin: str = "") -> str:
         """Return the HTML of a block that has not run yet: its progress, above its last successful output."""
         parts = ['<p class="codeout-progress" role="status">Queued</p><pre class="codeout-said" hidden></pre>']
         if last and last.outputs:
-            parts.append(f'<div class="codeout-stale">{"".join(self._outputs(last, block_id))}</div>')
+            parts.append(f'<div class="codeout-stale">{"".join(self.outputs(last, block_id))}</div>')
         return _container("codeout codeout-waiting", origin, parts)
 
-    def _outputs(self, run: Run, block_id: str) -> Iterator[str]:
+    def outputs(self, run: Run, block_id: str) -> Iterator[str]:
+        """Yield the HTML of each output of a run, below what must be said of its data."""
         yield from (_placeholder_warning(source) for source in run.provenance.sources if source.is_placeholder)
         groups = groupby(run.outputs, lambda output: isinstance(output, Stream))
         for number, (is_stream, outputs) in enumerate(groups):
@@ -85,12 +117,13 @@ class Renderer:
         content = data.get(mime.name, "")
         if mime.is_binary:
             alt_text = escape(_CONTROL.sub("", alt or data.get("text/plain", "")))
-            return f'<img src="data:{mime.name};base64,{content.strip()}" alt="{alt_text}">'
+            lazy = ' loading="lazy"' if self.is_lazy else ""
+            return f'<img src="data:{mime.name};base64,{content.strip()}" alt="{alt_text}"{lazy}>'
         match mime.extension:
             case HTML.extension:
                 return content
             case SVG.extension:
-                return inline_svg(content, output_id, alt)
+                return svg_image(content, alt) if self.is_lazy else inline_svg(content, output_id, alt)
             case MARKDOWN.extension:
                 return self.markdown(content)
             case LATEX.extension:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import re
+from html import escape
 from xml.etree import ElementTree
 
+from codeout.model.mime import SVG
 from codeout.model.svg import SVG_NAMESPACE, UNIVERSAL_RULE, XLINK_NAMESPACE
+
+SCHEME_STYLE = "<style>svg{color:#1d2433}@media (prefers-color-scheme:dark){svg{color:#e2e4e9}}</style>"
+"""In an `<img>`, the scheme is that of the element's property `color-scheme`."""
 
 ElementTree.register_namespace("", SVG_NAMESPACE)
 ElementTree.register_namespace("xlink", XLINK_NAMESPACE)
@@ -33,6 +39,33 @@ def inline_svg(text: str, prefix: str, alt: str) -> str:
         root.set("role", "img")
         root.set("aria-label", alt)
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def svg_image(text: str, alt: str) -> str:
+    """Return an `<img>` of SVG, which loads when it comes into view; its black follows the color scheme.
+
+    Args:
+        text: an SVG document of the site's own code.
+        alt: alt text; if empty, that of the document.
+
+    Raises:
+        ElementTree.ParseError: the document is not well-formed.
+    """
+    root = ElementTree.fromstring(text)  # noqa: S314 (it comes from the site's own code)
+    title = root.find(f"{{{SVG_NAMESPACE}}}title")
+    alt = alt or root.get("aria-label") or (title.text if title is not None else "") or ""
+    width, height = (_pixels(root.get(name, "")) for name in ("width", "height"))
+    size = f' width="{width}" height="{height}"' if width and height else ""
+    drawn = re.sub(r"#000000\b", "currentColor", ElementTree.tostring(root, encoding="unicode"))
+    content = drawn.replace(">", f">{SCHEME_STYLE}", 1)
+    data = base64.b64encode(content.encode()).decode()
+    return f'<img class="codeout-picture" src="data:{SVG.name};base64,{data}" alt="{escape(alt)}"{size} loading="lazy">'
+
+
+def _pixels(length: str) -> int:
+    """Return a length in CSS pixels; 0 if it has another unit than points and pixels."""
+    match = re.fullmatch(r"(\d+(?:\.\d*)?)(pt|px)?", length)
+    return round(float(match[1]) * (4 / 3 if match[2] == "pt" else 1)) if match else 0
 
 
 def _inline_attribute(attribute: str, value: str, prefix: str) -> str:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import socket
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from codeout.kernel import scratch
-from codeout.run.protocol import Hello, decode_hello
+from codeout.run.control_socket import ControlSocket
+from codeout.run.scratch_files import copy_files, restore_files, size_of_files
 
-MAX_WAIT = 5.0  # seconds in which a process must answer; it is given up otherwise
 MAX_CHECKPOINTS = 32  # of a session
 MIN_FREE_MEMORY = 1_000_000_000  # bytes that must be available for another checkpoint
 MAX_FILES_SIZE = 200_000_000  # bytes of files that are copied for a checkpoint
-MAX_HELLO_SIZE = 1_000  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +26,17 @@ class Checkpoint:
     """A byte makes the process resume; closing the connection ends it."""
     pid: int
     files: Path
-    """A copy of the scratch folder."""
+    """A copy of the working folder."""
 
 
 class Checkpoints:
     """The checkpoints of one session, by the number of blocks that had run."""
 
-    def __init__(self, folder: Path) -> None:
-        """Listen for checkpoints in the scratch folder of the session."""
-        self._folder = folder
+    def __init__(self, folder: Path, control: ControlSocket) -> None:
+        """Take the scratch folder of the session, and the socket on which checkpoints connect."""
+        self._files, self._control = folder / scratch.FILES, control
         self._copies = folder / scratch.CHECKPOINTS
         self._checkpoints: dict[int, Checkpoint] = {}
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(folder / scratch.CONTROL))
-        self._listener.listen()
-        self.resumed_pid: int | None = None
-        """The process that resumed from a checkpoint last, and runs the blocks now."""
 
     @property
     def pids(self) -> frozenset[int]:
@@ -53,53 +45,44 @@ class Checkpoints:
 
     def has_room(self) -> bool:
         """Return whether another checkpoint fits into the limits."""
-        if len(self._checkpoints) >= MAX_CHECKPOINTS or psutil.virtual_memory().available <= MIN_FREE_MEMORY:
-            return False
-        try:
-            return self._files_size() < MAX_FILES_SIZE
-        except OSError:  # a process that a block has left running may remove files meanwhile
-            return False
+        return len(self._checkpoints) < MAX_CHECKPOINTS and can_copy(self._files)
 
     def add(self, number: int) -> bool:
         """Accept the checkpoint that was just forked, and copy the files; return whether both worked."""
-        accepted = self._accept(number, resumed=False)
+        accepted = self._control.accept("checkpoint", number)
         if accepted is None:
             return False
         connection, pid = accepted
         self._checkpoints[number] = Checkpoint(connection, pid, self._copies / str(number))
         try:
-            shutil.copytree(self._folder, self._checkpoints[number].files, symlinks=True, ignore=self._own_names)
-        except OSError:  # a block may have created a pipe, or files that vanish meanwhile
+            copy_files(self._files, self._checkpoints[number].files)
+        except OSError:
             self._drop(number)
             return False
         return True
 
-    def resume(self, number: int) -> socket.socket | None:
+    def resume(self, number: int) -> tuple[socket.socket, int] | None:
         """Restore the files of a checkpoint, and let a process resume from it. Later checkpoints are dropped.
 
         Returns:
-            The connection to the process; None if there is no such checkpoint, or it does not answer in time.
+            The connection to the process, and its id; None if there is no such checkpoint, or it does not answer in
+            time.
         """
         for later in [n for n in self._checkpoints if n > number]:
             self._drop(later)
         if number not in self._checkpoints:
             return None
         try:
-            self._restore(self._checkpoints[number].files)
+            restore_files(self._checkpoints[number].files, self._files)
             self._checkpoints[number].connection.sendall(b"!")
         except OSError:
             return None
-        accepted = self._accept(number, resumed=True)
-        if accepted is None:
-            return None
-        connection, self.resumed_pid = accepted
-        return connection
+        return self._control.accept("resumed", number)
 
     def close(self) -> None:
         """Drop all checkpoints."""
         for number in list(self._checkpoints):
             self._drop(number)
-        self._listener.close()
         shutil.rmtree(self._copies, ignore_errors=True)
 
     def _drop(self, number: int) -> None:
@@ -107,50 +90,12 @@ class Checkpoints:
         checkpoint.connection.close()
         shutil.rmtree(checkpoint.files, ignore_errors=True)
 
-    def _accept(self, number: int, *, resumed: bool) -> tuple[socket.socket, int] | None:
-        """Return the connection of a process and its id; None if it does not connect in time.
 
-        Others that connect are turned away: a checkpoint that comes too late, or a block that found the socket.
-        """
-        deadline = time.monotonic() + MAX_WAIT
-        with contextlib.suppress(OSError):
-            while (left := deadline - time.monotonic()) > 0:
-                self._listener.settimeout(left)
-                connection, _ = self._listener.accept()
-                hello = _read_hello(connection)
-                if hello and (hello.number, hello.resumed) == (number, resumed):
-                    return connection, hello.pid
-                connection.close()
-        return None
-
-    def _own_names(self, folder: str, names: list[str]) -> list[str]:
-        """Return the names in a folder that are not the block's: hidden ones, directly in the scratch folder."""
-        return [name for name in names if name.startswith(".")] if Path(folder) == self._folder else []
-
-    def _restore(self, files: Path) -> None:
-        """Restore the contents of the scratch folder; the folder itself stays, since processes work in it."""
-        for path in self._folder.iterdir():
-            if path.name.startswith("."):
-                continue
-            if path.is_symlink() or not path.is_dir():
-                path.unlink()
-            else:
-                shutil.rmtree(path)
-        shutil.copytree(files, self._folder, symlinks=True, dirs_exist_ok=True)
-
-    def _files_size(self) -> int:
-        entries = [path for path in self._folder.iterdir() if not path.name.startswith(".") and not path.is_symlink()]
-        files = [path for entry in entries for path in (entry.rglob("*") if entry.is_dir() else (entry,))]
-        return sum(path.lstat().st_size for path in files)
-
-
-def _read_hello(connection: socket.socket) -> Hello | None:
-    """Return what a process that has connected sends first; None if it sends something else, or nothing in time."""
-    connection.settimeout(MAX_WAIT)
+def can_copy(folder: Path) -> bool:
+    """Return whether there is memory for another process like that of a session, and its files are not too large."""
+    if psutil.virtual_memory().available <= MIN_FREE_MEMORY:
+        return False
     try:
-        with connection.makefile("rb") as stream:
-            line = stream.readline(MAX_HELLO_SIZE)
-        connection.settimeout(None)
+        return size_of_files(folder) < MAX_FILES_SIZE
     except OSError:
-        return None
-    return decode_hello(line)
+        return False

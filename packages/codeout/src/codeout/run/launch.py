@@ -15,13 +15,14 @@ from pathlib import Path
 from codeout.cache.input_reader import PASSED_VARIABLES
 from codeout.cache.keys import CONFIG_FOLDER, KEY_VARIABLES
 from codeout.config import Config
+from codeout.kernel import scratch
 
 CLEAN_UP = r"""
 read _  # waits until the build closes its end of the pipe, or is gone
 kill -KILL "-$1"
 for round in 1 2 3; do  # what has left the process group is known by its temporary folder, where there is /proc
   for environment in /proc/[0-9]*/environ; do
-    if grep -qszx "TMPDIR=$2" "$environment"; then pid=${environment#/proc/}; kill -KILL "${pid%/environ}"; fi
+    if grep -qszx "TMPDIR=$2/files" "$environment"; then pid=${environment#/proc/}; kill -KILL "${pid%/environ}"; fi
   done
 done
 rm -rf "$2"
@@ -29,10 +30,12 @@ rm -rf "$2"
 
 
 def create_scratch_folder(config: Config) -> Path:
-    """Create a temporary folder with the links that the settings name."""
+    """Create a temporary folder with a working folder, which has the links that the settings name."""
     folder = Path(tempfile.mkdtemp(prefix="codeout-"))
+    for name in (scratch.FILES, scratch.HOME):
+        (folder / name).mkdir()
     for link in config.links:
-        _link(config.path(link), folder / link)
+        _link(config.path(link), folder / scratch.FILES / link)
     return folder
 
 
@@ -43,7 +46,7 @@ def start_kernel(config: Config, folder: Path) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "codeout.kernel", str(os.getpid()), *folders],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        cwd=folder,
+        cwd=folder / scratch.FILES,
         env=kernel_environment(config, folder),
         start_new_session=True,
     )
@@ -63,16 +66,21 @@ def kernel_environment(config: Config, folder: Path) -> dict[str, str]:
     names = (*PASSED_VARIABLES, *KEY_VARIABLES, *config.variables)
     return {
         **{name: os.environ[name] for name in names if name in os.environ},
-        "HOME": str(folder),
-        "USERPROFILE": str(folder),
-        "TMPDIR": str(folder),
-        "TEMP": str(folder),
+        "HOME": str(folder / scratch.HOME),
+        "USERPROFILE": str(folder / scratch.HOME),
+        "TMPDIR": temporary_folder(folder),
+        "TEMP": temporary_folder(folder),
         "MPLBACKEND": "module://codeout.kernel.matplotlib_backend",
         "PYTHONUTF8": "1",
         "PYTHONHASHSEED": "0",
         "CODEOUT_ROOT": str(config.root.resolve()),
         CONFIG_FOLDER: str(config.root.resolve()),
     }
+
+
+def temporary_folder(folder: Path) -> str:
+    """Return the temporary folder of a session's processes, by which they are known; checkpoints copy it."""
+    return str(folder / scratch.FILES)
 
 
 def _link(target: Path, link: Path) -> None:

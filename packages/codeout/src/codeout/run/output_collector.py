@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from codeout.model.outputs import Error, Figure, Output, Stream, Value
 from codeout.model.terminal import collapse_streams
-from codeout.run.protocol import ClearEvent, DisplayEvent, ErrorEvent, Event, StreamEvent
+from codeout.run.protocol import ChecksEvent, ClearEvent, DisplayEvent, ErrorEvent, Event, StreamEvent
+
+HIDDEN_OUTPUT = "code below a snippet section is not shown, so it must not print or display anything"
 
 
 class OutputCollector:
     """The outputs of a block so far."""
 
-    def __init__(self) -> None:
-        """Start without outputs."""
+    def __init__(self, checks_line: int = 0) -> None:
+        """Start without outputs; `checks_line` is where the block's checks begin, for a message."""
         self._outputs: list[Output] = []
         self._displays: dict[str, int] = {}  # display id → index of the output
+        self._checks_line = checks_line
+        self._runs_checks = False
 
     def add(self, event: Event) -> None:
         """Apply an event: add an output, replace one, or discard all."""
+        if self._runs_checks and isinstance(event, StreamEvent | DisplayEvent | ClearEvent):
+            self._outputs = [output for output in self._outputs if not isinstance(output, Error)]
+            self._outputs.append(Error("HiddenOutput", HIDDEN_OUTPUT, HIDDEN_OUTPUT, self._checks_line))
+            return
         match event:
             case StreamEvent(name, text):
                 self._outputs.append(Stream(name, text))
@@ -24,6 +32,8 @@ class OutputCollector:
                 self._outputs.append(Error(kind, message, traceback, line, bases))
             case DisplayEvent():
                 self._display(event)
+            case ChecksEvent():
+                self._runs_checks = True
             case ClearEvent():
                 self._outputs.clear()
                 self._displays.clear()

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from codeout.model.inputs import Observation
-from codeout.model.outputs import Channel, Output, Scalar
+from codeout.model.outputs import Case, Channel, Output, Scalar
 
 MAX_EVENT_SIZE = 50_000_000  # bytes
 MAX_QUOTE = 80  # bytes of an invalid event that a message quotes
@@ -25,6 +25,10 @@ class RunRequest(msgspec.Struct, frozen=True, tag="run", tag_field="request"):
     """Run a block."""
 
     code: str
+    checks: str
+    """Code that runs after it, and must not show anything."""
+    checks_line: int
+    """The line of the file on which `checks` begins, counted from 1."""
     file: str
     """The file that the code comes from, as tracebacks name it."""
     line: int
@@ -42,6 +46,13 @@ class CheckpointRequest(msgspec.Struct, frozen=True, tag="checkpoint", tag_field
 
     number: int
     """How many blocks have run."""
+
+
+class BranchRequest(msgspec.Struct, frozen=True, tag="branch", tag_field="request"):
+    """Fork processes that go on beside this one."""
+
+    folders: tuple[str, ...]
+    """The folder in which each of them works: a copy of the scratch folder."""
 
 
 class BeginEvent(msgspec.Struct, frozen=True, tag="begin", tag_field="event"):
@@ -66,6 +77,10 @@ class DisplayEvent(msgspec.Struct, frozen=True, tag="display", tag_field="event"
     """The display id, by which a later event replaces this one."""
     update: bool
     """Whether it replaces what was displayed with the same id."""
+
+
+class ChecksEvent(msgspec.Struct, frozen=True, tag="checks", tag_field="event"):
+    """The block has ended, and its checks begin."""
 
 
 class ClearEvent(msgspec.Struct, frozen=True, tag="clear", tag_field="event"):
@@ -112,25 +127,30 @@ class DoneEvent(msgspec.Struct, frozen=True, tag="done", tag_field="event"):
         }
 
 
-class CheckpointEvent(msgspec.Struct, frozen=True, tag="checkpoint", tag_field="event"):
-    """The answer to a `CheckpointRequest`."""
+class ForkedEvent(msgspec.Struct, frozen=True, tag="forked", tag_field="event"):
+    """The answer to a `CheckpointRequest` or a `BranchRequest`."""
 
     forked: bool
-    """Whether a checkpoint will connect to the parent."""
+    """Whether the forks will connect to the parent."""
+
+
+Role: TypeAlias = Literal["checkpoint", "resumed", "branch"]
 
 
 class Hello(msgspec.Struct, frozen=True):
-    """What a checkpoint, or a process that resumes from one, sends when it connects."""
+    """What a fork of a kernel sends when it connects."""
 
+    role: Role
+    """Whether it is a checkpoint, has resumed from one, or is to run beside the kernel."""
     number: int
-    """How many blocks had run when the checkpoint was forked."""
-    resumed: bool
-    """Whether it is a process that resumes from the checkpoint."""
+    """How many blocks had run when the checkpoint was forked; 0 for a branch, since all branches are alike."""
     pid: Annotated[int, msgspec.Meta(gt=1)]
 
 
-Request: TypeAlias = RunRequest | CheckpointRequest
-Event: TypeAlias = BeginEvent | StreamEvent | DisplayEvent | ClearEvent | ErrorEvent | DoneEvent | CheckpointEvent
+Request: TypeAlias = RunRequest | CheckpointRequest | BranchRequest
+Event: TypeAlias = (
+    BeginEvent | StreamEvent | DisplayEvent | ChecksEvent | ClearEvent | ErrorEvent | DoneEvent | ForkedEvent
+)
 
 
 class InvalidEvent(Exception):
@@ -154,6 +174,14 @@ class BlockResult:
     """Whether the block looked at line numbers of blocks."""
     used_network: bool = False
     """Whether the block connected to another machine, or looked for one."""
+    cases: tuple[Case, ...] = ()
+    """What it did with other values, if it is swept."""
+
+    @classmethod
+    def from_event(cls, event: DoneEvent, outputs: tuple[Output, ...]) -> BlockResult:
+        """Return what the last event of a block says, with the outputs that came before it."""
+        done = (event.seconds, event.scalars(), event.obstacle)
+        return cls(outputs, *done, event.observed, event.reads_lines, event.used_network)
 
 
 _EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
@@ -183,7 +211,7 @@ def decode_event(line: bytes) -> Event:
 
 
 def decode_hello(line: bytes) -> Hello | None:
-    """Return what a checkpoint sends when it connects, None if it is something else."""
+    """Return what a fork sends when it connects, None if it is something else."""
     try:
         return _HELLOS.decode(line)
     except (ValueError, RecursionError):

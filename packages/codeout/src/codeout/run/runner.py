@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
-from codeout.cache import environment
+from codeout.cache.data_sources import used_sources
 from codeout.cache.keys import Key, KeyedSession, KeyInputs, add_trace
 from codeout.cache.lookup import Lookup
 from codeout.cache.timings import Timing
@@ -22,7 +24,9 @@ from codeout.model.inputs import Input, Observation
 from codeout.model.outputs import Error, Provenance, Run
 from codeout.run.job import Interrupted, Job
 from codeout.run.progress import MAX_TEXT, ProgressBoard, SessionProgress, log
+from codeout.run.protocol import BlockResult
 from codeout.run.resume import ResumableSession
+from codeout.run.sweep import run_sweep
 
 if TYPE_CHECKING:
     from codeout.run.process import KernelProcess
@@ -96,7 +100,7 @@ class SessionRunner:
             job.attach(session.process)
             for number, run in enumerate(session.runs):
                 job.report(number, run)
-            if self.config.prelude and not first:
+            if not first:
                 self._run_prelude(session, target.session.blocks[0], progress)
             is_waiting = not self._run_blocks(session, job, progress)
             session.seconds += time.monotonic() - start
@@ -180,11 +184,18 @@ class SessionRunner:
     ) -> bool:
         """Run a block and store its run; return False if it failed, so that no other can run."""
         (block, inputs), target, number = step, job.target, len(session.runs)
-        result = session.process.run(block, _Ticker(self.board, progress))
+        result = self._run_in(session, block, _Ticker(self.board, progress))
         read = self._resolve(session, block, (*session.observed, *result.observed))
-        provenance = self._provenance(target, inputs, result.seconds, used_network=result.used_network)
+        provenance = self._provenance(job, session, inputs, read, result)
         run = Run(
-            result.outputs, provenance, str(block.origin), read, result.reads_lines, result.values, block.measured
+            result.outputs,
+            provenance,
+            str(block.origin),
+            read,
+            result.reads_lines,
+            result.values,
+            block.measured,
+            result.cases,
         )
         name = target.session.block_name(number + 1)
         if has_unexpected_error(block, run):
@@ -202,6 +213,43 @@ class SessionRunner:
         if self.config.checkpoints and session.process.checkpoint(number + 1):
             session.checkpoints.add(number + 1)
         return True
+
+    def _run_in(self, session: ResumableSession, block: Block, on_progress: _Ticker) -> BlockResult:
+        """Run a block, with all its cases if it is swept.
+
+        Raises:
+            BlockError: as for `KernelProcess.run`.
+        """
+        if not block.sweep:
+            return session.process.run(block, on_progress)
+        is_alone = block.matches((*self.config.exclusive, *self.config.gpu))
+        workers = 1 if is_alone else self.config.jobs or os.cpu_count() or 1
+        log.info("codeout: %s: %d cases, %d at a time", block, len(block.sweep.cases), workers)
+        replay = partial(self._replay, session, on_progress)
+        return run_sweep(session.process, block, on_progress, replay, workers)
+
+    def _replay(self, session: ResumableSession, on_progress: _Ticker, case: Block) -> BlockResult:
+        """Run a case of a block in a process of its own, after the blocks above it.
+
+        Raises:
+            BlockError: as for `KernelProcess.run`, or the build is ending.
+        """
+        from codeout.run.process import KernelProcess
+
+        process = KernelProcess(self.config)
+        self.processes.add(process)
+        session.process.replays.add(process)
+        try:
+            if self._closing.is_set():
+                raise BlockError(f"{case}: not run: the build stopped")
+            above = [block for block, _ in session.steps]
+            for block in (*self._prelude(case), *above):
+                process.run(block, on_progress)
+            return process.run(case, on_progress)
+        finally:
+            session.process.replays.discard(process)
+            self.processes.discard(process)
+            process.close()
 
     def _resolve(self, session: ResumableSession, block: Block, observed: Iterable[Observation]) -> tuple[Input, ...]:
         """Return what a block has read as inputs; note if some of it has changed since."""
@@ -226,35 +274,42 @@ class SessionRunner:
     def _report_death(self, job: Job, session: ResumableSession, message: str, seconds: float) -> None:
         target, number = job.target, len(session.runs)
         error = Error("BlockError", message, message, None)
-        run = Run((error,), self._provenance(target, target.inputs[number], seconds))
+        result = BlockResult((error,), seconds, {}, "")
+        run = Run((error,), self._provenance(job, session, target.inputs[number], (), result))
         self._report_failure(job, session, run, target.session.block_name(number + 1))
 
     def _provenance(
-        self, target: KeyedSession, inputs: KeyInputs, seconds: float, *, used_network: bool = False
+        self, job: Job, session: ResumableSession, inputs: KeyInputs, read: tuple[Input, ...], result: BlockResult
     ) -> Provenance:
         versions = inputs.environment
-        date = datetime.now(UTC).isoformat(timespec="seconds")
-        sources = environment.read_sources(target.session, self.config)
+        above = [each for run in session.runs for each in run.inputs]
         return Provenance(
             versions.device,
             versions.python,
             versions.packages,
-            seconds,
-            date,
-            sources,
+            result.seconds,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            used_sources(job.target.session, self.config, [*above, *read]),
             inputs.key.code[:12],
-            used_network,
+            result.used_network,
         )
 
     def _run_prelude(self, session: ResumableSession, first: Block, progress: SessionProgress) -> None:
+        for prelude in self._prelude(first):
+            result = session.process.run(prelude, _Ticker(self.board, progress))
+            session.observed = result.observed
+            for output in result.outputs:
+                if isinstance(output, Error):
+                    place = f"{prelude.origin.path}:{output.line or 1}"
+                    raise BlockError(f"{place}: {output.type}: {output.message}\n{output.traceback}")
+
+    def _prelude(self, first: Block) -> list[Block]:
+        """Return the script that runs before a session's first block, if there is one, as a block."""
         path = self.config.prelude
+        if not path:
+            return []
         code = self.config.path(path).read_text(encoding="utf8")
-        prelude = Block(place=first.place, session=first.session, code=code, origin=Place(path, 1))
-        result = session.process.run(prelude, _Ticker(self.board, progress))
-        session.observed = result.observed
-        for output in result.outputs:
-            if isinstance(output, Error):
-                raise BlockError(f"{path}:{output.line or 1}: {output.type}: {output.message}\n{output.traceback}")
+        return [Block(place=first.place, session=first.session, code=code, origin=Place(path, 1))]
 
     def _store(self, key: Key, run: Run, inputs: KeyInputs, name: str) -> None:
         try:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 import psutil
 
@@ -41,8 +40,8 @@ def kill_group(leader: subprocess.Popen[bytes]) -> None:
     leader.wait()
 
 
-def kill_strays(folder: Path) -> None:
-    """Kill the processes whose environment names a scratch folder as their temporary folder."""
+def kill_strays(folder: str) -> None:
+    """Kill the processes whose environment names this folder as their temporary folder."""
     for _ in range(MAX_ROUNDS):
         strays = _strays(folder)
         if not strays:
@@ -69,11 +68,11 @@ def describe_exit(code: int) -> str:
     return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
-def _strays(folder: Path) -> list[psutil.Process]:
+def _strays(folder: str) -> list[psutil.Process]:
     found = []
     for pid in psutil.pids():  # `process_iter` is not for several threads at once
         with contextlib.suppress(psutil.Error, OSError):
             process = psutil.Process(pid)
-            if process.environ().get("TMPDIR") == str(folder):
+            if process.environ().get("TMPDIR") == folder:
                 found.append(process)
     return found

@@ -1,0 +1,51 @@
+"""The HTML of a sweep: a control for each knob, and the outputs of all cases, of which a script shows the chosen one.
+
+Without scripts the cases stand one below the other. Pictures of other cases than the first load when they are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from html import escape
+from pathlib import Path
+
+from codeout.model.sweeps import Knob, Sweep
+
+
+def sweep_html(sweep: Sweep, cases: Iterable[tuple[tuple[str, ...], str]], block_id: str) -> str:
+    """Return the controls of a sweep, and its cases.
+
+    Args:
+        sweep: the knobs.
+        cases: the values of each case, and the HTML of its outputs; the first is shown at first.
+        block_id: unique in the page.
+    """
+    knobs = "".join(_knob(knob, f"{block_id}-{knob.name}") for knob in sweep.knobs)
+    controls = f'<div class="codeout-knobs" data-search-exclude>{knobs}</div>'
+    shown = "".join(_case(sweep, values, html, number) for number, (values, html) in enumerate(cases))
+    return f'{controls}<div class="codeout-cases" aria-live="polite">{shown}</div>'
+
+
+def _knob(knob: Knob, name: str) -> str:
+    values = "".join(
+        f'<label><input type="radio" name="{name}" value="{number}" autocomplete="off"'
+        f"{' checked' if not number else ''}><span>{escape(value)}</span></label>"
+        for number, value in enumerate(knob.values)
+    )
+    return f"<fieldset><legend>{escape(knob.name)}</legend>{values}</fieldset>"
+
+
+def _case(sweep: Sweep, values: tuple[str, ...], html: str, number: int) -> str:
+    indices = " ".join(str(knob.values.index(value)) for knob, value in zip(sweep.knobs, values, strict=True))
+    title = f'<p class="codeout-case-values">{escape(sweep.describe(values))}</p>'
+    is_shown = " data-shown" if not number else ""
+    return f'<div class="codeout-case" data-case="{indices}"{is_shown}>{title}{html}</div>'
+
+
+@cache
+def sweep_assets() -> str:
+    """Return the style and the script of all sweeps of a page."""
+    folder = Path(__file__).parent
+    style, script = ((folder / f"sweep.{kind}").read_text(encoding="utf8") for kind in ("css", "js"))
+    return f"<style>{style}</style><script>{script}</script>"

@@ -1,0 +1,175 @@
+"""The process that runs blocks now: a kernel, or a fork of one. Requests go out, events come in, limits are kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Container, Iterator
+from pathlib import Path
+
+import psutil
+
+from codeout.config import Config
+from codeout.errors import BlockError
+from codeout.kernel import scratch
+from codeout.model.blocks import Block
+from codeout.run.connection import Closed, Connection
+from codeout.run.control_socket import MAX_WAIT
+from codeout.run.output_collector import OutputCollector
+from codeout.run.protocol import (
+    BeginEvent,
+    BlockResult,
+    DoneEvent,
+    Event,
+    ForkedEvent,
+    InvalidEvent,
+    Request,
+    RunRequest,
+    StreamEvent,
+)
+from codeout.run.termination import is_running, kill_all
+from codeout.run.watchdog import Watchdog
+
+EXTRA_TIME = 2.0  # seconds after the time limit in which the kernel writes down where it hangs
+TICK = 1.0  # seconds between two calls of `on_progress`
+START_TIME = 120.0  # seconds that Python may take to start, on a machine that is busy
+MAX_FIRST_TEXT = 500  # characters of what a block printed first, in a message about a kernel that died or hung
+MAX_LAST_TEXT = 2_000  # characters or bytes of what it printed last
+
+
+class RunningKernel:
+    """A process that runs blocks. `run` is for one thread, `interrupt` for any."""
+
+    def __init__(self, config: Config, connection: Connection, pid: int, folder: Path) -> None:
+        """Take the settings, the connection to the process, its id, and the scratch folder of its session."""
+        self.pid = pid
+        self.is_fork = False
+        """Whether it is a fork of the session's kernel."""
+        self._config, self._connection, self._folder = config, connection, folder
+        self._first_text = self._last_text = ""  # the beginning and the end of what the block has printed
+
+    @classmethod
+    def from_fork(cls, config: Config, accepted: tuple[socket.socket, int], folder: Path) -> RunningKernel:
+        """Return a fork of a kernel that has connected."""
+        connection, pid = accepted
+        kernel = cls(config, Connection.from_socket(connection), pid, folder)
+        kernel.is_fork = True
+        return kernel
+
+    def run(self, block: Block, on_progress: Callable[[str], None], end_all: Callable[[], None]) -> BlockResult:
+        """Run a block.
+
+        Args:
+            block: the block.
+            on_progress: is called about every second, and with each text that the block prints.
+            end_all: ends the process, and all that it has started, when it does not keep to the rules.
+
+        Raises:
+            BlockError: the block took longer than it may, or sent something that is no event.
+            Closed: the process has ended.
+        """
+        limit = block.timeout or self._config.timeout
+        collector = OutputCollector(block.checks_line)
+        self._first_text = self._last_text = ""
+        try:
+            self._connection.send(self._request(block, limit))
+            for event in self._receive_for(limit, on_progress):
+                if isinstance(event, DoneEvent):
+                    return BlockResult.from_event(event, collector.collapsed())
+                collector.add(event)
+                text = event.text if isinstance(event, StreamEvent) else ""
+                self._first_text += text[: MAX_FIRST_TEXT - len(self._first_text)]
+                self._last_text = (self._last_text + text)[-MAX_LAST_TEXT:]
+                on_progress(text)
+        except InvalidEvent as problem:
+            end_all()
+            raise BlockError(f"{block}: {problem}") from problem
+        end_all()
+        stacks = _without_kernel(self.end_of(scratch.STACKS))
+        advice = "if it needs more time, set `timeout`"
+        raise BlockError(f"{block}: took longer than {limit:g} s; {advice}{self.last_output(stacks)}")
+
+    def fork(self, request: Request) -> bool:
+        """Ask the process to fork; return whether it does."""
+        try:
+            self._connection.send(request)
+            while event := self._connection.receive(MAX_WAIT):
+                if isinstance(event, ForkedEvent):
+                    return event.forked
+        except (Closed, InvalidEvent):  # it was interrupted, or something else writes to its pipe
+            return False
+        return False
+
+    def interrupt(self, spare: Container[int] = ()) -> None:
+        """Kill the process and what it has started, but for some that are spared. Any thread may call this.
+
+        Whoever waits for the block's result is told that the process has ended.
+        """
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self.pid)
+            kill_all(each for each in (*process.children(recursive=True), process) if each.pid not in spare)
+        self._connection.cancel()  # a process that the block has forked may keep the connection open
+
+    def hang_up(self) -> None:
+        """Let the process exit once it has no block to run."""
+        self._connection.close()
+
+    def last_output(self, more: str) -> str:
+        """Return the end of a message about a process that died or hung: what its block printed, and more."""
+        last = self._last_text.strip()
+        text = "\n".join(part for part in (last, more) if part)
+        first = "" if self._first_text.strip() in last else f"; first output:\n{self._first_text.strip()}\n"
+        return f"{first}; last output:\n{text}" if text else ""
+
+    def end_of(self, name: str) -> str:
+        """Return the end of one of the kernel's own files."""
+        with contextlib.suppress(OSError), (self._folder / name).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - MAX_LAST_TEXT, 0))
+            return file.read().decode("utf8", "replace").strip()
+        return ""
+
+    def _request(self, block: Block, limit: float) -> RunRequest:
+        workdir = str(self._config.path(block.workdir)) if block.workdir else ""
+        place, checks = block.origin, (block.checks, block.checks_line)
+        return RunRequest(block.executable_code, *checks, place.path, place.line, block.width, workdir, limit)
+
+    def _receive_for(self, limit: float, on_progress: Callable[[str], None]) -> Iterator[Event]:
+        """Yield events until a block has used up its time, in seconds, or has ended.
+
+        Time begins when the block does, and time in which this process was stopped does not count.
+
+        Raises:
+            Closed: the process ended before the limit.
+            InvalidEvent: it sent something that is no event.
+        """
+        left, last = START_TIME, time.monotonic()
+        watchdog = Watchdog(self.pid) if self.is_fork else None
+        while left > 0:
+            try:
+                event = self._connection.receive(min(TICK, left))
+                if event is None and not is_running(self.pid):  # one that it has forked may keep the connection open
+                    raise Closed
+            except Closed:
+                if left > EXTRA_TIME:
+                    raise
+                return  # it ended because it has written down where it hangs
+            now = time.monotonic()
+            left, last = left - min(now - last, 2 * TICK), now
+            if isinstance(event, BeginEvent):
+                left = limit + EXTRA_TIME
+            elif event is not None:
+                yield event
+            elif watchdog and watchdog.is_stuck():  # its session is replayed
+                self.interrupt()
+                raise Closed
+            else:
+                on_progress("")
+
+
+def _without_kernel(stacks: str) -> str:
+    """Return the stacks that `faulthandler` wrote, without frames of the kernel and of what started it."""
+    own = (f'File "{Path(scratch.__file__).parent}', 'File "<frozen runpy>"')
+    return "\n".join(line for line in stacks.splitlines() if not line.strip().startswith(own))

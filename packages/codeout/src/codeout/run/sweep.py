@@ -1,0 +1,82 @@
+"""Run a swept block: each case in a process of its own, from the state above the block, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from codeout.model.blocks import Block
+from codeout.model.outputs import Case
+from codeout.run.connection import Closed
+from codeout.run.protocol import BlockResult
+from codeout.run.running_kernel import RunningKernel
+
+if TYPE_CHECKING:
+    from codeout.run.process import KernelProcess
+
+Replay = Callable[[Block], BlockResult]
+"""Runs a block in a new process, after the blocks above it."""
+
+
+def run_sweep(
+    process: KernelProcess, block: Block, on_progress: Callable[[str], None], replay: Replay, workers: int
+) -> BlockResult:
+    """Run a block and its cases; return the result of the block itself, with the cases.
+
+    Args:
+        process: has run the blocks above it, and will run those below.
+        block: the block.
+        on_progress: as for `KernelProcess.run`.
+        replay: for cases for which the process cannot be forked.
+        workers: how many run at the same time.
+
+    Raises:
+        BlockError: as for `KernelProcess.run`, for any of the cases.
+    """
+    blocks = block.cases
+    branches = process.branch(len(blocks))
+    forks = [*branches, *[None] * (len(blocks) - len(branches))]
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            own = pool.submit(process.run, block, on_progress)
+            futures = [pool.submit(_run_case, *each, replay) for each in zip(blocks, forks, strict=True)]
+            try:
+                result = own.result()
+                results = [future.result() for future in futures]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                process.end_branches()
+                raise
+    finally:
+        process.end_branches()
+    return _merge(block, result, results)
+
+
+def _run_case(block: Block, fork: RunningKernel | None, replay: Replay) -> BlockResult:
+    """Run a case in a fork; where that is not possible, or the fork misses a thread, after a replay."""
+    if fork is None:
+        return replay(block)
+    try:
+        return fork.run(block, _ignore, fork.interrupt)
+    except Closed:
+        return replay(block)
+    finally:
+        fork.hang_up()
+
+
+def _ignore(text: str) -> None:
+    """Show no progress: the terminal has that of the code's own values."""
+
+
+def _merge(block: Block, own: BlockResult, others: list[BlockResult]) -> BlockResult:
+    """Return the result of a block with its cases; it has read whatever one of them has."""
+    cases = zip(block.sweep.cases[1:], others, strict=True)
+    return replace(
+        own,
+        observed=(*own.observed, *(each for other in others for each in other.observed)),
+        reads_lines=own.reads_lines or any(other.reads_lines for other in others),
+        used_network=own.used_network or any(other.used_network for other in others),
+        cases=tuple(Case(values, other.outputs, other.seconds) for values, other in cases),
+    )
