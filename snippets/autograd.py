@@ -1,7 +1,8 @@
 """Gradients: one training step of a real network, then Q = 3a³ - b² by hand. Page: docs/autograd.md"""
 
-import data
 import prelude  # noqa: F401
+
+import data
 
 data.ready("resnet18")
 
@@ -37,6 +38,13 @@ optimizer.step()  # gradient descent
 # --8<-- [end:step]
 for old, p in zip(before, model.parameters()):
     assert torch.allclose(p, old - 1e-2 * p.grad)
+
+# --8<-- [start:slope]
+import curves
+
+curves.show_tangents(lambda x: (x - 1) ** 2 / 2 + 0.5, "an error", (-2.5, 4.5), [-1.0, 3.0])
+# --8<-- [end:slope]
+assert curves.slopes(lambda x: (x - 1) ** 2 / 2 + 0.5, [-1.0, 3.0]) == [-2.0, 2.0]
 
 # --8<-- [start:leaves]
 import torch

@@ -7,10 +7,13 @@ import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
+lr = 0.02
+width = 32
+
 x = torch.linspace(-6, 6, 200).unsqueeze(1)
 y = torch.sin(x)
-net = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 1))
-optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
+net = nn.Sequential(nn.Linear(1, width), nn.Tanh(), nn.Linear(width, 1))
+optimizer = torch.optim.Adam(net.parameters(), lr=lr)
 
 before = net(x).detach()
 for step in range(1000):
@@ -28,4 +31,11 @@ plt.ylim(-1.6, 1.9)
 plt.show()
 print(f"loss after {step + 1} steps: {loss.item():.5f}")
 # --8<-- [end:fit]
-assert loss < 0.01 < (before - y).square().mean()
+if (lr, width) == (0.02, 32):
+    assert loss < 0.01 < (before - y).square().mean()
+if width == 1:
+    assert loss > 0.3  # one bend is not a wave
+if lr == 0.0002:
+    assert loss > 0.05  # too slow
+if (lr, width) == (1.0, 32):
+    assert loss > 0.03  # it jumps about

@@ -2,6 +2,38 @@
 
 import prelude  # noqa: F401
 
+# --8<-- [start:convolve]
+import matplotlib.cbook
+import matplotlib.pyplot as plt
+import torch
+import torch.nn.functional as F
+
+photo = plt.imread(matplotlib.cbook.get_sample_data("grace_hopper.jpg"))  # (1)!
+gray = torch.tensor(photo / 255.0).float().mean(dim=2)  # (600, 512)
+
+name = "vertical edges"
+filters = {
+    "vertical edges": [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
+    "horizontal edges": [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],
+    "blur": [[1 / 9, 1 / 9, 1 / 9]] * 3,
+}
+weight = torch.tensor(filters[name], dtype=torch.float32)  # (3, 3)
+seen = F.conv2d(gray[None, None, ::2, ::2], weight[None, None])[0, 0]  # (2)!
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(4.8, 2.9))
+left.imshow(gray.numpy(), cmap="gray")
+left.set_title("the photograph")
+right.imshow(seen.numpy(), cmap="gray")
+right.set_title(f"after the filter: {name}")
+for side in (left, right):
+    side.axis("off")
+plt.show()
+# --8<-- [end:convolve]
+assert gray.shape == (600, 512)
+assert seen.shape == (298, 254)  # two fewer than 300 and 256
+by_hand = (gray[::2, ::2][10:13, 20:23] * weight).sum()
+assert torch.isclose(seen[10, 20], by_hand, atol=1e-5)
+
 # --8<-- [start:net]
 import torch
 import torch.nn as nn
@@ -40,6 +72,30 @@ shapes = [stage.shape for stage in figures.stages(net, example) if "pooling" in 
 assert shapes == [(6, 14, 14), (16, 5, 5)]
 assert [s.shape for s in figures.stages(net, example) if "convolution" in s.name] == [(6, 28, 28), (16, 10, 10)]
 # --8<-- [end:diagram]
+
+# --8<-- [start:kernel_sizes]
+size = 5
+
+
+def shrink(pixels):
+    return (pixels - size + 1) // 2  # a convolution, then pooling
+
+
+after = shrink(shrink(32))
+flat = 16 * after * after
+conv = nn.Sequential(nn.Conv2d(1, 6, size), nn.MaxPool2d(2), nn.Conv2d(6, 16, size), nn.MaxPool2d(2), nn.Flatten())
+head = nn.Sequential(nn.Linear(flat, 120), nn.Linear(120, 84), nn.Linear(84, 10))
+print(f"after two convolutions and poolings: 16 maps of {after} by {after}, {flat} numbers")
+print(f"weights and biases of the convolutions: {sum(p.numel() for p in conv.parameters()):6,}")
+print(f"of the linear layers:                   {sum(p.numel() for p in head.parameters()):6,}")
+# --8<-- [end:kernel_sizes]
+assert conv(torch.zeros(1, 1, 32, 32)).shape == (1, flat)
+maps = {each: ((32 - each + 1) // 2 - each + 1) // 2 for each in (3, 5, 7, 9)}
+own = [6 * (s**2 + 1) + 16 * (6 * s**2 + 1) for s in maps]
+first_layer = [16 * side**2 * 120 for side in maps.values()]
+assert maps[5] == 5 and own == sorted(own) and first_layer == sorted(first_layer, reverse=True)
+totals = [a + b for a, b in zip(own, first_layer)]
+assert totals == sorted(totals, reverse=True) and first_layer[1] > own[1] + 120 * 84 + 84 * 10
 
 # --8<-- [start:parameters]
 params = list(net.parameters())

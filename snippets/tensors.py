@@ -1,9 +1,9 @@
 """Tensors: arrays with a shape, and what one does with them. Page: docs/tensors.md"""
 
+import prelude  # noqa: F401
+
 # --8<-- [start:make]
 import torch
-
-import prelude  # noqa: F401
 
 scores = torch.tensor([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]])
 print(scores)

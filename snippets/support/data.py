@@ -1,15 +1,15 @@
-"""CIFAR-10 and the weights of resnet18, from the first origin that works: disk, download, mirror, placeholder.
+"""CIFAR-10 and the weights of resnet18, from the first origin that works: disk, mirror, download, placeholder.
 
     python snippets/support/data.py          fetch what is missing (a build does this first)
     python snippets/support/data.py --again  retry the download of what is a placeholder
 
-    TUTORIAL_MIRROR=FOLDER-OR-URL            a copy to use where the original cannot be downloaded
+    TUTORIAL_MIRROR=FOLDER-OR-URL            a copy to ask before the original is downloaded
     TUTORIAL_PLACEHOLDERS=forbid             stop instead of making placeholder data; for publishing
     TUTORIAL_PLACEHOLDERS=only               make placeholder data at once, for a quick try
 
 A mirror has a `manifest.json` (`{"note", "files": {name: md5}}`) and the folder `cifar-10-batches-py` that it lists; it
-may have `resnet18-f37072fd.pth`. `data/cifar10.json` and `data/resnet18.json` say what is used: they are part of the
-cache key of every block that depends on the data, and the pages show what they say.
+may have `resnet18-f37072fd.pth`. `data/cifar10.json` and `data/resnet18.json` say what is used: pages show that
+under each output of a block that has read the files, or comes after one that has.
 """
 
 from __future__ import annotations
@@ -33,8 +33,12 @@ FETCH: Mapping[str, Callable[[DataSet], Source]] = {
 }
 
 
-def ready(name: str) -> str:
-    """Make a data set available to torchvision, and return a line that describes it.
+BEGUN = {"mirror": "copying from TUTORIAL_MIRROR", "download": "downloading", "placeholder": "making placeholder data"}
+"""What the terminal says before an origin that takes time."""
+
+
+def ready(name: str) -> Source:
+    """Make a data set available to torchvision, and return where it came from.
 
     Args:
         name: `cifar10` or `resnet18`.
@@ -45,7 +49,7 @@ def ready(name: str) -> str:
     source = prepare(name)
     if name == "cifar10":
         Cifar10.allow_in_torchvision(source)
-    return f"{source.name} ({source.kind}): {source.note}"
+    return source
 
 
 def prepare(name: str, *, again: bool = False) -> Source:
@@ -70,10 +74,15 @@ def prepare(name: str, *, again: bool = False) -> Source:
     with lock():
         stored = _stored(name)  # another process may have fetched it meanwhile
         for origin in _origins(stored, placeholders, again):
+            if origin in BEGUN:
+                _tell(f"{name}: {BEGUN[origin]} ...")
             try:
-                return _store(name, FETCH[origin](DATA_SETS[name]))
+                source = _store(name, FETCH[origin](DATA_SETS[name]))
             except Unavailable as problem:
-                print(f"{name}: {origin}: {problem}", file=sys.stderr)
+                _tell(f"{name}: {origin}: {problem}")
+            else:
+                _tell(f"{name}: using the {source.kind}: {source.note}")
+                return source
     if stored is None or (stored.is_placeholder and placeholders == "forbid"):
         sys.exit(
             f"snippets/support/data.py:1: no {name} but placeholder data, which TUTORIAL_PLACEHOLDERS=forbid rules out"
@@ -89,14 +98,16 @@ def _origins(stored: Source | None, placeholders: str, again: bool) -> list[str]
         return ["placeholder"]
     mirrors = ["mirror"] if mirror() else []
     if stored:
-        return ["download", *mirrors] if again or placeholders == "forbid" else mirrors
-    return ["on disk", "download", *mirrors, *([] if placeholders == "forbid" else ["placeholder"])]
+        return [*mirrors, "download"] if again or placeholders == "forbid" else mirrors
+    return ["on disk", *mirrors, "download", *([] if placeholders == "forbid" else ["placeholder"])]
 
 
 def _stored(name: str) -> Source | None:
     """Return what an earlier call has stored, if its files are still those that it verified."""
     try:
-        source = Source(**json.loads((data_files.ROOT / f"{name}.json").read_text(encoding="utf8")))
+        content = json.loads((data_files.ROOT / f"{name}.json").read_text(encoding="utf8"))
+        paths = content.pop("paths", None)
+        source = Source(**content)
         if "CODEOUT_ROOT" in os.environ:  # in a block: verified before the build, and stamps are of one machine only
             return None if None in stamps(DATA_SETS[name].folder, source.files).values() else source
         verified = json.loads((data_files.ROOT / f".{name}-verified.json").read_text(encoding="utf8"))
@@ -104,7 +115,7 @@ def _stored(name: str) -> Source | None:
         return None
     folder = DATA_SETS[name].folder
     current = stamps(folder, source.files)
-    if current == verified:
+    if current == verified and paths == _paths(name, source):
         return source
     if None in current.values() or any(md5(folder / file) != digest for file, digest in source.files.items()):
         return None
@@ -114,8 +125,18 @@ def _stored(name: str) -> Source | None:
 def _store(name: str, source: Source) -> Source:
     """Write down where a data set came from, and which files were verified."""
     write_json(data_files.ROOT / f".{name}-verified.json", stamps(DATA_SETS[name].folder, source.files))
-    write_json(data_files.ROOT / f"{name}.json", asdict(source))
+    write_json(data_files.ROOT / f"{name}.json", {**asdict(source), "paths": _paths(name, source)})
     return source
+
+
+def _paths(name: str, source: Source) -> list[str]:
+    """Return the files of a data set, as codeout observes them to be read."""
+    folder = DATA_SETS[name].folder.relative_to(data_files.ROOT.parent)
+    return [(folder / file).as_posix() for file in source.files]
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def test_a_refused_download_gives_its_reason_in_one_line_and_a_placeholder_is_ma
 
 
 def test_torchvision_reads_the_placeholder_as_it_reads_the_original(root: Path) -> None:
-    assert "placeholder" in data.ready("cifar10")
+    assert data.ready("cifar10").is_placeholder
     picture, label = CIFAR10(str(root), train=False)[0]
     assert picture.size == (32, 32)
     assert 0 <= label < 10
@@ -98,7 +98,7 @@ def test_placeholder_weights_fit_the_network(root: Path, monkeypatch: pytest.Mon
     from torchvision.models import resnet18
 
     monkeypatch.setenv("TORCH_HOME", str(root / "torch"))
-    assert "resnet18 (placeholder)" in data.ready("resnet18")
+    assert data.ready("resnet18").kind == "placeholder"
     assert len(resnet18(weights=ResNet18_Weights.DEFAULT).state_dict()) == 122
 
 
@@ -141,13 +141,14 @@ def test_weights_in_the_cache_of_the_home_folder_are_used_if_they_are_the_origin
 
 
 @pytest.mark.parametrize("over_http", [False, True], ids=["a folder", "a URL"])
-def test_a_mirror_is_used_where_the_download_is_refused(
+def test_a_mirror_is_used_before_anything_is_downloaded(
     root: Path, mirror: Path, server: str, monkeypatch: pytest.MonkeyPatch, over_http: bool
 ) -> None:
     monkeypatch.setenv("TUTORIAL_MIRROR", f"{server}/mirror" if over_http else str(mirror))
+    monkeypatch.setattr(Cifar10, "download", lambda _: pytest.fail("asked the network"))
     source = data.prepare("cifar10")
     assert (source.kind, source.note) == ("mirror", "a copy")
-    assert data.ready("cifar10") == "CIFAR-10 (mirror): a copy"
+    assert data.ready("cifar10") == source
     assert len(CIFAR10(str(root), train=False)) == 2_000
 
 

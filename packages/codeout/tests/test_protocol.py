@@ -25,7 +25,8 @@ def test_a_request_is_one_line_of_json() -> None:
     line = encode(RunRequest("a\nb", "assert a", 9, "docs/page.md", 3, 0, "", 60.0))
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert json.loads(line) == {
-        "request": "run", "code": "a\nb", "checks": "assert a", "checks_line": 9, "file": "docs/page.md", "line": 3, "width": 0, "workdir": "", "timeout": 60.0
+        "request": "run", "code": "a\nb", "checks": "assert a", "checks_line": 9,
+        "file": "docs/page.md", "line": 3, "width": 0, "workdir": "", "timeout": 60.0
     }  # fmt: skip
     assert json.loads(encode(CheckpointRequest(2))) == {"request": "checkpoint", "number": 2}
 

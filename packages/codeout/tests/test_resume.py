@@ -83,15 +83,15 @@ def test_files_that_cannot_be_copied_cost_only_the_checkpoint(engine: Engine, tm
     ("greeting", "log"),
     [
         pytest.param(b"hello\n", "b ", id="a foreign one"),
-        pytest.param(b'{"number": 1, "resumed": false, "pid": 77}\n', "b ", id="one of another checkpoint"),
+        pytest.param(b'{"role": "checkpoint", "number": 1, "pid": 77}\n', "b ", id="one of another checkpoint"),
         pytest.param(b"x", "b b ", id="none in time costs a checkpoint"),
     ],
 )
 def test_a_block_that_connects_to_the_socket_of_its_checkpoints_stops_nothing(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, counted: Counted, greeting: bytes, log: str
 ) -> None:
-    monkeypatch.setattr("codeout.run.checkpoints.MAX_WAIT", 1.5)
-    connect = f"import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect('.control')\ns.send({greeting!r});"
+    monkeypatch.setattr("codeout.run.control_socket.MAX_WAIT", 1.5)
+    connect = f"import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect('../.control')\ns.send({greeting!r});"
     engine.run(blocks("x = 1", counted("b", connect), "print(x)"))
     assert texts(engine.run(blocks("x = 1", counted("b", connect), "print(x + 1)")))[2] == "2\n"
     assert (tmp_path / "log").read_text() == log

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-import msgspec
-
 from codeout.compare.images import check_image
 from codeout.compare.limits import CONTROL, InvalidRecording, PictureBudget
 from codeout.compare.svg import check_svg
@@ -87,7 +85,7 @@ def validate(run: Run, now: datetime) -> Run:
     shown = run.map_outputs(_recordable)
     _check_texts(shown.all_outputs)
     _check_pictures(shown.all_outputs)
-    return msgspec.structs.replace(shown, inputs=inputs, values={})
+    return shown.for_others(inputs)
 
 
 def _check_case(case: Case) -> None:

@@ -39,7 +39,7 @@ from codeout.mkdocs.paths import PagePaths, site_root
 from codeout.model.blocks import Block, Session, group_sessions
 from codeout.model.outputs import Run
 from codeout.run.engine import Engine
-from codeout.run.progress import log
+from codeout.run.progress import UP_TO_DATE, log
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -215,6 +215,9 @@ class CodeoutPlugin(BasePlugin[Settings]):
             raise PluginError("\n\n".join(dict.fromkeys(self._problems)))
         if isinstance(self._ready.resolver, LiveResolver):
             self._ready.resolver.live.keep(sessions)
+            self._ready.resolver.live.report_idle()
+        elif sessions and self.mode == "build":
+            log.info("%s", UP_TO_DATE)
         for file in files.documentation_pages():
             if file.page and file.page.content:
                 file.page.content = self._extras.fill_overviews(file.page.content, file.page, self._titles(files))

@@ -11,6 +11,8 @@ from codeout.model.outputs import Error, Run
 SKIPPED = "Skipped"
 """The type of the error that a block shows which did not run, since one above it failed."""
 
+WARNING_HINT = "(a warning that a filter makes an error: look for `warnings` in the prelude)"
+
 
 def has_unexpected_error(block: Block, run: Run) -> bool:
     """Return whether a block raised an exception that its page does not expect."""
@@ -45,7 +47,8 @@ def check_expectation(block: Block, run: Run) -> None:
         case, error = unexpected
         expected = f" (the page expects {block.raises})" if block.raises else ""
         location = f"{block.locate(error.line)}: {f'with {case}: ' if case else ''}"
-        raise BlockError(f"{location}{error.type}: {error.message}{expected}\n{error.traceback}".rstrip())
+        hint = f"\n{WARNING_HINT}" if error.is_a("Warning") else ""
+        raise BlockError(f"{location}{error.type}: {error.message}{expected}{hint}\n{error.traceback}".rstrip())
 
 
 def with_missing_error(block: Block, run: Run) -> Run:

@@ -151,6 +151,15 @@ class Run(msgspec.Struct, frozen=True):
         """Return the same run with other outputs, and without cases."""
         return msgspec.structs.replace(self, outputs=outputs, cases=())
 
+    def of_case(self, case: Case) -> Run:
+        """Return what a case produced, as a run of its own."""
+        provenance = msgspec.structs.replace(self.provenance, seconds=case.seconds)
+        return msgspec.structs.replace(self, outputs=case.outputs, provenance=provenance, cases=())
+
+    def for_others(self, inputs: tuple[Input, ...]) -> Run:
+        """Return the run with the inputs that other machines have as well, and without the values of variables."""
+        return msgspec.structs.replace(self, inputs=inputs, values={})
+
     def map_outputs(self, change: Callable[[Output], Output]) -> Run:
         """Return the same run with each output changed, those of its cases, too."""
         cases = (msgspec.structs.replace(case, outputs=tuple(map(change, case.outputs))) for case in self.cases)

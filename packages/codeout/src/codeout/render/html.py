@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from html import escape
 from itertools import groupby
 
-import msgspec
-
 from codeout.model.mime import HTML, LATEX, MARKDOWN, SVG, preferred_type
 from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Source, Stream, Value
 from codeout.model.sweeps import ONCE, Sweep
@@ -70,9 +68,7 @@ class Renderer:
         shown = [(known[0], run, self)]
         for case in run.cases:
             if case.values in known:
-                provenance = msgspec.structs.replace(run.provenance, seconds=case.seconds)
-                own = msgspec.structs.replace(run, outputs=case.outputs, provenance=provenance, cases=())
-                shown.append((case.values, own, replace(self, is_lazy=True)))
+                shown.append((case.values, run.of_case(case), replace(self, is_lazy=True)))
         parts = (
             (
                 values,

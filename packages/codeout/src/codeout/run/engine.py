@@ -50,6 +50,8 @@ class Engine:
         self.config = config
         self.lookup = Lookup(config, retry_failed=retry_failed)
         self.runner = SessionRunner(config, self.lookup)
+        self.on_idle: Callable[[], None] = lambda: None
+        """Called when nothing runs any more."""
         self._scheduler = Scheduler(config)
         self._pool = ThreadPoolExecutor(config.jobs or os.cpu_count() or 1)
         self._jobs: dict[str, Job] = {}  # by the name of the session
@@ -162,6 +164,12 @@ class Engine:
         with self._lock:
             return list(self._jobs.values())
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs."""
+        with self._lock:
+            return not self._active
+
     def drop(self, name: str) -> None:
         """End what runs for a session that is not wanted any more."""
         with self._lock:
@@ -268,8 +276,11 @@ class Engine:
         finally:
             with self._lock:
                 self._active -= 1
-                if not self._active:
+                is_idle = not self._active
+                if is_idle:
                     self._progress.close()
+            if is_idle:
+                self.on_idle()
 
 
 def _positions(blocks: Sequence[Block]) -> Iterator[tuple[str, int]]:

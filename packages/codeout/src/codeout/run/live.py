@@ -15,7 +15,7 @@ from codeout.model.expectations import SKIPPED, check_expectation, has_unexpecte
 from codeout.model.outputs import Error, Provenance, Run
 from codeout.run.engine import BlockState, Engine
 from codeout.run.job import Job
-from codeout.run.progress import log
+from codeout.run.progress import UP_TO_DATE, log
 
 
 class LiveSessions:
@@ -31,6 +31,7 @@ class LiveSessions:
         self.engine = engine
         self._on_runs = on_runs
         self._on_change = engine.runner.board.on_change = on_change
+        engine.on_idle = self.report_idle
         self._last_good_runs: _LastGoodRuns | None = None
         self._lock = Lock()
 
@@ -64,6 +65,11 @@ class LiveSessions:
             for job in self.engine.jobs
             for number, inputs in enumerate(job.target.inputs)
         ]
+
+    def report_idle(self) -> None:
+        """Say that all outputs are up to date, once nothing runs and unless a block has failed."""
+        if self.engine.is_idle and not any(_has_failed(job) for job in self.engine.jobs):
+            log.info("%s", UP_TO_DATE)
 
     def run(self, name: str) -> Run | None:
         """Return the run of a block by its name, if it has run since the server started and is unchanged."""
@@ -121,6 +127,11 @@ class LiveSessions:
         if self._last_good_runs is None:
             self._last_good_runs = _LastGoodRuns(self.engine.lookup)
         return self._last_good_runs
+
+
+def _has_failed(job: Job) -> bool:
+    blocks = zip(job.target.session.blocks, job.runs, strict=False)
+    return job.problem is not None or any(has_unexpected_error(block, run) for block, run in blocks)
 
 
 def _run_of(job: Job, number: int) -> Run | None:

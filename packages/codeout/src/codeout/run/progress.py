@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LOG_INTERVAL = 10.0  # seconds between two lines of a log about the same session
 MAX_TEXT = 4000  # characters at the end of a block's printed text that progress keeps
 
+UP_TO_DATE = "codeout: all outputs are up to date"
+
 log = logging.getLogger("mkdocs.plugins.codeout")  # MkDocs shows it; anywhere else it is an ordinary logger
 
 
@@ -30,7 +32,7 @@ class SessionProgress:
     session: str
     """The session's name."""
     block: int
-    """The block that is running, counted from 1."""
+    """The block that is running, counted from 1; 0 for the prelude."""
     blocks: int
     """The number of blocks in the session."""
     start: float
@@ -44,7 +46,8 @@ class SessionProgress:
         """Return the numbers of a progress line at `now`, a time of `time.monotonic()`."""
         seconds, expected = now - self.start, self.expected_seconds
         unit = f" of about {expected:.0f} s" if expected and seconds < expected else " s"
-        return f"block {self.block} of {self.blocks}, {seconds:.0f}{unit}"
+        running = f"block {self.block} of {self.blocks}" if self.block else f"prelude of {self.blocks} blocks"
+        return f"{running}, {seconds:.0f}{unit}"
 
     def rendered_text(self) -> str:
         """Return the printed text as a terminal would show it."""

@@ -122,10 +122,15 @@ class SessionRunner:
             raise
         else:
             self.finish(session, name)
-            log.info("codeout: %s: done in %.1f s", name, time.monotonic() - start)
+            log.info("codeout: %s: done in %.1f s%s", name, time.monotonic() - start, self._left(name))
         finally:
             if not is_waiting:
                 self._forget(session, name)
+
+    def _left(self, name: str) -> str:
+        """Return the end of a message: which other sessions are still running."""
+        others = [progress.session for progress in self.board.running() if progress.session != name]
+        return f"; still running: {', '.join(others)}" if others else ""
 
     def _forget(self, session: ResumableSession, name: str) -> None:
         """Note that nothing of a session runs any more."""
@@ -296,6 +301,7 @@ class SessionRunner:
 
     def _run_prelude(self, session: ResumableSession, first: Block, progress: SessionProgress) -> None:
         for prelude in self._prelude(first):
+            progress = replace(progress, block=0)
             result = session.process.run(prelude, _Ticker(self.board, progress))
             session.observed = result.observed
             for output in result.outputs:
