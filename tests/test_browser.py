@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from browser_fixtures import CODE_BOTTOM_AND_OUT_TOP, PAGES, Visit, block_of, box_of
 from browsing import serve
@@ -248,3 +248,57 @@ def test_a_step_of_a_graph_shows_its_caption(visit: Visit, path: str, section: s
     expect(line).to_have_css("visibility", "hidden")
     box.locator("rect").first.hover(force=True)
     expect(line).to_have_css("visibility", "visible")
+
+
+def knob(page: Page, section: str, name: str, value: str) -> Locator:
+    """Return the button for a value of a swept block."""
+    group = block_of(page, section).locator("fieldset", has=page.locator("legend", has_text=re.compile(f"^{name}$")))
+    return group.locator("label", has_text=re.compile(f"^{re.escape(value)}$"))
+
+
+def shown_cases(page: Page, section: str) -> list[str]:
+    """Return the text of the outputs of a swept block that can be seen."""
+    cases = block_of(page, section).locator(".codeout-case")
+    return [case.inner_text() for case in cases.all() if case.is_visible()]
+
+
+@pytest.mark.parametrize("settings", [{}, {"has_touch": True, "viewport": {"width": 390, "height": 844}}])
+def test_a_reader_chooses_between_real_runs(visit: Visit, settings: dict[str, object]) -> None:
+    page = visit("", **settings)
+    (first,) = shown_cases(page, "fit")
+    chosen = knob(page, "fit", "lr", "0.0002")
+    (chosen.tap if settings else chosen.click)()
+    (second,) = shown_cases(page, "fit")
+    assert re.findall(r"loss after 1000 steps: ([\d.]+)", first + second)[0] < "0.01"
+    assert first != second
+    picture = block_of(page, "fit").locator(".codeout-case[data-shown] img.codeout-picture")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+
+
+def test_a_knob_works_with_the_keyboard(visit: Visit) -> None:
+    page = visit("")
+    block_of(page, "fit").locator("input[name$='-width'][value='0']").focus()
+    page.keyboard.press("ArrowRight")
+    (shown,) = shown_cases(page, "fit")
+    expect(block_of(page, "fit").locator(".codeout-case[data-shown]")).to_have_attribute("data-case", "0 1")
+    assert "loss after 1000 steps" in shown
+
+
+def test_pictures_of_other_values_load_when_they_are_shown(visit: Visit) -> None:
+    page = visit("")
+    loaded = "() => performance.getEntriesByType('resource').filter(each => each.name.endsWith('.svg')).length"
+    before = page.evaluate(loaded)
+    knob(page, "fit", "lr", "1.0").click()
+    picture = block_of(page, "fit").locator(".codeout-case[data-shown] img.codeout-picture")
+    picture.evaluate("image => image.decode()")
+    assert page.evaluate(loaded) == before + 1
+
+
+def test_without_scripts_all_cases_stand_one_below_the_other(visit: Visit) -> None:
+    page = visit("", java_script_enabled=False)
+    cases = shown_cases(page, "fit")
+    assert len(cases) == 9
+    assert all("loss after 1000 steps" in case for case in cases)
+    assert "lr = 0.0002, width = 4" in cases[4]
+    assert not block_of(page, "fit").locator(".codeout-knobs").is_visible()

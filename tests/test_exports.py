@@ -54,7 +54,7 @@ def test_every_page_is_a_valid_notebook_with_all_its_blocks(exported: Path) -> N
         assert not [mark for mark in ("--8<--", "!!!", "{accuracy", "{right", "exec=") if mark in prose]
 
 
-@pytest.mark.parametrize("name", ["index", "autograd", "neural_networks"])
+@pytest.mark.parametrize("name", ["index", "tensors", "autograd", "neural_networks"])
 def test_the_notebook_of_a_page_runs_from_top_to_bottom(exported: Path, name: str) -> None:
     done = run_in(exported, "-c", RUN, f"{name}.ipynb")
     assert done.returncode == 0, done.stdout + done.stderr

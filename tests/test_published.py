@@ -11,9 +11,10 @@ from bs4 import BeautifulSoup
 
 from site_helpers import ROOT, data_kind, parse
 
+LESSONS = ("tensors", "autograd", "neural_networks", "training_a_classifier", "training_on_gpu")
 PAGES = (
     "index.html",
-    *(f"{page}/index.html" for page in ("autograd", "neural_networks", "training_a_classifier", "training_on_gpu")),
+    *(f"{page}/index.html" for page in LESSONS),
 )
 
 
@@ -75,7 +76,7 @@ def test_values_in_text_that_are_based_on_placeholder_data_are_marked(site: Path
     assert marked == (values if data_kind("cifar10") == "placeholder" else [])
 
 
-@pytest.mark.parametrize("page", ["autograd", "neural_networks", "training_a_classifier", "training_on_gpu"])
+@pytest.mark.parametrize("page", LESSONS)
 def test_the_names_that_a_page_introduces_exist_and_have_links(page: str) -> None:
     text = (ROOT / "docs" / f"{page}.md").read_text()
     names = re.findall(r"^\| \[`([\w.]+)`\]\(https://docs\.pytorch\.org/docs/stable/(\S+)\)", text, re.MULTILINE)
@@ -87,7 +88,7 @@ def test_the_names_that_a_page_introduces_exist_and_have_links(page: str) -> Non
     assert [name for name, _ in names if name.rsplit(".", 1)[1] not in snippet] == [], "its snippet uses them"
 
 
-@pytest.mark.parametrize("page", ["autograd", "neural_networks", "training_a_classifier", "training_on_gpu"])
+@pytest.mark.parametrize("page", LESSONS)
 def test_an_exercise_has_a_folded_answer_that_ran(site: Path, page: str) -> None:
     answers = soup(site, f"{page}/index.html").select("details.success")
     assert len(answers) >= 3

@@ -11,7 +11,7 @@ import yaml
 
 from site_helpers import ROOT
 
-PAGES = ("index", "autograd", "neural_networks", "training_a_classifier", "training_on_gpu")
+PAGES = ("index", "tensors", "autograd", "neural_networks", "training_a_classifier", "training_on_gpu")
 
 
 def test_the_checks_pass() -> None:

@@ -45,6 +45,23 @@
     }
   })
 
+  // The page as Markdown, with its outputs: for a note, or for a language model.
+  function copying() {
+    const link = document.querySelector(".codeout-sentence a[download$='.md'], .codeout-sentence a[href$='.md'][download]")
+    if (!link || !navigator.clipboard || document.querySelector(".copy-page")) return
+    const button = document.createElement("button")
+    button.type = "button"
+    button.className = "copy-page"
+    button.textContent = "Copy page"
+    button.addEventListener("click", async () => {
+      const answer = await fetch(link.href)
+      await navigator.clipboard.writeText(await answer.text())
+      button.textContent = "Copied"
+      setTimeout(() => { button.textContent = "Copy page" }, 2000)
+    })
+    link.after(" · ", button)
+  }
+
   // Every Out below its code, for those who rather scroll than press. The choice is kept for the other pages.
   function choice() {
     const line = document.querySelector(".codeout-sentence")
@@ -104,6 +121,7 @@
     document.querySelector(".md-search")?.setAttribute("aria-label", "Search")
     arrive()
     choice()
+    copying()
     later(() => {
       name(document)
       document.querySelectorAll(".codeout-figure").forEach(enlarge)
@@ -112,7 +130,7 @@
   }
 
   // While a page is served, its sentence comes when its blocks have run.
-  document.addEventListener("codeout:updated", choice)
+  document.addEventListener("codeout:updated", () => { choice(); copying() })
 
   // Material swaps pages without loading them.
   if (window.document$) window.document$.subscribe(start)

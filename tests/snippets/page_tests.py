@@ -16,7 +16,6 @@ from bs4 import BeautifulSoup, Tag
 from site_helpers import ROOT, parse
 
 NUMBER = r"-?\d+\.\d+"
-SOURCE = r"\((original|mirror|placeholder)\)"
 
 
 class PageTests:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from page_tests import NUMBER, DiagramTests, PageTests
+from page_tests import NUMBER, DiagramTests, PageTests, PictureTests
 
 
-class TestNeuralNetworks(PageTests, DiagramTests):
+class TestNeuralNetworks(PageTests, DiagramTests, PictureTests):
     page = "neural_networks"
     rows = {
         "N1": ("net", r"Net\(\n  \(conv1\): Conv2d\(1, 6.*\n(.*\n){4}\)"),
@@ -27,6 +27,7 @@ class TestNeuralNetworks(PageTests, DiagramTests):
         "N10": ("optim", None),
     }
     diagrams = ("diagram", "chain_drawn")
+    pictures = {"convolve": "after the filter: vertical edges"}
     printed = (
         "Net(\n  (conv1)",
         "10\ntorch.Size([6, 1, 5, 5])",

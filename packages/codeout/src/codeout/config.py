@@ -72,7 +72,8 @@ class Config:
     """Days after which a recording of older code or older packages blocks publishing."""
 
     downloads: tuple[str, ...] = ()
-    """Files that each page offers for download: "ipynb" (a notebook with outputs) and "py" (a script)."""
+    """Files that each page offers for download: "ipynb" (a notebook with outputs), "py" (a script) and "md"
+    (Markdown with outputs)."""
 
     open_in: Mapping[str, str] = field(default_factory=dict)
     """Link text → URL where else a page can be opened; `{page}` and `{VARIABLE}` are filled in."""
@@ -219,7 +220,7 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "recordings": _text,
     "require_recordings": _names,
     "max_recording_age": _number,
-    "downloads": partial(_choices, choices=("ipynb", "py")),
+    "downloads": partial(_choices, choices=("ipynb", "py", "md")),
     "open_in": _urls,
     "timeout": _number,
     "jobs": _count,

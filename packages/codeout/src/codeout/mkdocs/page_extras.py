@@ -26,7 +26,7 @@ from codeout.render.export import Exports
 
 FOLDER = "assets/outputs"  # of the site, for large data of outputs
 COMPAT = '<div class="codeout-compat"></div>'  # what a page writes where the table of versions belongs
-LINK_TEXTS = {"ipynb": "Notebook", "py": "Script"}
+LINK_TEXTS = {"ipynb": "Notebook", "py": "Script", "md": "Markdown"}
 
 
 @dataclass(frozen=True, slots=True)

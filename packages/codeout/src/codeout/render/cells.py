@@ -69,6 +69,19 @@ def split_page(page: Page) -> Iterator[Cell]:
             yield Cell(exported_code(page.blocks[above].code), page.blocks[above], page.runs[above])
 
 
+def imported_modules(code: str, modules: Mapping[str, str]) -> dict[str, str]:
+    """Return those of some modules that code imports by name, or that these import; name → source."""
+    found: dict[str, str] = {}
+    texts = [code]
+    while texts:
+        text = texts.pop()
+        for name, source in modules.items():
+            if name not in found and re.search(rf"^[ \t]*(?:import|from)\b.*\b{re.escape(name)}\b", text, re.MULTILINE):
+                found[name] = source
+                texts.append(source)
+    return {name: modules[name] for name in modules if name in found}
+
+
 def exported_code(code: str) -> str:
     """Return code without what only the site understands: annotations become comments, their text follows as prose."""
     return HIDE_COMMENT.sub("", ANNOTATION.sub(r"# (\1)", code)).strip("\n")

@@ -29,13 +29,13 @@ class Exports:
     """The address of the site; empty if unknown."""
 
     def get(self, text: str, blocks: Sequence[Block], runs: Sequence[Run], kind: str) -> Path:
-        """Return the file of a page as a notebook (`ipynb`) or a script (`py`); it is written if there is none.
+        """Return the file of a page as a notebook (`ipynb`), a script (`py`) or Markdown (`md`), written if need be.
 
         Args:
             text: the Markdown of the page, with a hole in place of each block.
             blocks: of the page, in order.
             runs: theirs.
-            kind: `ipynb` or `py`.
+            kind: `ipynb`, `py` or `md`.
 
         Raises:
             OSError: the disk is full or read-only.
@@ -46,12 +46,19 @@ class Exports:
         key = digest(engine_stamp(), text, made_from, sorted(modules), self.url, self.config.gpu)
         file = self.config.memo / "exports" / f"{key[:40]}.{kind}"
         if not file.is_file():
-            from codeout.render.notebook import notebook  # on use, so that a build without exports is quick
-            from codeout.render.script import script
-
             page = make_page(text, blocks, runs, self.config, self.url)
-            write_atomically(file, (notebook(page) if kind == "ipynb" else script(page)).encode())
+            write_atomically(file, _content(page, kind).encode())
         return file
+
+
+def _content(page: Page, kind: str) -> str:
+    # On use, so that a build without exports is quick.
+    from codeout.render.markdown_page import markdown_page
+    from codeout.render.notebook import notebook
+    from codeout.render.script import script
+
+    write = {"ipynb": notebook, "py": script, "md": markdown_page}
+    return write[kind](page)
 
 
 def _modules(runs: Sequence[Run], config: Config) -> list[str]:
@@ -70,9 +77,10 @@ def make_page(text: str, blocks: Sequence[Block], runs: Sequence[Run], config: C
         config: the settings of the site.
         url: the address of the site; empty if unknown.
     """
-    from codeout.render.cells import Page
+    from codeout.render.cells import Page, imported_modules
 
     prelude = config.path(config.prelude).read_text(encoding="utf8") if config.prelude else ""
-    modules = {Path(path).stem: config.path(path).read_text(encoding="utf8") for path in _modules(runs, config)}
+    loaded = {Path(path).stem: config.path(path).read_text(encoding="utf8") for path in _modules(runs, config)}
+    modules = imported_modules("\n".join(block.code for block in blocks), loaded)
     gpu = any(block.matches(config.gpu) for block in blocks)
     return Page(text, blocks, runs, modules, prelude, url and url.rstrip("/") + "/", gpu)

@@ -23,7 +23,7 @@ def notebook(page: Page) -> str:
     """
     cells = [*_setup_cells(page), *_page_cells(page)]
     if page.runs:
-        cells.append(_markdown_cell(_provenance_text(page.runs[-1].provenance)))
+        cells.append(_markdown_cell(provenance_text(page.runs[-1].provenance)))
     numbered = [{"id": f"cell-{number}", **cell} for number, cell in enumerate(cells)]  # the same at each export
     content = {"cells": numbered, "metadata": _metadata(page), "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
@@ -106,7 +106,8 @@ def _on_white(data: Mapping[str, str]) -> dict[str, str]:
     return {mime: re.sub(r"(<svg\b[^>]*>)", background, part, count=1) for mime, part in data.items()}
 
 
-def _provenance_text(provenance: Provenance) -> str:
+def provenance_text(provenance: Provenance) -> str:
+    """Return how the outputs of a page were computed, as a line of Markdown."""
     packages = [f"{name} {version}" for name, version in provenance.packages]
     machine = ", ".join([provenance.device, f"Python {provenance.python}", *packages])
     sources = "".join(f" {source.name}: {source.note}." for source in provenance.sources)

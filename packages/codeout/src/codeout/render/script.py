@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 
 from codeout.render.cells import Cell, Page, exported_code, split_page
@@ -12,18 +11,12 @@ def script(page: Page) -> str:
     """Return a page as a script that gives the page's results."""
     cells = list(split_page(page))
     parts = []
-    if any(_imports_module(cell.text, page) for cell in cells if cell.block):
+    if page.modules:
         files = ", ".join(f"{name}.py" for name in page.modules)
         parts.append(f"# This script needs these files in its folder: {files}\n")
     if page.prelude:
         parts.append(f"# %%\n{exported_code(page.prelude)}\n")
     return "\n".join([*parts, *map(_cell_text, cells)])
-
-
-def _imports_module(code: str, page: Page) -> bool:
-    """Return whether code imports one of the site's modules by name."""
-    names = "|".join(map(re.escape, page.modules))
-    return bool(names) and re.search(rf"^[ \t]*(?:import|from)\b.*\b(?:{names})\b", code, re.MULTILINE) is not None
 
 
 def _cell_text(cell: Cell) -> str:

@@ -1,0 +1,77 @@
+"""Write a page as plain Markdown with its outputs, for readers that are machines and for pasting elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from codeout.model.outputs import Error, Figure, Output, Source, Stream, Value
+from codeout.render.cells import Cell, Page, split_page
+from codeout.render.notebook import provenance_text
+
+
+def markdown_page(page: Page) -> str:
+    """Return a page with each block's code and what it printed, returned and drew; a picture is its alt text."""
+    parts = [part for cell in split_page(page) for part in _cell_parts(cell)]
+    if page.runs:
+        parts.append(provenance_text(page.runs[-1].provenance))
+    return "\n\n".join(parts) + "\n"
+
+
+def _cell_parts(cell: Cell) -> Iterator[str]:
+    if cell.block is None or cell.run is None:
+        yield cell.text
+        return
+    if cell.block.shows_source:
+        yield _fence(cell.text, "python")
+    yield from map(_placeholder_note, (source for source in cell.run.provenance.sources if source.is_placeholder))
+    sweep = cell.block.sweep
+    yield from _outputs(cell.run.outputs, f"Output with {sweep.describe(sweep.cases[0])}:" if sweep else "Output:")
+    for case in cell.run.cases:
+        yield from _outputs(case.outputs, f"Output with {sweep.describe(case.values)}:")
+
+
+def _outputs(outputs: Sequence[Output], title: str) -> Iterator[str]:
+    if outputs:
+        yield title
+        yield from _merged(map(_output, outputs))
+
+
+def _merged(outputs: Iterable[tuple[str, bool]]) -> Iterator[str]:
+    """Yield outputs as Markdown; text that follows text is in one fence."""
+    text = ""
+    for content, is_text in outputs:
+        if is_text:
+            text += content if content.endswith("\n") else f"{content}\n"
+            continue
+        if text:
+            yield _fence(text.rstrip("\n"), "text")
+            text = ""
+        yield content
+    if text:
+        yield _fence(text.rstrip("\n"), "text")
+
+
+def _output(output: Output) -> tuple[str, bool]:
+    """Return an output, and whether it is text that belongs in a fence."""
+    match output:
+        case Stream(_, text):
+            return text, True
+        case Error(_, _, traceback):
+            return traceback, True
+        case Figure(_, alt):
+            return f"*Picture: {alt}*", False
+        case Value(data) if "text/markdown" in data:
+            return data["text/markdown"], False
+        case Value(data):
+            return data.get("text/plain", "") or f"[{', '.join(data)}]", True
+
+
+def _placeholder_note(source: Source) -> str:
+    return f"> **{source.name} is placeholder data:** {source.note}"
+
+
+def _fence(text: str, language: str) -> str:
+    ticks = "```"
+    while ticks in text:
+        ticks += "`"
+    return f"{ticks}{language}\n{text}\n{ticks}"
