@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -48,9 +47,8 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> None:
     """Note a page."""
-    meta: dict[str, Any] = page.meta
     path = Path(page.file.dest_uri).with_name(f"{Path(page.file.src_uri).stem}.md")
-    texts = (str(page.title), str(meta.get("description", "")), path.as_posix(), page.markdown or "")
+    texts = (str(page.title), str(page.meta.get("description", "")), path.as_posix(), page.markdown or "")
     _entries.append(Entry(page.file.src_uri, *texts))
 
 

@@ -6,6 +6,13 @@ import data
 
 data.ready("resnet18")
 
+# --8<-- [start:slope]
+import curves
+
+curves.show_tangents(lambda x: (x - 1) ** 2 / 2 + 0.5, "an error", (-2.5, 4.5), [-1.0, 3.0])
+# --8<-- [end:slope]
+assert curves.slopes(lambda x: (x - 1) ** 2 / 2 + 0.5, [-1.0, 3.0]) == [-2.0, 2.0]
+
 # --8<-- [start:model]
 import torch
 from torchvision.models import ResNet18_Weights, resnet18
@@ -38,13 +45,6 @@ optimizer.step()  # gradient descent
 # --8<-- [end:step]
 for old, p in zip(before, model.parameters()):
     assert torch.allclose(p, old - 1e-2 * p.grad)
-
-# --8<-- [start:slope]
-import curves
-
-curves.show_tangents(lambda x: (x - 1) ** 2 / 2 + 0.5, "an error", (-2.5, 4.5), [-1.0, 3.0])
-# --8<-- [end:slope]
-assert curves.slopes(lambda x: (x - 1) ** 2 / 2 + 0.5, [-1.0, 3.0]) == [-2.0, 2.0]
 
 # --8<-- [start:leaves]
 import torch

@@ -5,14 +5,10 @@ import prelude  # noqa: F401
 # --8<-- [start:value]
 words = "the quick brown fox jumps over the lazy dog".split()
 print(len(words), "words")
-sorted(words, key=len)[-1]  # (1)!
+max(words, key=len)  # (1)!
 # --8<-- [end:value]
 longest = max(map(len, words))
 assert longest == 5
-
-# --8<-- [start:error]
-words[len(words)]
-# --8<-- [end:error]
 
 # --8<-- [start:figure]
 import matplotlib.pyplot as plt
@@ -22,6 +18,10 @@ plt.xticks(rotation=45)
 plt.title("Letters of each word")
 plt.show()
 # --8<-- [end:figure]
+
+# --8<-- [start:error]
+words[len(words)]
+# --8<-- [end:error]
 
 # --8<-- [start:sweep]
 import math

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 photo = plt.imread(matplotlib.cbook.get_sample_data("grace_hopper.jpg"))  # (1)!
-gray = torch.tensor(photo / 255.0).float().mean(dim=2)  # (600, 512)
+gray = torch.tensor(photo / 255.0).float().mean(dim=2)[::2, ::2]  # (300, 256)  # (2)!
 
 name = "vertical edges"
 filters = {
@@ -18,7 +18,7 @@ filters = {
     "blur": [[1 / 9, 1 / 9, 1 / 9]] * 3,
 }
 weight = torch.tensor(filters[name], dtype=torch.float32)  # (3, 3)
-seen = F.conv2d(gray[None, None, ::2, ::2], weight[None, None])[0, 0]  # (2)!
+seen = F.conv2d(gray[None, None], weight[None, None])[0, 0]  # (3)!
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(4.8, 2.9))
 left.imshow(gray.numpy(), cmap="gray")
@@ -29,9 +29,9 @@ for side in (left, right):
     side.axis("off")
 plt.show()
 # --8<-- [end:convolve]
-assert gray.shape == (600, 512)
+assert gray.shape == (300, 256)
 assert seen.shape == (298, 254)  # two fewer than 300 and 256
-by_hand = (gray[::2, ::2][10:13, 20:23] * weight).sum()
+by_hand = (gray[10:13, 20:23] * weight).sum()
 assert torch.isclose(seen[10, 20], by_hand, atol=1e-5)
 
 # --8<-- [start:net]

@@ -73,7 +73,10 @@ assert torch.allclose(standard.mean(dim=0), torch.zeros(3), atol=1e-6)
 assert torch.allclose(standard.std(dim=0), torch.ones(3))
 
 # --8<-- [start:mismatch]
-torch.zeros(2, 3) + torch.zeros(2)
+try:
+    torch.zeros(2, 3) + torch.zeros(2)
+except RuntimeError as problem:
+    print(problem)
 # --8<-- [end:mismatch]
 
 # --8<-- [start:fix]

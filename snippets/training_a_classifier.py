@@ -295,6 +295,78 @@ plt.show()
 # --8<-- [end:filters]
 assert not torch.allclose(filters, untrained, atol=0.01)  # training has changed them
 
+# --8<-- [start:small_imports]
+import matplotlib.pyplot as plt
+import torch
+import torch.nn as nn
+import torchvision
+# --8<-- [end:small_imports]
+import data
+
+data.ready("cifar10")
+
+# --8<-- [start:small_data]
+training_pictures = torchvision.datasets.CIFAR10(root="./data", train=True)
+test_pictures = torchvision.datasets.CIFAR10(root="./data", train=False)
+
+
+def first(dataset, count):
+    """The first images as one tensor, with colors from -1 to 1, and their classes."""
+    images = torch.from_numpy(dataset.data[:count]).permute(0, 3, 1, 2)  # (count, 3, 32, 32)
+    return images / 127.5 - 1, torch.tensor(dataset.targets[:count])
+
+
+images, labels = first(training_pictures, 400)
+new_images, new_labels = first(test_pictures, 400)
+# --8<-- [end:small_data]
+assert images.shape == (400, 3, 32, 32) and images.min() >= -1 and images.max() <= 1
+
+# --8<-- [start:knobs]
+lr = 0.01
+batch_size = 10
+epochs = 30
+
+small_net = nn.Sequential(
+    nn.Conv2d(3, 6, 5), nn.ReLU(), nn.MaxPool2d(2, 2),
+    nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2, 2),
+    nn.Flatten(),
+    nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+)
+criterion = nn.CrossEntropyLoss()
+optimizer = torch.optim.SGD(small_net.parameters(), lr=lr, momentum=0.9)
+
+right_seen, right_new = [], []  # after each epoch: % of the images that it trains on, and of others
+for epoch in range(epochs):
+    for batch in torch.randperm(len(images)).split(batch_size):
+        optimizer.zero_grad()
+        loss = criterion(small_net(images[batch]), labels[batch])
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        right_seen.append(100 * (small_net(images).argmax(1) == labels).float().mean().item())
+        right_new.append(100 * (small_net(new_images).argmax(1) == new_labels).float().mean().item())
+
+plt.plot(range(1, epochs + 1), right_seen, marker=".", label="images that it trains on")
+plt.plot(range(1, epochs + 1), right_new, marker=".", label="images that it has never seen")
+plt.axhline(10, linestyle=":", color="gray")  # guessing
+plt.ylim(0, 100)
+plt.title("Right answers after each epoch")
+plt.xlabel("epoch")
+plt.ylabel("%")
+plt.legend(frameon=False)
+plt.show()
+print(f"loss of the last batch: {loss.item():.3f}")
+print(f"right for {right_seen[-1]:.0f} % of the 400 images, and for {right_new[-1]:.0f} % of 400 others")
+# --8<-- [end:knobs]
+if not data.ready("cifar10").is_placeholder:
+    match lr, batch_size, epochs:
+        case 0.01, 10, 30:
+            assert right_seen[-1] > 85 and right_new[-1] < 50
+        case 0.001, 50, 30:
+            assert right_seen[-1] < 30
+        case 0.3, _, _:
+            assert max(right_seen) < 40
+
 # --8<-- [start:try]
 import browser
 
@@ -319,75 +391,3 @@ seen_as = share.clone().fill_diagonal_(0).sum(dim=0)  # for each class: how ofte
 print(classes[seen_as.argmax().item()])
 # --8<-- [end:exercise_3]
 assert seen_as.shape == (10,)
-
-# --8<-- [start:small_imports]
-import matplotlib.pyplot as plt
-import torch
-import torch.nn as nn
-import torchvision
-# --8<-- [end:small_imports]
-import data
-
-data.ready("cifar10")
-
-# --8<-- [start:small_data]
-trainset = torchvision.datasets.CIFAR10(root="./data", train=True)
-testset = torchvision.datasets.CIFAR10(root="./data", train=False)
-
-
-def first(dataset, count):
-    """The first images as one tensor, with colors from -1 to 1, and their classes."""
-    images = torch.from_numpy(dataset.data[:count]).permute(0, 3, 1, 2)  # (count, 3, 32, 32)
-    return images / 127.5 - 1, torch.tensor(dataset.targets[:count])
-
-
-images, labels = first(trainset, 400)
-new_images, new_labels = first(testset, 400)
-# --8<-- [end:small_data]
-assert images.shape == (400, 3, 32, 32) and images.min() >= -1 and images.max() <= 1
-
-# --8<-- [start:knobs]
-lr = 0.01
-batch_size = 10
-epochs = 30
-
-net = nn.Sequential(
-    nn.Conv2d(3, 6, 5), nn.ReLU(), nn.MaxPool2d(2, 2),
-    nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2, 2),
-    nn.Flatten(),
-    nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
-)
-criterion = nn.CrossEntropyLoss()
-optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9)
-
-right, right_new = [], []  # after each epoch: % of the images that it trains on, and of others
-for epoch in range(epochs):
-    for batch in torch.randperm(len(images)).split(batch_size):
-        optimizer.zero_grad()
-        loss = criterion(net(images[batch]), labels[batch])
-        loss.backward()
-        optimizer.step()
-    with torch.no_grad():
-        right.append(100 * (net(images).argmax(1) == labels).float().mean().item())
-        right_new.append(100 * (net(new_images).argmax(1) == new_labels).float().mean().item())
-
-plt.plot(range(1, epochs + 1), right, marker=".", label="images that it trains on")
-plt.plot(range(1, epochs + 1), right_new, marker=".", label="images that it has never seen")
-plt.axhline(10, linestyle=":", color="gray")  # guessing
-plt.ylim(0, 100)
-plt.title("Right answers after each epoch")
-plt.xlabel("epoch")
-plt.ylabel("%")
-plt.legend(frameon=False)
-plt.show()
-print(f"loss of the last batch: {loss.item():.3f}")
-print(f"right for {right[-1]:.0f} % of the 400 images, and for {right_new[-1]:.0f} % of 400 others")
-# --8<-- [end:knobs]
-if not data.ready("cifar10").is_placeholder:
-    match lr, batch_size, epochs:
-        case 0.01, 10, 30:
-            assert right[-1] > 85 > 50 > right_new[-1]
-        case 0.001, 50, 30:
-            assert right[-1] < 30
-        case 0.3, _, _:
-            assert max(right) < 40

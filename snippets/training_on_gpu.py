@@ -35,7 +35,7 @@ net = make_net()
 assert sum(p.numel() for p in net.parameters()) == 62_006  # as on the page before
 
 # --8<-- [start:move]
-net.to(device)
+net.to(device);  # (1)!
 # --8<-- [end:move]
 import data
 

@@ -10,7 +10,16 @@ from playwright.sync_api import Browser, FloatRect, Locator, Page, Request, sync
 
 from browsing import FLAGS, find_chromium, serve
 
-PAGES = ("", "tensors/", "autograd/", "neural_networks/", "training_a_classifier/", "training_on_gpu/", "outputs/", "maintaining/")
+PAGES = (
+    "",
+    "tensors/",
+    "autograd/",
+    "neural_networks/",
+    "training_a_classifier/",
+    "training_on_gpu/",
+    "outputs/",
+    "maintaining/",
+)
 CODE_BOTTOM_AND_OUT_TOP = """block => {
   const [code, out] = [...block.querySelectorAll(".tabbed-block")].map(tab => tab.getBoundingClientRect())
   return [code.bottom, out.top]

@@ -16,7 +16,7 @@ from browser_fixtures import CODE_BOTTOM_AND_OUT_TOP, PAGES, Visit, block_of, bo
 from browsing import serve
 from site_helpers import ROOT, data_kind
 
-CHAPTER = PAGES[1:5]
+CHAPTER = PAGES[1:6]
 TRAINING_IMAGES = {"original": 50_000, "mirror": 50_000, "placeholder": 10_000}  # by kind of data
 
 
@@ -59,7 +59,7 @@ def test_an_annotation_has_a_visible_number_that_is_not_copied(visit: Visit) -> 
     page.wait_for_function("navigator.clipboard.readText().then(text => text.includes('class Net'))")
     copied = page.evaluate("navigator.clipboard.readText()").splitlines()
     assert "        self.conv1 = nn.Conv2d(1, 6, 5)" in [line.rstrip() for line in copied]
-    expect(block.locator(".codeout-notes")).to_contain_text("each filter sees 5 by 5 pixels.")
+    expect(block.locator(".codeout-notes")).to_contain_text("each filter covers 5 by 5 pixels.")
     block.get_by_text("Out", exact=True).click()
     expect(block.locator(".codeout-notes")).to_be_hidden()
 
@@ -131,11 +131,12 @@ def test_the_run_line_opens_and_shows_date_code_and_data(visit: Visit) -> None:
     block = block_of(page, "train")
     block.get_by_text("Out", exact=True).click()
     line = block.locator(".codeout-run")
-    expect(line.locator("dl")).to_be_hidden()
+    expect(line.locator("pre")).to_be_hidden()
     line.locator("summary").focus()
     page.keyboard.press("Enter")
+    expect(line.locator("pre")).to_be_visible()
     for word in ("Ran", "Python", "torch", "CIFAR-10", "Code", "From"):
-        expect(line.locator("dt", has_text=word).first).to_be_visible()
+        expect(line.locator("pre")).to_contain_text(f"{word}: ")
 
 
 def test_search_finds_a_word_of_another_page_by_keyboard(visit: Visit) -> None:
@@ -287,7 +288,7 @@ def test_a_knob_works_with_the_keyboard(visit: Visit) -> None:
 
 def test_pictures_of_other_values_load_when_they_are_shown(visit: Visit) -> None:
     page = visit("")
-    loaded = "() => performance.getEntriesByType('resource').filter(each => each.name.endsWith('.svg')).length"
+    loaded = "() => performance.getEntriesByType('resource').filter(each => /outputs\\//.test(each.name)).length"
     before = page.evaluate(loaded)
     knob(page, "fit", "lr", "1.0").click()
     picture = block_of(page, "fit").locator(".codeout-case[data-shown] img.codeout-picture")

@@ -11,7 +11,10 @@ import yaml
 
 from site_helpers import ROOT
 
-PAGES = ("index", "tensors", "autograd", "neural_networks", "training_a_classifier", "training_on_gpu")
+PAGES = (
+    *("index", "tensors", "autograd", "neural_networks", "training_a_classifier", "training_on_gpu"),
+    "for_authors",
+)
 
 
 def test_the_checks_pass() -> None:

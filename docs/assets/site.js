@@ -45,6 +45,16 @@
     }
   })
 
+  // There is room for buttons below the sentence before they are there, so that nothing moves.
+  function tools(line) {
+    const known = line.querySelector(".page-tools")
+    if (known) return known
+    const made = document.createElement("span")
+    made.className = "page-tools"
+    line.append(made)
+    return made
+  }
+
   // The page as Markdown, with its outputs: for a note, or for a language model.
   function copying() {
     const link = document.querySelector(".codeout-sentence a[download$='.md'], .codeout-sentence a[href$='.md'][download]")
@@ -59,7 +69,7 @@
       button.textContent = "Copied"
       setTimeout(() => { button.textContent = "Copy page" }, 2000)
     })
-    link.after(" · ", button)
+    tools(link.parentElement).append(button)
   }
 
   // Every Out below its code, for those who rather scroll than press. The choice is kept for the other pages.
@@ -78,7 +88,7 @@
       kept.put(!root.classList.contains("outs-below"))
       set(kept.get())
     })
-    line.append(button)
+    tools(line).prepend(button)
   }
 
   // Where a page may keep nothing, the choice holds until it is left.

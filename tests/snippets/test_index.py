@@ -8,7 +8,7 @@ from page_tests import PageTests, PictureTests
 class TestIndex(PageTests, PictureTests):
     page = "index"
     rows = {
-        "home": ("fit", r"(?s).*loss after 1000 steps: 0\.00\d+"),
+        "home": ("fit", r"(?s).*loss after 1000 steps: 0\.00\d+.*"),
     }
     pictures = {"fit": "A network learns the sine"}
     printed = ("loss after 1000 steps: 0.00",)

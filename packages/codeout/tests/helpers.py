@@ -31,6 +31,11 @@ def block(code: str, session: str = "s", line: int = 1, **options: object) -> Bl
     return Block(Place("docs/page.md", line), session, code, Place("docs/page.md", line + 1), **options)  # type: ignore[arg-type]
 
 
+def without_sources(provenance: Provenance, *sources: Source) -> Provenance:
+    """Return a provenance with other sources of data, by default none."""
+    return replace(provenance, sources=sources)
+
+
 def printed_text(run: Run) -> str:
     """Return all text that a block printed."""
     return "".join(output.text for output in run.outputs if isinstance(output, Stream))

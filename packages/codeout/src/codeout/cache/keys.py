@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from codeout.model.blocks import Block, Session
@@ -110,6 +110,12 @@ class KeyedSession:
     """The blocks."""
     inputs: tuple[KeyInputs, ...]
     """One for each block, in the same order."""
+    keys: tuple[Key, ...] = field(init=False, compare=False)
+    """The cache keys of the blocks; they are digests, so each is computed once."""
+
+    def __post_init__(self) -> None:
+        """Compute the keys."""
+        object.__setattr__(self, "keys", tuple(inputs.key for inputs in self.inputs))
 
     def __iter__(self) -> Iterator[tuple[Block, KeyInputs]]:
         """Iterate over the blocks with their key inputs."""
@@ -123,11 +129,6 @@ class KeyedSession:
     def name(self) -> str:
         """The name of the session."""
         return self.session.name
-
-    @property
-    def keys(self) -> list[Key]:
-        """The cache keys of the blocks."""
-        return [inputs.key for inputs in self.inputs]
 
     def count_unchanged(self, other: KeyedSession) -> int:
         """Return how many blocks from the first are the same in another version of the session, and at the same lines.

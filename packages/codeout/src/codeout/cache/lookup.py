@@ -167,13 +167,13 @@ class _Walk:
     def find_runs(self) -> tuple[list[Run | None], list[Key]]:
         """Return the run of each block, None for a miss, and the keys."""
         cached: list[Run | None] = []
-        keys = self._keyed.keys
-        for number, (block, inputs) in enumerate(self._keyed):
-            run = self._find(block, inputs.key)
+        keys = list(self._keyed.keys)
+        for number, (block, key) in enumerate(zip(self._keyed.session.blocks, self._keyed.keys, strict=True)):
+            run = self._find(block, key)
             if run is None:
                 break  # what is below it depends on what it will read
             cached.append(run)
-            keys[number] = replace(inputs.key, trace=self._trace)
+            keys[number] = replace(key, trace=self._trace)
             if has_unexpected_error(block, run):
                 cached += [skipped_run(run, block)] * (len(keys) - len(cached))
                 break

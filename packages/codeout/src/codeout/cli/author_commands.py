@@ -226,7 +226,9 @@ def numbers(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
     )
 )
 @pages_argument
-@click.option("--to", "kind", type=click.Choice(["ipynb", "py", "md"]), default="ipynb", show_default=True, help="Format.")
+@click.option(
+    "--to", "kind", type=click.Choice(["ipynb", "py", "md"]), default="ipynb", show_default=True, help="Format."
+)
 @click.option("-o", "--output", type=FOLDER, default=Path("notebooks"), show_default=True, help="Folder to write to.")
 @pass_site
 def export(site: CommandSite, pages: tuple[Path, ...], kind: str, output: Path) -> None:

@@ -41,7 +41,7 @@ def convert_page(site: Site, md: Markdown, convert: Convert, source: str) -> str
     try:
         html = page.finish(_insert_slot(page, _convert(page, convert, source)))
         if any(each.block.sweep for each in page.blocks.on_page):
-            html += sweep_assets()
+            html = _insert_assets(html)
         converted = page.result()
         site.on_page(converted)
         return html.replace(SLOT, site.header(site, converted), 1) if SLOT in html else html
@@ -101,6 +101,12 @@ def _converted_file(md: Markdown) -> Any:
     """Return the file that a Markdown instance of MkDocs converts."""
     processor = md.treeprocessors["relpath"] if "relpath" in md.treeprocessors else None  # noqa: SIM401 (not a dict)
     return getattr(processor, "file", None)
+
+
+def _insert_assets(html: str) -> str:
+    """Insert what shows sweeps, above all of them: pictures that its style hides must not load before it is read."""
+    before, heading, after = html.partition("</h1>")
+    return f"{before}{heading}{sweep_assets()}{after}" if heading else f"{sweep_assets()}{html}"
 
 
 def _insert_slot(page: PageConversion, html: str) -> str:

@@ -50,7 +50,7 @@ class Fence:
     def is_code(self, code: str) -> bool:
         """Return whether its lines are this code, but for white space that Python-Markdown changes."""
         wanted = _normalize(code.split("\n"))
-        return wanted in (_normalize(self.body), split_prompts("\n".join(self.body))[0].strip())
+        return wanted == _normalize(self.body) or wanted == split_prompts("\n".join(self.body))[0].strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,17 +65,15 @@ class Renderer:
     def _render_sweep(self, run: Run, block_id: str, origin: str, *, is_recording: bool) -> str:
         """Return the HTML of a run with its cases; those of a recording may be others than the page has now."""
         known = self.sweep.cases
-        shown = [(known[0], run, self)]
-        for case in run.cases:
-            if case.values in known:
-                shown.append((case.values, run.of_case(case), replace(self, is_lazy=True)))
+        lazy = replace(self, is_lazy=True)
+        others = [(case.values, run.of_case(case), lazy) for case in run.cases if case.values in known]
         parts = (
             (
                 values,
                 "".join(renderer.outputs(each, f"{block_id}-case{number}" if number else block_id))
                 + _run_line(each.provenance, is_recording=is_recording),
             )
-            for number, (values, each, renderer) in enumerate(shown)
+            for number, (values, each, renderer) in enumerate([(known[0], run, self), *others])
         )
         return _container("codeout codeout-sweep", origin, [sweep_html(self.sweep, parts, block_id)])
 
@@ -174,9 +172,9 @@ def _run_line(provenance: Provenance, *, is_recording: bool) -> str:
     facts += [(source.name, _full_note(source)) for source in provenance.sources]
     facts += [("Code", provenance.code_digest)] if provenance.code_digest else []
     facts += [("From", "a recording made on another machine" if is_recording else "this site's build cache")]
-    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(fact)}</dd>" for name, fact in facts)
+    lines = escape("\n".join(f"{name}: {fact}" for name, fact in facts))  # text: a search plugin parses each element
     summary = f"<summary>{escape(' · '.join(brief))}</summary>"
-    return f'<details class="codeout-run" data-search-exclude>{summary}<dl>{rows}</dl></details>'
+    return f'<details class="codeout-run" data-search-exclude>{summary}<pre>{lines}</pre></details>'
 
 
 def _date_text(provenance: Provenance) -> str:

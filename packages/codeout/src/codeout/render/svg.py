@@ -10,7 +10,9 @@ from xml.etree import ElementTree
 from codeout.model.mime import SVG
 from codeout.model.svg import SVG_NAMESPACE, UNIVERSAL_RULE, XLINK_NAMESPACE
 
-SCHEME_STYLE = "<style>svg{color:#1d2433}text{fill:currentColor}@media (prefers-color-scheme:dark){svg{color:#e2e4e9}}</style>"
+SCHEME_STYLE = (
+    "<style>svg{color:#1d2433}text{fill:currentColor}@media (prefers-color-scheme:dark){svg{color:#e2e4e9}}</style>"
+)
 """In an `<img>`, the scheme is that of the element's property `color-scheme`."""
 
 ElementTree.register_namespace("", SVG_NAMESPACE)

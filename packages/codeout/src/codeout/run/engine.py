@@ -258,9 +258,9 @@ class Engine:
     def _states(self, each: CachedSession, runs: Sequence[Run]) -> dict[str, BlockState]:
         states = {}
         keys = trace_keys(each.keyed, runs)
-        for name, (block, inputs), key, run in zip(each.session.block_names, each.keyed, keys, runs, strict=True):
+        for name, block, key, run in zip(each.session.block_names, each.session.blocks, keys, runs, strict=True):
             shown_run = with_missing_error(block, run) if self.config.errors == "show" else run
-            recordings = self.lookup.recordings_for(block, inputs.key, run)
+            recordings = self.lookup.recordings_for(block, key, run)
             states[name] = BlockState(name, str(key), shown_run, None, recordings)
         return states
 
