@@ -223,14 +223,14 @@ optimizer.step()  # moves the parameters
 assert criterion(net(images), target) < loss
 
 # --8<-- [start:exercise_1]
-conv1, conv2 = nn.Conv2d(1, 6, 3), nn.Conv2d(6, 16, 3)
+conv1, conv2 = nn.Conv2d(1, 6, 3), nn.Conv2d(6, 16, 5)
 x = torch.zeros(1, 1, 32, 32)
 x = F.max_pool2d(F.relu(conv1(x)), 2)
 print(x.shape)
 x = F.max_pool2d(F.relu(conv2(x)), 2)
 print(x.shape)
 # --8<-- [end:exercise_1]
-assert x.shape == (1, 16, 6, 6)
+assert x.shape == (1, 16, 5, 5)
 
 # --8<-- [start:exercise_2]
 print(sum(p.numel() for p in net.conv2.parameters()))

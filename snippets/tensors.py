@@ -31,7 +31,7 @@ assert torch.tensor(0.1).dtype == torch.float32 and torch.tensor(0.1).element_si
 print(scores[0])  # first row
 print(scores[:, 1])  # second column
 print(scores[1, 2])  # one entry, still a tensor
-print(scores[1, 2].item())  # a number of Python
+print(scores[1, 2].item())  # a plain Python number
 print(scores[scores > 2])  # (1)!
 # --8<-- [end:index]
 assert scores[:, 1:].shape == (2, 2)
@@ -65,12 +65,13 @@ figures.show(figures.broadcasting(column, row), "tensors-broadcasting")
 assert (column + row).shape == torch.broadcast_shapes(column.shape, row.shape) == (3, 4)
 
 # --8<-- [start:standardize]
-mean, spread = scores.mean(dim=0), scores.std(dim=0)  # (3) each
-standard = (scores - mean) / spread  # (2, 3) with (3)
+table = torch.tensor([[3.0, 100.0], [1.0, 300.0], [5.0, 500.0]])
+mean, spread = table.mean(dim=0), table.std(dim=0)  # (2) each
+standard = (table - mean) / spread  # (3, 2) with (2)
 print(standard)
 # --8<-- [end:standardize]
-assert torch.allclose(standard.mean(dim=0), torch.zeros(3), atol=1e-6)
-assert torch.allclose(standard.std(dim=0), torch.ones(3))
+assert torch.allclose(standard.mean(dim=0), torch.zeros(2), atol=1e-6)
+assert torch.allclose(standard.std(dim=0), torch.ones(2))
 
 # --8<-- [start:mismatch]
 try:

@@ -24,7 +24,7 @@ def show_tangents(
 ) -> None:
     """Show a curve with its tangents at some points, each with its slope and the direction of a step against it."""
     x = torch.linspace(*span, 200)
-    plt.figure(label=f"The curve {name} with its tangents: a step against the gradient goes downhill from either side")
+    plt.figure(label=f"The curve of {name} with tangents: a step against the gradient goes downhill from either side")
     plt.plot(x, function(x), color="gray", label=name)
     for number, (point, slope) in enumerate(zip(points, slopes(function, points), strict=True)):
         value, color = function(torch.tensor(point)).item(), f"C{number}"

@@ -22,7 +22,7 @@ class TestTrainingAClassifier(PageTests, PictureTests):
         "K9": ("load", r"<All keys matched successfully>"),
         "K10": ("outputs", None),
         "K11": ("predicted", r"Predicted: ( \w+ *){4}"),
-        "K12": ("accuracy", r"Accuracy of the network on the \d+ test images: \d\d %"),
+        "K12": ("accuracy", r"Accuracy of the network on the \d+ test images: \d\d\.\d %"),
         "K13": ("class_accuracy", r"(Accuracy for class: \w+ +is \d+\.\d %\n?){10}"),
     }
     pictures = {

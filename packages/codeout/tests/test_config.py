@@ -30,7 +30,7 @@ def test_every_setting_is_checked() -> None:
         ({"data": {"s": "x"}}, "'data' must be a list of names, not 'x'"),
         ({"open_in": "Lab"}, "'open_in' must map link texts to URLs, not 'Lab'"),
         ({"open_in": {"Lab": "https://lab/{name}"}}, "'open_in' may contain {page} and {VARIABLE}, not {name}"),
-        ({"downloads": ["ipynb", "pdf"]}, "'downloads' may contain 'ipynb' and 'py', not 'pdf'"),
+        ({"downloads": ["ipynb", "pdf"]}, "'downloads' may contain 'ipynb', 'py' and 'md', not 'pdf'"),
         ({"errors": "ignore"}, "'errors' must be 'raise' or 'show', not 'ignore'"),
         ({"errors": ["raise"]}, "'errors' must be 'raise' or 'show', not ['raise']"),
         ({"checkpoints": "yes"}, "'checkpoints' must be true or false, not 'yes'"),

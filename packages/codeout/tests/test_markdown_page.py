@@ -37,7 +37,16 @@ def test_a_picture_is_its_alt_text_between_the_texts_around_it() -> None:
 
 def test_markdown_values_are_markdown_and_others_plain_text() -> None:
     shown = written(Value({"text/markdown": "**bold**", "text/plain": "x"}), Value({"text/html": "<b>"}))
-    assert "\n\n**bold**\n\n```text\n[text/html]\n```" in shown
+    assert "\n\n**bold**\n\n*Not shown here: text/html*" in shown
+
+
+def test_a_drawing_is_its_title_and_description() -> None:
+    svg = '<svg><title id="t">A &amp; B</title><desc>Two boxes.</desc><g><title>inner</title></g></svg>'
+    assert "*Picture: A & B. Two boxes*" in written(Value({"image/svg+xml": svg, "text/plain": "Drawing(...)"}))
+
+
+def test_a_value_whose_text_is_very_long_is_named() -> None:
+    assert "*Not shown here: text/html, text/plain*" in written(Value({"text/html": "<b>", "text/plain": "x" * 10_001}))
 
 
 def test_an_error_is_shown_as_text_and_code_that_the_page_hides_is_not() -> None:

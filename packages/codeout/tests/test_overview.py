@@ -88,7 +88,7 @@ def test_downloads_are_next_to_their_page(tmp_path: Path) -> None:
         assert 'id="out-1"' in html
     wrong = CONFIG.replace("{paths: [snippets]}", "{downloads: [pdf]}")
     (tmp_path / "mkdocs.yml").write_text(wrong)
-    assert "'downloads' may contain 'ipynb' and 'py', not 'pdf'" in build(tmp_path).stderr
+    assert "'downloads' may contain 'ipynb', 'py' and 'md', not 'pdf'" in build(tmp_path).stderr
 
 
 def test_a_page_links_to_where_else_it_opens_if_that_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

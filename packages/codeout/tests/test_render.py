@@ -133,7 +133,7 @@ def test_a_long_text_is_folded_and_a_short_one_is_not() -> None:
 
 
 def test_the_run_line_names_the_code() -> None:
-    assert "<dt>Code</dt><dd>0123456789ab</dd>" in Renderer(str).render_run(
+    assert "\nCode: 0123456789ab\n" in Renderer(str).render_run(
         Run((Stream("stdout", "x"),), replace(PROVENANCE, code_digest="0123456789ab")), "n"
     )
 

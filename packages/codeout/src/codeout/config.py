@@ -184,7 +184,8 @@ def _choices(value: object, choices: tuple[str, ...]) -> tuple[str, ...]:
     names = _names(value)
     for name in names:
         if name not in choices:
-            raise ValueError(f"may contain {' and '.join(map(repr, choices))}, not {name!r}")
+            *others, last = map(repr, choices)
+            raise ValueError(f"may contain {', '.join(others)} and {last}, not {name!r}")
     return names
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from html import unescape
 
 from codeout.model.outputs import Error, Figure, Output, Source, Stream, Value
 from codeout.render.cells import Cell, Page, split_page
 from codeout.render.notebook import provenance_text
+
+MAX_TEXT = 10_000
+"""Characters of a value's text; a longer one is that of an object that was made to be seen, not read."""
 
 
 def markdown_page(page: Page) -> str:
@@ -62,8 +67,17 @@ def _output(output: Output) -> tuple[str, bool]:
             return f"*Picture: {alt}*", False
         case Value(data) if "text/markdown" in data:
             return data["text/markdown"], False
+        case Value(data) if "image/svg+xml" in data:
+            return f"*Picture: {_described(data['image/svg+xml'])}*", False
         case Value(data):
-            return data.get("text/plain", "") or f"[{', '.join(data)}]", True
+            text = data.get("text/plain", "")
+            return (text, True) if 0 < len(text) <= MAX_TEXT else (f"*Not shown here: {', '.join(data)}*", False)
+
+
+def _described(svg: str) -> str:
+    """Return what a drawing says of itself: its title and its description."""
+    parts = [unescape(part.strip()) for part in re.findall(r"<(?:title|desc)\b[^>]*>([^<]*)<", svg)[:2]]
+    return ". ".join(part.rstrip(".") for part in parts if part) or "a drawing"
 
 
 def _placeholder_note(source: Source) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import textwrap
 
-from codeout.render.cells import Cell, Page, exported_code, split_page
+from codeout.render.cells import Cell, Page, exported_code, imported_modules, split_page
 
 
 def script(page: Page) -> str:
     """Return a page as a script that gives the page's results."""
     cells = list(split_page(page))
     parts = []
-    if page.modules:
-        files = ", ".join(f"{name}.py" for name in page.modules)
+    if modules := imported_modules("\n".join(cell.text for cell in cells if cell.block), page.modules):
+        files = ", ".join(f"{name}.py" for name in modules)
         parts.append(f"# This script needs these files in its folder: {files}\n")
     if page.prelude:
         parts.append(f"# %%\n{exported_code(page.prelude)}\n")
