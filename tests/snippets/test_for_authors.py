@@ -22,4 +22,4 @@ class TestForAuthors(PictureTests):
         assert "IndexError: list index out of range" in shown["error"]
         assert shown["sweep"].count("pi is about 3.") == 4
         assert shown["time"].endswith(" ms")
-        assert "the longest word has 5 letters" in soup(site, self.page).get_text()
+        assert "the longest words have 5 letters" in soup(site, self.page).get_text()
