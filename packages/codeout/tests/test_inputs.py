@@ -324,6 +324,23 @@ def test_a_program_that_a_block_starts_counts(run: Runner, tmp_path: Path, monke
         assert printed_text(run(code)[0]) == printed_text(first).replace("1", "2")
 
 
+@posix
+def test_a_program_that_changes_while_its_block_runs_is_never_stored_as_unchanged(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "say"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho old\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    code = (
+        "import pathlib, subprocess\nprint(subprocess.run(['say'], capture_output=True, text=True).stdout)\n"
+        f"pathlib.Path({str(program)!r}).write_text('#!/bin/sh\\necho new\\n')"
+    )
+    assert printed_text(run(code)[0]).strip() == "old"
+    assert printed_text(run(code)[0]).strip() == "new", "it ran again"
+
+
 def install(folder: Path, version: str, text: str) -> None:
     """Install a package `thing` in a folder of packages."""
     for old in folder.glob("thing-*"):

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 from bs4 import BeautifulSoup
 
-from codeout import Error, Run, Value
+from codeout import BlockError, Error, Run, Value
 from codeout.kernel import limits
 from codeout.render.html import Renderer
-from helpers import block, printed_text
+from helpers import block, kernels, posix, printed_text
 
 Runner = Callable[..., list[Run]]
 SHOW = "class A:\n    def {method}(self):\n        return {text}\nA()"
@@ -61,3 +61,11 @@ def test_control_characters_in_a_figure_s_title_are_not_in_its_alt_text(run: Run
         run("import matplotlib.pyplot as plt\nplt.plot([1])\nplt.title('a\\x07b')")[0], "out"
     )
     assert 'alt="ab"' in html
+
+
+@posix
+def test_a_child_that_prints_without_end_is_stopped(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codeout.run.running_kernel.MAX_CHILD_BYTES", 1_000_000)
+    with pytest.raises(BlockError, match=r"^docs/page.md:1: its child processes printed more than 1 MB; print less$"):
+        run("import subprocess\nsubprocess.run(['yes'])")
+    assert not kernels()

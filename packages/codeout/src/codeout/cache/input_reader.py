@@ -143,6 +143,8 @@ class InputReader:
         kind, path, state = observed.kind, observed.name, observed.state
         if kind == "package":
             return list(self._owners(path))
+        if kind == "program" and isinstance(state, tuple) and status_of(shutil.which(path) or path) != state:
+            return [None]
         if kind in ("program", "entry_points", "variable"):
             is_input = kind != "variable" or path in PASSED_VARIABLES
             return [Input(kind, path, self.read(kind, path))] if is_input else []

@@ -10,6 +10,7 @@ The hook runs for each of the many events of an interpreter, so it looks one nam
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -229,7 +230,7 @@ class Tracer:
         if os.path.dirname(name):
             self._on_read(name)
         else:
-            self.log.add("program", name)
+            self.log.add("program", name, status_of(shutil.which(name) or name))
 
     def _note_missing_modules(self) -> None:
         imported, self._imports = self._imports, set()

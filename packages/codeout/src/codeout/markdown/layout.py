@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -151,9 +151,14 @@ class BlockLayout:
             label(run, runs): self._output(state, block_id)
             if run is state.run
             # A section has no dot, so the ids of a recording are its own.
-            else self._renderer.render_run(run, f"{block_id}.{number}", str(self.block.origin), is_recording=True)
+            else self._recording(run, f"{block_id}.{number}")
             for number, run in enumerate(runs)
         }
+
+    def _recording(self, run: Run, block_id: str) -> str:
+        """Return the HTML of a recording; its drawings are images, in which the browser lets nothing act."""
+        renderer = replace(self._renderer, draws_images=True)
+        return renderer.render_run(run, block_id, str(self.block.origin), is_recording=True)
 
     def _output(self, state: BlockState, block_id: str) -> str:
         """Return the HTML of the output of this machine; options that ask for its text alone get just that."""

@@ -33,8 +33,8 @@ class Renderer:
     markdown: MarkdownConverter
     """Converts Markdown and LaTeX outputs of the site's own runs."""
 
-    is_lazy: bool = False
-    """Whether pictures load when they come into view."""
+    draws_images: bool = False
+    """Whether drawings are images of their own, which load when they come into view, instead of parts of the page."""
 
     sweep: Sweep = ONCE
     """The knobs of the block."""
@@ -65,8 +65,8 @@ class Renderer:
     def _render_sweep(self, run: Run, block_id: str, origin: str, *, is_recording: bool) -> str:
         """Return the HTML of a run with its cases; those of a recording may be others than the page has now."""
         known = self.sweep.cases
-        lazy = replace(self, is_lazy=True)
-        others = [(case.values, run.of_case(case), lazy) for case in run.cases if case.values in known]
+        as_images = replace(self, draws_images=True)
+        others = [(case.values, run.of_case(case), as_images) for case in run.cases if case.values in known]
         parts = (
             (
                 values,
@@ -111,13 +111,13 @@ class Renderer:
         content = data.get(mime.name, "")
         if mime.is_binary:
             alt_text = escape(_CONTROL.sub("", alt or data.get("text/plain", "")))
-            lazy = ' loading="lazy"' if self.is_lazy else ""
+            lazy = ' loading="lazy"' if self.draws_images else ""
             return f'<img src="data:{mime.name};base64,{content.strip()}" alt="{alt_text}"{lazy}>'
         match mime.extension:
             case HTML.extension:
                 return content
             case SVG.extension:
-                return svg_image(content, alt) if self.is_lazy else inline_svg(content, output_id, alt)
+                return svg_image(content, alt) if self.draws_images else inline_svg(content, output_id, alt)
             case MARKDOWN.extension:
                 return self.markdown(content)
             case LATEX.extension:

@@ -32,11 +32,17 @@ from codeout.run.protocol import (
 from codeout.run.termination import is_running, kill_all
 from codeout.run.watchdog import Watchdog
 
+CHILD_TEXT = (scratch.STDOUT, scratch.STDERR)
 EXTRA_TIME = 2.0  # seconds after the time limit in which the kernel writes down where it hangs
 TICK = 1.0  # seconds between two calls of `on_progress`
 START_TIME = 120.0  # seconds that Python may take to start, on a machine that is busy
+MAX_CHILD_BYTES = 256_000_000  # that C code and child processes of a session may print; nobody could read it
 MAX_FIRST_TEXT = 500  # characters of what a block printed first, in a message about a kernel that died or hung
 MAX_LAST_TEXT = 2_000  # characters or bytes of what it printed last
+
+
+class TooMuchText(Exception):
+    """The processes that a block has started print without end."""
 
 
 class RunningKernel:
@@ -83,7 +89,7 @@ class RunningKernel:
                 self._first_text += text[: MAX_FIRST_TEXT - len(self._first_text)]
                 self._last_text = (self._last_text + text)[-MAX_LAST_TEXT:]
                 on_progress(text)
-        except InvalidEvent as problem:
+        except (InvalidEvent, TooMuchText) as problem:
             end_all()
             raise BlockError(f"{block}: {problem}") from problem
         end_all()
@@ -136,6 +142,18 @@ class RunningKernel:
         place, checks = block.origin, (block.checks, block.checks_line)
         return RunRequest(block.executable_code, *checks, place.path, place.line, block.width, workdir, limit)
 
+    def _check_child_text(self) -> None:
+        """Check that what C code and child processes print does not fill the disk.
+
+        Raises:
+            TooMuchText: it would.
+        """
+        size = 0
+        with contextlib.suppress(OSError):  # the session ends meanwhile
+            size = sum(path.stat().st_size for name in CHILD_TEXT for path in self._folder.glob(f"{name}*"))
+        if size > MAX_CHILD_BYTES:
+            raise TooMuchText(f"its child processes printed more than {MAX_CHILD_BYTES / 1e6:.0f} MB; print less")
+
     def _receive_for(self, limit: float, on_progress: Callable[[str], None]) -> Iterator[Event]:
         """Yield events until a block has used up its time, in seconds, or has ended.
 
@@ -144,8 +162,10 @@ class RunningKernel:
         Raises:
             Closed: the process ended before the limit.
             InvalidEvent: it sent something that is no event.
+            TooMuchText: its children print without end.
         """
         left, last = START_TIME, time.monotonic()
+        checked = last
         watchdog = Watchdog(self.pid) if self.is_fork else None
         while left > 0:
             try:
@@ -157,6 +177,9 @@ class RunningKernel:
                     raise
                 return  # it ended because it has written down where it hangs
             now = time.monotonic()
+            if now - checked > TICK:
+                checked = now
+                self._check_child_text()
             left, last = left - min(now - last, 2 * TICK), now
             if isinstance(event, BeginEvent):
                 left = limit + EXTRA_TIME
