@@ -230,7 +230,8 @@ class Tracer:
         if os.path.dirname(name):
             self._on_read(name)
         else:
-            self.log.add("program", name, status_of(shutil.which(name) or name))
+            status = status_of(shutil.which(name) or name)
+            self.log.add("program", name, list(status) if status else None)
 
     def _note_missing_modules(self) -> None:
         imported, self._imports = self._imports, set()
