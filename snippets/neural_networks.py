@@ -85,9 +85,9 @@ after = shrink(shrink(32))
 flat = 16 * after * after
 conv = nn.Sequential(nn.Conv2d(1, 6, size), nn.MaxPool2d(2), nn.Conv2d(6, 16, size), nn.MaxPool2d(2), nn.Flatten())
 head = nn.Sequential(nn.Linear(flat, 120), nn.Linear(120, 84), nn.Linear(84, 10))
-print(f"after two convolutions and poolings: 16 maps of {after} by {after}, {flat} numbers")
-print(f"weights and biases of the convolutions: {sum(p.numel() for p in conv.parameters()):6,}")
-print(f"of the linear layers:                   {sum(p.numel() for p in head.parameters()):6,}")
+print(f"16 maps of {after} by {after}: {flat} numbers")
+print(f"parameters of conv: {sum(p.numel() for p in conv.parameters()):6,}")
+print(f"parameters of head: {sum(p.numel() for p in head.parameters()):6,}")
 # --8<-- [end:kernel_sizes]
 assert conv(torch.zeros(1, 1, 32, 32)).shape == (1, flat)
 maps = {each: ((32 - each + 1) // 2 - each + 1) // 2 for each in (3, 5, 7, 9)}

@@ -354,11 +354,11 @@ for epoch in range(epochs):
 plt.plot(range(1, epochs + 1), right_seen, marker=".", label="images that it trains on")
 plt.plot(range(1, epochs + 1), right_new, marker=".", label="images that it has never seen")
 plt.axhline(10, linestyle=":", color="gray")  # guessing
-plt.ylim(0, 100)
+plt.ylim(0, 130)
 plt.title("Right answers after each epoch")
 plt.xlabel("epoch")
 plt.ylabel("%")
-plt.legend(frameon=False)
+plt.legend(loc="upper left", frameon=False)
 plt.show()
 print(f"mean loss of the last epoch: {sum(losses) / len(losses):.3f}")
 print(f"right for {right_seen[-1]:.0f} % of the 400 images, and for {right_new[-1]:.0f} % of 400 others")
