@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import re
+from collections.abc import Callable
+from io import BytesIO
 from xml.etree import ElementTree
 
 import pytest
+from bs4 import BeautifulSoup
 from msgspec.structs import replace
+from PIL import Image
 
 from codeout import Error, Figure, Output, Run, Source, Stream, Value
 from codeout.model.prose import PageValue
@@ -15,6 +21,7 @@ from codeout.render.svg import inline_svg
 from codeout.render.values import render_value
 from helpers import PROVENANCE
 
+RENDERER = Renderer(markdown=str)
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{}</svg>'
 
 
@@ -151,3 +158,24 @@ def test_a_value_from_placeholder_data_is_marked_in_text_and_in_its_title() -> N
         "class": "codeout-named codeout-placeholder-value",
         "title": 'Computed from placeholder data: CIFAR-10: 12 "drawings"',
     }
+
+
+def test_a_figure_has_the_size_of_a_notebook_and_is_twice_as_sharp(run: Callable[..., list[Run]]) -> None:
+    code = "import matplotlib.pyplot as plt\nplt.figure(figsize=(3, 2), dpi=100).add_axes((0, 0, 1, 1))\nplt.show()"
+    (figure,) = (output for output in run(code)[0].outputs if isinstance(output, Figure))
+    html = RENDERER.render_run(Run((figure,), PROVENANCE), "n")
+    image = BeautifulSoup(html, "html.parser").img
+    assert image is not None
+    size = Image.open(BytesIO(base64.b64decode(figure.data["image/png"]))).size
+    assert (int(str(image["width"])), int(str(image["height"]))) == (size[0] // 2, size[1] // 2)
+    assert 250 <= size[0] // 2 <= 400
+
+
+def test_a_picture_that_is_no_png_has_no_size() -> None:
+    figure = Figure({"image/png": "AAAA"}, "a")
+    assert "width" not in RENDERER.render_run(Run((figure,), PROVENANCE), "n").partition("codeout-run")[0]
+
+
+def test_run_lines_can_be_switched_off() -> None:
+    run = Run((Stream("stdout", "a"),), PROVENANCE)
+    assert "codeout-run" not in dataclasses.replace(RENDERER, has_run_lines=False).render_run(run, "n")

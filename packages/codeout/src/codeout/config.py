@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from codeout.errors import PageError, suggest
 
+PAGE_NOTES = ("sentence", "run_line", "link")
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -89,6 +91,9 @@ class Config:
 
     errors: Literal["raise", "show"] = "raise"
     """Whether a failing block stops the build or shows its traceback on the page."""
+
+    page_notes: tuple[str, ...] = PAGE_NOTES
+    """What pages say of their runs: a sentence under the title, a line under each output, a link to each block."""
 
     section_checks: bool = False
     """Whether the code between two sections of a snippet runs after the section above it, without being shown."""
@@ -226,6 +231,7 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "timeout": _number,
     "jobs": _count,
     "checkpoints": _flag,
+    "page_notes": partial(_choices, choices=PAGE_NOTES),
     "section_checks": _flag,
     "strict_values": _flag,
     "errors": partial(_choice, choices=("raise", "show")),

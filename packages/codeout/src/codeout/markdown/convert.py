@@ -17,7 +17,7 @@ from codeout.markdown.page import CURRENT, PageConversion
 from codeout.markdown.placeholders import TOKEN
 from codeout.markdown.site import Site
 from codeout.markdown.sources import Sources
-from codeout.render.sweep import sweep_assets
+from codeout.render.assets import page_assets
 
 Convert = Callable[[str], str]
 SLOT = f'<div data-header="{TOKEN}"></div>'
@@ -40,8 +40,8 @@ def convert_page(site: Site, md: Markdown, convert: Convert, source: str) -> str
     token = CURRENT.set(page)
     try:
         html = page.finish(_insert_slot(page, _convert(page, convert, source)))
-        if any(each.block.sweep for each in page.blocks.on_page):
-            html = _insert_assets(html)
+        if page.blocks.on_page:
+            html = _insert_assets(html, has_sweeps=any(each.block.sweep for each in page.blocks.on_page))
         converted = page.result()
         site.on_page(converted)
         return html.replace(SLOT, site.header(site, converted), 1) if SLOT in html else html
@@ -103,10 +103,11 @@ def _converted_file(md: Markdown) -> Any:
     return getattr(processor, "file", None)
 
 
-def _insert_assets(html: str) -> str:
-    """Insert what shows sweeps, above all of them: pictures that its style hides must not load before it is read."""
+def _insert_assets(html: str, *, has_sweeps: bool) -> str:
+    """Insert the style of outputs above all of them: pictures that it hides must not load before it is read."""
+    assets = page_assets(has_sweeps=has_sweeps)
     before, heading, after = html.partition("</h1>")
-    return f"{before}{heading}{sweep_assets()}{after}" if heading else f"{sweep_assets()}{html}"
+    return f"{before}{heading}{assets}{after}" if heading else f"{assets}{html}"
 
 
 def _insert_slot(page: PageConversion, html: str) -> str:

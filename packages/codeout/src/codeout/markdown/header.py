@@ -20,7 +20,7 @@ def page_header(site: Site, page: ConvertedPage, links: Sequence[str] = ()) -> s
         page: the page.
         links: HTML of links that follow the sentence.
     """
-    if not page.blocks:
+    if not page.blocks or "sentence" not in site.config.page_notes:
         return ""
     if not site.resolver.is_live:
         return _sentence(page.runs, page, links)
@@ -37,6 +37,7 @@ def page_header(site: Site, page: ConvertedPage, links: Sequence[str] = ()) -> s
 
 def _sentence(runs: Sequence[Run], page: ConvertedPage, links: Sequence[str]) -> str:
     text = sentence(runs, [run for state in page.states for run in state.recordings])
-    html = f'<p class="codeout-sentence">{escape(text)}{"".join(f" · {link}" for link in links)}</p>'
+    words = " · ".join([escape(text), *links])
+    html = f'<p class="codeout-sentence" data-search-exclude>{words}</p>'
     notice = placeholder_notice(runs)
     return html + (f'<p class="codeout-placeholder">{escape(notice)}</p>' if notice else "")

@@ -7,7 +7,7 @@ so that nothing a block printed or returned can become markup.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from html import escape
@@ -18,6 +18,7 @@ from markdown_exec import MarkdownConverter, add_source, base_format, tabbed
 
 from codeout.cache.layouts import LayoutCache
 from codeout.cache.recordings import label
+from codeout.config import PAGE_NOTES
 from codeout.markdown.annotations import number_marks
 from codeout.markdown.options import OWN_OPTIONS
 from codeout.markdown.prompts import split_prompts
@@ -45,6 +46,8 @@ class BlockLayout:
     """Completes the HTML that the site's own Markdown values become: they may contain blocks."""
     number: int
     """Which of all executed fences it is: markdown-exec makes unique ids from that."""
+    notes: Sequence[str] = PAGE_NOTES
+    """What is said of its run."""
 
     @property
     def is_bare(self) -> bool:
@@ -74,7 +77,8 @@ class BlockLayout:
             return self.content(state.run)
         body = self._body(state, block_id)
         if self.arguments["source"]:
-            return f'<div class="codeout-block" id="{block_id}">{body}{_link(block_id)}</div>'
+            link = _link(block_id) if "link" in self.notes else ""
+            return f'<div class="codeout-block" id="{block_id}">{body}{link}</div>'
         if state.run and not self.arguments["html"]:
             return f'<div class="codeout-alone" id="{block_id}">{body}</div>'
         return body
@@ -177,7 +181,11 @@ class BlockLayout:
     @property
     def _renderer(self) -> Renderer:
         convert = MarkdownConverter(self._md, update_toc=False).convert
-        return Renderer(markdown=lambda text: self.expand(str(convert(text))), sweep=self.block.sweep)
+        return Renderer(
+            markdown=lambda text: self.expand(str(convert(text))),
+            sweep=self.block.sweep,
+            has_run_lines="run_line" in self.notes,
+        )
 
     def _console(self, run: Run) -> str:
         lines = [line for line in self._shown_code.split("\n") if HIDDEN_LINE not in line]

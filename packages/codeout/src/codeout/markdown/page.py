@@ -79,7 +79,8 @@ class PageConversion:
             raise
         if not has_tabs(arguments["md"], arguments):
             raise PageError(f"{block}: tabs need `- pymdownx.tabbed: {{alternate_style: true}}` in markdown_extensions")
-        layout = BlockLayout(block, arguments, self.site.layouts, self.expand, next_number())
+        notes = self.site.config.page_notes
+        layout = BlockLayout(block, arguments, self.site.layouts, self.expand, next_number(), notes)
         registered = self.blocks.add(
             block, layout, self.suffix, is_commented=location.is_commented, is_in_docstring=bool(documented)
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +18,9 @@ from codeout.render.sweep import sweep_html
 
 MAX_LINES = 40
 """Lines of text above which a part of them is folded away."""
+
+FIGURE_SCALE = 2
+"""How many pixels of a figure's PNG are one pixel of the page: the kernel draws twice the resolution."""
 
 UNFOLDED_LINES = 30
 """Lines that remain visible then."""
@@ -39,6 +44,9 @@ class Renderer:
     sweep: Sweep = ONCE
     """The knobs of the block."""
 
+    has_run_lines: bool = True
+    """Whether a line under each output says how it was made."""
+
     def render_run(
         self, run: Run, block_id: str, origin: str = "", last: Run | None = None, *, is_recording: bool = False
     ) -> str:
@@ -55,7 +63,7 @@ class Renderer:
             return ""
         if self.sweep and run.cases:
             return self._render_sweep(run, block_id, origin, is_recording=is_recording)
-        parts = [*self.outputs(run, block_id), _run_line(run.provenance, is_recording=is_recording)]
+        parts = [*self.outputs(run, block_id), self._run_line(run, is_recording=is_recording)]
         if last and last.outputs:
             summary = f"<summary>Last successful output, from {_date_text(last.provenance)}</summary>"
             outputs = "".join(self.outputs(last, f"{block_id}-before"))
@@ -71,7 +79,7 @@ class Renderer:
             (
                 values,
                 "".join(renderer.outputs(each, f"{block_id}-case{number}" if number else block_id))
-                + _run_line(each.provenance, is_recording=is_recording),
+                + self._run_line(each, is_recording=is_recording),
             )
             for number, (values, each, renderer) in enumerate([(known[0], run, self), *others])
         )
@@ -83,6 +91,9 @@ class Renderer:
         if last and last.outputs:
             parts.append(f'<div class="codeout-stale">{"".join(self.outputs(last, block_id))}</div>')
         return _container("codeout codeout-waiting", origin, parts)
+
+    def _run_line(self, run: Run, *, is_recording: bool) -> str:
+        return _run_line(run.provenance, is_recording=is_recording) if self.has_run_lines else ""
 
     def outputs(self, run: Run, block_id: str) -> Iterator[str]:
         """Yield the HTML of each output of a run, below what must be said of its data."""
@@ -97,7 +108,7 @@ class Renderer:
     def _output(self, output: Output, output_id: str) -> str:
         match output:
             case Figure(data, alt):
-                return f'<figure class="codeout-figure">{self._bundle(data, output_id, alt)}</figure>'
+                return f'<figure class="codeout-figure">{self._bundle(data, output_id, alt, FIGURE_SCALE)}</figure>'
             case Value(data):
                 return f'<div class="codeout-value">{self._bundle(data, output_id, "")}</div>'
             case Error(_, _, traceback, _):
@@ -105,14 +116,22 @@ class Renderer:
             case Stream():
                 return _streams([output], output_id)
 
-    def _bundle(self, data: Mapping[str, str], output_id: str, alt: str) -> str:
-        """Return the HTML of the richest type in a MIME bundle."""
+    def _bundle(self, data: Mapping[str, str], output_id: str, alt: str, scale: int = 0) -> str:
+        """Return the HTML of the richest type in a MIME bundle.
+
+        Args:
+            data: the bundle.
+            output_id: unique in the page.
+            alt: alt text of a picture.
+            scale: how many of a raster picture's pixels are one of the page; 0 if that is not known.
+        """
         mime = preferred_type(data)
         content = data.get(mime.name, "")
         if mime.is_binary:
             alt_text = escape(_CONTROL.sub("", alt or data.get("text/plain", "")))
             lazy = ' loading="lazy"' if self.draws_images else ""
-            return f'<img src="data:{mime.name};base64,{content.strip()}" alt="{alt_text}"{lazy}>'
+            size = _png_size(content, scale) if scale else ""
+            return f'<img src="data:{mime.name};base64,{content.strip()}" alt="{alt_text}"{size}{lazy}>'
         match mime.extension:
             case HTML.extension:
                 return content
@@ -123,6 +142,18 @@ class Renderer:
             case LATEX.extension:
                 return self.markdown(_display_math(content))
         return _streams([Stream("stdout", content)], output_id, "")
+
+
+def _png_size(data: str, scale: int) -> str:
+    """Return the attributes for the size of a PNG picture, so that nothing moves when it loads; empty if it is none."""
+    try:
+        head = base64.b64decode(data[:32], validate=True)  # the signature, and the first half of the header
+    except binascii.Error:
+        return ""
+    if not head.startswith(b"\x89PNG") or len(head) < 24:
+        return ""
+    width, height = (int.from_bytes(head[start : start + 4], "big") // scale for start in (16, 20))
+    return f' width="{width}" height="{height}"'
 
 
 def _placeholder_warning(source: Source) -> str:

@@ -6,9 +6,7 @@ Without scripts the cases stand one below the other. Pictures of other cases tha
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
 from html import escape
-from pathlib import Path
 
 from codeout.model.sweeps import Knob, Sweep
 
@@ -41,11 +39,3 @@ def _case(sweep: Sweep, values: tuple[str, ...], html: str, number: int) -> str:
     title = f'<p class="codeout-case-values">{escape(sweep.describe(values))}</p>'
     is_shown = " data-shown" if not number else ""
     return f'<div class="codeout-case" data-case="{indices}"{is_shown}>{title}{html}</div>'
-
-
-@cache
-def sweep_assets() -> str:
-    """Return the style and the script of all sweeps of a page."""
-    folder = Path(__file__).parent
-    style, script = ((folder / f"sweep.{kind}").read_text(encoding="utf8") for kind in ("css", "js"))
-    return f"<style>{style}</style><script>{script}</script>"
