@@ -98,11 +98,14 @@ def test_what_is_shown_equals_a_clean_build_after_every_edit(
         monkeypatch.setenv("MODE", site.variables["MODE"])
         if served is None or chance.random() < 0.3:  # start anew, serving with checkpoints or building
             is_served = chance.random() < 0.6
+            if served is not None:
+                served.close()
             served = Engine(Config.from_options({**settings, "checkpoints": is_served}))
             engines.append(served)
         shown = [run.outputs for run in served.run(site.blocks())]
         clean = Engine(Config.from_options({**settings, "cache": "../clean"}))
         engines.append(clean)
         assert shown == [run.outputs for run in clean.run(site.blocks())], history
+        clean.close()
         for path in (tmp_path / "clean").glob("??/*.json"):
             path.unlink()
