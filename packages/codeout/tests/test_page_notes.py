@@ -37,7 +37,11 @@ def test_what_a_page_says_of_its_runs_is_not_searched(tmp_path: Path) -> None:
 
 
 def test_a_page_with_outputs_brings_its_style_along_once(tmp_path: Path) -> None:
-    html = convert(page(('source="above"', "print(1)"), ('source="above"', "print(2)")), tmp_path)
-    assert html.count("<style>") == 1
-    assert html.index("<style>") < html.index("codeout-block")
-    assert "<style>" not in convert("# Title\n\nNo block.", tmp_path)
+    text = page(('source="above"', "print(1)"), ('source="above"', "print(2)"))
+    files = {"mkdocs.yml": CONFIG, "docs/index.md": text, "docs/none.md": "# Title\n\nNo block.", "snippets/a.py": ""}
+    project = write_site(tmp_path, files)
+    assert build(project).returncode == 0
+    html, none = ((project / "site" / path / "index.html").read_text() for path in ("", "none"))
+    assert html.count("<style>") == none.count("<style>") + 1
+    assert html.index(":where(.codeout-block)") < html.index('class="codeout-block"')
+    assert "<style>" not in convert(text, tmp_path), "which may be no page at all"

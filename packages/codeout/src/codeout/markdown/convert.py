@@ -40,8 +40,7 @@ def convert_page(site: Site, md: Markdown, convert: Convert, source: str) -> str
     token = CURRENT.set(page)
     try:
         html = page.finish(_insert_slot(page, _convert(page, convert, source)))
-        if page.blocks.on_page:
-            html = _insert_assets(html, has_sweeps=any(each.block.sweep for each in page.blocks.on_page))
+        html = _insert_assets(page, html)
         converted = page.result()
         site.on_page(converted)
         return html.replace(SLOT, site.header(site, converted), 1) if SLOT in html else html
@@ -103,9 +102,14 @@ def _converted_file(md: Markdown) -> Any:
     return getattr(processor, "file", None)
 
 
-def _insert_assets(html: str, *, has_sweeps: bool) -> str:
-    """Insert the style of outputs above all of them: pictures that it hides must not load before it is read."""
-    assets = page_assets(has_sweeps=has_sweeps)
+def _insert_assets(page: PageConversion, html: str) -> str:
+    """Insert the style of outputs above all of them: pictures that it hides must not load before it is read.
+
+    Without a plugin it is not known whether Markdown is a page at all, so only what sweeps need is inserted.
+    """
+    blocks = [each.block for each in page.blocks.on_page]
+    has_outputs, has_sweeps = bool(blocks) and page.site.is_announcing, any(block.sweep for block in blocks)
+    assets = page_assets(has_outputs=has_outputs, has_sweeps=has_sweeps)
     before, heading, after = html.partition("</h1>")
     return f"{before}{heading}{assets}{after}" if heading else f"{assets}{html}"
 

@@ -7,14 +7,16 @@ from pathlib import Path
 
 
 @cache
-def page_assets(*, has_sweeps: bool) -> str:
-    """Return the style of outputs, and what sweeps need besides.
+def page_assets(*, has_outputs: bool, has_sweeps: bool) -> str:
+    """Return the style of outputs, and what sweeps need besides; empty for a page without either.
 
     Args:
-        has_sweeps: whether the page has a swept block.
+        has_outputs: whether the page has outputs.
+        has_sweeps: whether it has a swept block.
     """
-    style = _read("outputs.css") + (_read("sweep.css") if has_sweeps else "")
-    return f"<style>{style}</style>" + (f"<script>{_read('sweep.js')}</script>" if has_sweeps else "")
+    style = (_read("outputs.css") if has_outputs else "") + (_read("sweep.css") if has_sweeps else "")
+    script = f"<script>{_read('sweep.js')}</script>" if has_sweeps else ""
+    return f"<style>{style}</style>{script}" if style else ""
 
 
 def _read(name: str) -> str:

@@ -21,8 +21,8 @@ CLEAN_UP = r"""
 read _  # waits until the build closes its end of the pipe, or is gone
 kill -KILL "-$1"
 for round in 1 2 3; do  # what has left the process group is known by its temporary folder, where there is /proc
-  for environment in /proc/[0-9]*/environ; do
-    if grep -qszx "TMPDIR=$2/files" "$environment"; then pid=${environment#/proc/}; kill -KILL "${pid%/environ}"; fi
+  for environment in $(grep -lszx "TMPDIR=$2/files" /proc/[0-9]*/environ); do
+    pid=${environment#/proc/}; kill -KILL "${pid%/environ}"
   done
 done
 rm -rf "$2"
