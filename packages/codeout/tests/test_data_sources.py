@@ -14,7 +14,9 @@ SOURCE = {"name": "D", "kind": "placeholder", "note": "drawn", "paths": ["data/d
 
 
 def run(tmp_path: Path, *codes: str, **settings: object) -> list[Run]:
-    config = Config.from_options({"root": tmp_path, "links": ["data"], "sources": ["data/d.json"], **settings})
+    config = Config.from_options(
+        {"root": tmp_path, "sandbox": True, "links": ["data"], "sources": ["data/d.json"], **settings}
+    )
     engine = Engine(config)
     try:
         return engine.run([block(code) for code in codes])

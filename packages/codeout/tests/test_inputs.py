@@ -241,9 +241,9 @@ def test_a_file_that_was_just_written_is_known_by_its_content(run: Runner, tmp_p
 def test_what_the_session_wrote_is_no_input(run: Runner, tmp_path: Path) -> None:
     code = ROOT + "open(root + '/out', 'w').write('1')\nprint(open(root + '/out').read())\nopen('own', 'w').close()"
     code += "\nprint(os.path.exists('own'), os.listdir())"
-    first = run(code)
+    first = run(code, sandbox=True)
     (tmp_path / "out").unlink()
-    assert run(code) == first
+    assert run(code, sandbox=True) == first
     assert not [each for each in first[0].inputs if each.name == "out"]
 
 

@@ -29,7 +29,7 @@ COUNT = "with open({log!r}, 'a') as f: f.write('{name} ')\n"
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = Engine(Config.from_options({"root": tmp_path, "checkpoints": True, "timeout": 30}))
+    engine = Engine(Config.from_options({"root": tmp_path, "sandbox": True, "checkpoints": True, "timeout": 30}))
     yield engine
     engine.close()
 
@@ -229,10 +229,10 @@ START = "import random, sys\nfrom pathlib import Path\nrandom.seed(0)\nn, items 
 def test_what_is_shown_equals_a_run_from_the_first_block(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     codes = [START, *(some_code(chance) for _ in range(5))]
-    engine = Engine(Config.from_options({"root": tmp_path / "edited", "checkpoints": True}))
+    engine = Engine(Config.from_options({"root": tmp_path / "edited", "sandbox": True, "checkpoints": True}))
     for edit in range(8):
         shown = [run.outputs for run in engine.run(blocks(*codes))]
-        clean = Engine(Config.from_options({"root": tmp_path / f"clean-{edit}"})).run(blocks(*codes))
+        clean = Engine(Config.from_options({"root": tmp_path / f"clean-{edit}", "sandbox": True})).run(blocks(*codes))
         assert shown == [run.outputs for run in clean], codes
         edit_at_random(codes, chance)
     engine.close()
@@ -257,7 +257,9 @@ def test_edits_while_a_session_runs_end_in_what_a_clean_run_shows(tmp_path: Path
     pause = "import time; time.sleep(0.1)\n"
     codes = [START, *(pause + some_code(chance) for _ in range(5))]
     live = LiveSessions(
-        Engine(Config.from_options({"root": tmp_path / "edited", "checkpoints": True, "errors": "show"}))
+        Engine(
+            Config.from_options({"root": tmp_path / "edited", "sandbox": True, "checkpoints": True, "errors": "show"})
+        )
     )
     for edit in range(4):
         for _ in range(4):  # an author does not wait
@@ -267,7 +269,7 @@ def test_edits_while_a_session_runs_end_in_what_a_clean_run_shows(tmp_path: Path
         deadline = time.monotonic() + 30
         while None in (runs := shown_runs(live, codes)) and time.monotonic() < deadline:
             time.sleep(0.05)
-        clean = Engine(Config.from_options({"root": tmp_path / f"clean-{edit}"})).run(blocks(*codes))
+        clean = Engine(Config.from_options({"root": tmp_path / f"clean-{edit}", "sandbox": True})).run(blocks(*codes))
         assert [run and run.outputs for run in runs] == [run.outputs for run in clean], codes
     live.close()
 

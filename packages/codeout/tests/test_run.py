@@ -67,7 +67,7 @@ def test_blocks_import_from_the_folders_in_paths(run: Runner, tmp_path: Path) ->
     assert printed_text(run("import mine\nprint(mine.x)", paths=["lib"])[0]) == "5\n"
 
 
-def test_a_session_runs_in_a_scratch_folder_that_has_the_links(run: Runner, tmp_path: Path) -> None:
+def test_a_sandbox_is_an_empty_folder_that_has_the_links(run: Runner, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "d.txt").write_text("here")
     code = """
@@ -75,7 +75,7 @@ import os, pathlib
 pathlib.Path("made.txt").write_text("x")
 print(pathlib.Path("data/d.txt").read_text(), os.getcwd())
 """
-    lines = printed_text(run(code, links=["data"])[0]).split()
+    lines = printed_text(run(code, sandbox=True, links=["data"])[0]).split()
     assert lines[0] == "here"
     assert not Path(lines[1]).exists()
     assert not (tmp_path / "made.txt").exists()

@@ -144,6 +144,7 @@ def test_each_case_writes_its_own_files(tmp_path: Path) -> None:
         block("import pathlib\npathlib.Path('old').write_text('o')"),
         swept(code, "x=1,2"),
         block("print(pathlib.Path('f').read_text())"),
+        sandbox=True,
     )
     assert printed(middle) == ["o ['f', 'old']"] * 2
     assert printed_text(last) == "1\n"

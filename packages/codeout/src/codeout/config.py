@@ -43,8 +43,14 @@ class Config:
     paths: tuple[str, ...] = ()
     """Folders that blocks may import modules from."""
 
+    workdir: str = "."
+    """Folder in which blocks run, unless they name one of their own."""
+
+    sandbox: bool = False
+    """Whether the blocks of a session run in an empty folder of its own, which is removed with it."""
+
     links: tuple[str, ...] = ()
-    """Folders that blocks find under the same name in their working directory."""
+    """Folders that blocks find under the same name in the empty folder of a sandbox."""
 
     data: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Session pattern → data files that those sessions depend on."""
@@ -120,6 +126,8 @@ class Config:
                 values[name] = _READERS[name](value)
             except ValueError as problem:
                 raise PageError(f"{source}:1: codeout: {name!r} {problem}") from problem
+        if values.get("links") and not values.get("sandbox"):
+            raise PageError(f"{source}:1: codeout: 'links' needs `sandbox: true`; otherwise blocks see all folders")
         return cls(source=source, **values)
 
     def check_patterns(self, sessions: Iterable[str]) -> None:
@@ -143,6 +151,11 @@ class Config:
     def memo(self) -> Path:
         """The folder of what makes a build quick and may be lost at any time."""
         return self.path(self.cache) / "memo"
+
+    @property
+    def home(self) -> Path:
+        """The home folder of blocks: what libraries download and cache there lasts from build to build."""
+        return self.memo / "home"
 
     def path(self, relative: str) -> Path:
         """Return the absolute path of one that is relative to the root."""
@@ -216,6 +229,8 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "prelude": _text,
     "prepare": _text,
     "paths": _names,
+    "workdir": _text,
+    "sandbox": _flag,
     "links": _names,
     "data": _files_by_pattern,
     "sources": _names,

@@ -34,7 +34,12 @@ def add_keys(session: Session, config: Config, reader: InputReader) -> KeyedSess
     if config.prelude and not files[0].digest:
         raise PageError(f"{config.source}:1: codeout: cannot read {config.prelude}: No such file")
     steps = [_step(block) for block in session.blocks]
-    settings = (f"paths={config.paths}", f"links={config.links}")
+    settings = (
+        f"paths={config.paths}",
+        f"links={config.links}",
+        f"workdir={config.workdir}",
+        f"sandbox={config.sandbox}",
+    )
     environment = read_environment(config, reader.packages)
     name = f"{session.page} {session.identity}"
     return KeyedSession(session, tuple(accumulate_inputs(steps, environment, name, settings, files)))

@@ -34,7 +34,7 @@ def import_from(folders: Sequence[str]) -> None:
         return FileFinder(path, (SourceFileLoader, SOURCE_SUFFIXES), (ExtensionFileLoader, EXTENSION_SUFFIXES))
 
     SourceFileLoader.path_stats = _installed_stats  # type: ignore[assignment]
-    sys.path[:] = [*folders, *(path for path in sys.path if path not in ("", str(Path.cwd())))]
+    sys.path[:] = [*folders, *sys.path]
     sys.path_hooks.insert(0, author_finder)
 
 

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import Any
 
+CACHE_VARIABLE = "CODEOUT_CACHE"  # names the folder of the build cache, in which the home folder of blocks is
+MAX_NAME, MAX_PATH = 255, 4_096  # bytes of the name of a file and of a path on Linux: nothing longer can exist
 OUTSIDE = ("/proc/", "/sys/", "/dev/")  # they change at any time, and hold nothing that an author wrote
 
 
@@ -15,6 +17,8 @@ class Places:
     def __init__(self, scratch: str) -> None:
         """Take the scratch folder of the session."""
         self.scratch = scratch.rstrip(os.sep) + os.sep
+        cache = os.environ.get(CACHE_VARIABLE, "")
+        self._outside = (*OUTSIDE, *([cache + os.sep] if cache else []))
         self.library = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
         self.engine = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
         names = ("site-packages", "dist-packages")
@@ -30,7 +34,9 @@ class Places:
             name = os.path.abspath(os.fsdecode(path))
         except (TypeError, ValueError, OSError):  # not a path, or the working folder is gone
             return None
-        if "\0" in name or name.startswith((*OUTSIDE, self.engine)):
+        if "\0" in name or (name + os.sep).startswith((*self._outside, self.engine)):
+            return None
+        if len(name) > MAX_PATH or max(map(len, name.split(os.sep))) > MAX_NAME:  # text that some library looked up
             return None
         if (name + os.sep).startswith(self.scratch):
             return self._linked(name)

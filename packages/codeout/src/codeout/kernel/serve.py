@@ -26,16 +26,17 @@ from codeout.kernel.tracer import CHILDREN, FOLDER_VARIABLE, Tracer
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # Linux, prctl(2)
 
 
-def serve(parent_pid: int, folders: Sequence[str]) -> None:
+def serve(parent_pid: int, scratch_folder: str, folders: Sequence[str]) -> None:
     """Run a kernel whose blocks work in the current folder; this ends the process and never returns.
 
     Args:
         parent_pid: the process whose end also ends this one.
+        scratch_folder: the absolute path of the session's scratch folder.
         folders: absolute paths of the folders that blocks may import from.
     """
     _end_with_parent(parent_pid)
     import_from(folders)
-    folder = Path.cwd().parent
+    folder = Path(scratch_folder)
     requests, log = capture_output(folder)
     tracer = Tracer(str(folder))
     with (folder / scratch.STACKS).open("w") as stacks:
@@ -80,7 +81,7 @@ class Kernel:
             stacks: the file for the tracebacks of a block that exceeds its time limit.
         """
         self._scratch, self._tracer, self._requests, self._log, self._stacks = folder, tracer, requests, log, stacks
-        self._folder = folder / scratch.FILES  # where blocks run
+        self._folder = Path.cwd()  # where blocks run
         self._control = folder / scratch.CONTROL
         self._pid = os.getpid()
         self._display = Display(log)

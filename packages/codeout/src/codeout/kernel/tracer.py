@@ -44,6 +44,7 @@ class Tracer:
         self.log = ObservationLog(scratch)
         self._places = Places(scratch)
         self._written: set[str] = set()
+        self._newly_written: set[str] = set()  # since what was observed was last taken
         self._imports: set[str] = set()
         self._is_looking = False
         self._handlers: dict[str, Callable[..., None]] = {
@@ -57,7 +58,7 @@ class Tracer:
             "os.rmdir": self._on_write,
             "os.symlink": self._on_rename,
             "os.link": self._on_rename,
-            "sqlite3.connect": self._on_read,
+            "sqlite3.connect": self._on_database,
             "ctypes.dlopen": self._on_load_library,
             "subprocess.Popen": self._on_start,
             "os.posix_spawn": self._on_start,
@@ -87,9 +88,16 @@ class Tracer:
     def take(self) -> dict[str, Any]:
         """Return what was observed since the last call, as fields of an event."""
         self._note_missing_modules()
-        taken = {"observed": self.log.take(), "reads_lines": self.reads_lines, "used_network": self.used_network}
+        observed = [each for each in self.log.take() if not self._is_created(*each)]
+        written, self._newly_written = sorted(self._newly_written), set()
+        noticed = {"reads_lines": self.reads_lines, "used_network": self.used_network}
+        taken = {"observed": observed, "written": written, **noticed}
         self.reads_lines = self.used_network = False
         return taken
+
+    def _is_created(self, kind: str, name: str, state: State) -> bool:
+        """Return whether something was not there when it was looked for, and the session has created it since."""
+        return kind in ("file", "status") and state is None and name in self._written
 
     # ------------------------------------------------------------------------------------------------------ events
 
@@ -102,17 +110,28 @@ class Tracer:
         if name is not None:
             if access == os.O_RDWR and not flags & os.O_TRUNC:
                 self._note_file(name)
-            self._written.add(name)
+            if flags & os.O_APPEND:  # a log: what is there stays, so it counts as nobody's
+                self._written.add(name)
+            else:
+                self._note_written(name)
 
     def _on_read(self, path: Any) -> None:
         name = self._places.name(path)
         if name is not None:
             self._note_file(name)
 
+    def _on_database(self, path: Any) -> None:
+        """Note a database; one that does not exist is created below Python."""
+        name = self._places.name(path)
+        if name is not None and describe_path(name):
+            self._note_file(name)
+        elif name is not None:
+            self._note_written(name)
+
     def _on_write(self, path: Any, *_: Any) -> None:
         name = self._places.name(path)
         if name is not None:
-            self._written.add(name)
+            self._note_written(name)
 
     def _on_rename(self, source: Any, target: Any, *_: Any) -> None:
         self._on_write(source)
@@ -216,6 +235,10 @@ class Tracer:
             name = os.path.join(os.path.dirname(folder), base.partition(".")[0] + ".py")
         if name not in self._written and self.log.is_new("file", name):
             self.log.send("file", name, _state(name))
+
+    def _note_written(self, name: str) -> None:
+        self._written.add(name)
+        self._newly_written.add(name)
 
     def _note_package(self, name: str) -> None:
         """Note a file in a folder of installed packages by the name directly in that folder."""

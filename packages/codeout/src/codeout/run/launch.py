@@ -6,6 +6,7 @@ block.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,7 +16,9 @@ from pathlib import Path
 from codeout.cache.input_reader import PASSED_VARIABLES
 from codeout.cache.keys import CONFIG_FOLDER, KEY_VARIABLES
 from codeout.config import Config
+from codeout.errors import PageError
 from codeout.kernel import scratch
+from codeout.kernel.places import CACHE_VARIABLE
 
 CLEAN_UP = r"""
 read _  # waits until the build closes its end of the pipe, or is gone
@@ -30,23 +33,28 @@ rm -rf "$2"
 
 
 def create_scratch_folder(config: Config) -> Path:
-    """Create a temporary folder with a working folder, which has the links that the settings name."""
+    """Create a temporary folder, with a folder for the blocks' files, which has the links that the settings name."""
     folder = Path(tempfile.mkdtemp(prefix="codeout-"))
-    for name in (scratch.FILES, scratch.HOME):
-        (folder / name).mkdir()
+    (folder / scratch.FILES).mkdir()
     for link in config.links:
         _link(config.path(link), folder / scratch.FILES / link)
     return folder
 
 
 def start_kernel(config: Config, folder: Path) -> subprocess.Popen[bytes]:
-    """Start a kernel in its scratch folder, as the leader of a new process group."""
+    """Start a kernel where its blocks work, as the leader of a new process group.
+
+    Raises:
+        PageError: the folder of the settings does not exist.
+    """
     folders = [str(config.path(path)) for path in config.paths]
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs no build; nor does a home folder
+        config.home.mkdir(parents=True, exist_ok=True)
     return subprocess.Popen(
-        [sys.executable, "-m", "codeout.kernel", str(os.getpid()), *folders],
+        [sys.executable, "-P", "-m", "codeout.kernel", str(os.getpid()), str(folder), *folders],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        cwd=folder / scratch.FILES,
+        cwd=working_folder(config, folder / scratch.FILES),
         env=kernel_environment(config, folder),
         start_new_session=True,
     )
@@ -61,19 +69,40 @@ def start_watcher(group: int, folder: Path) -> subprocess.Popen[bytes] | None:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing, start_new_session=True)
 
 
+def working_folder(config: Config, sandbox: Path) -> Path:
+    """Return where blocks work that name no folder of their own.
+
+    Args:
+        config: the settings.
+        sandbox: the folder of their session.
+
+    Raises:
+        PageError: the folder of the settings does not exist.
+    """
+    if config.sandbox:
+        return sandbox
+    folder = config.path(config.workdir)
+    if not folder.is_dir():
+        raise PageError(f"{config.source}:1: codeout: 'workdir': {config.workdir} is not a folder")
+    return folder
+
+
 def kernel_environment(config: Config, folder: Path) -> dict[str, str]:
     """Return the environment variables of a kernel."""
     names = (*PASSED_VARIABLES, *KEY_VARIABLES, *config.variables)
     return {
         **{name: os.environ[name] for name in names if name in os.environ},
-        "HOME": str(folder / scratch.HOME),
-        "USERPROFILE": str(folder / scratch.HOME),
+        **_import_path(),
+        "HOME": str(config.home),
+        "USERPROFILE": str(config.home),
+        "TORCHINDUCTOR_CACHE_DIR": str(config.home / ".cache" / "torchinductor"),  # by default in TMPDIR
         "TMPDIR": temporary_folder(folder),
         "TEMP": temporary_folder(folder),
         "MPLBACKEND": "module://codeout.kernel.matplotlib_backend",
         "PYTHONUTF8": "1",
         "PYTHONHASHSEED": "0",
         "CODEOUT_ROOT": str(config.root.resolve()),
+        CACHE_VARIABLE: str(config.path(config.cache)),
         CONFIG_FOLDER: str(config.root.resolve()),
     }
 
@@ -81,6 +110,12 @@ def kernel_environment(config: Config, folder: Path) -> dict[str, str]:
 def temporary_folder(folder: Path) -> str:
     """Return the temporary folder of a session's processes, by which they are known; checkpoints copy it."""
     return str(folder / scratch.FILES)
+
+
+def _import_path() -> dict[str, str]:
+    """Return the variable PYTHONPATH of this process, if it is set, with absolute paths."""
+    folders = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    return {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, folders))} if folders else {}
 
 
 def _link(target: Path, link: Path) -> None:

@@ -17,7 +17,7 @@ from codeout.model.blocks import Block
 from codeout.run.checkpoints import Checkpoints, can_copy
 from codeout.run.connection import Closed, Connection
 from codeout.run.control_socket import ControlSocket
-from codeout.run.launch import create_scratch_folder, start_kernel, start_watcher, temporary_folder
+from codeout.run.launch import create_scratch_folder, start_kernel, start_watcher, temporary_folder, working_folder
 from codeout.run.protocol import BlockResult, BranchRequest, CheckpointRequest
 from codeout.run.running_kernel import RunningKernel
 from codeout.run.scratch_files import copy_files
@@ -78,7 +78,7 @@ class KernelProcess:
         return True
 
     def branch(self, count: int) -> Sequence[RunningKernel]:
-        """Fork the process as it is now, so that as many blocks can run in its place, each in a copy of its files.
+        """Fork the process as it is now, so that as many blocks can run in its place; in a sandbox, on copies of its files.
 
         Returns:
             The forks; fewer than asked for, or none, if it cannot be done.
@@ -86,14 +86,15 @@ class KernelProcess:
         files = self.folder / scratch.FILES
         if self._control is None or not can_copy(files):
             return []
-        folders = [self.folder / scratch.BRANCHES / str(number) for number in range(count)]
+        copies = [self.folder / scratch.BRANCHES / str(number) for number in range(count)]
         try:
-            for folder in folders:
+            for folder in copies if self._config.sandbox else ():
                 shutil.rmtree(folder, ignore_errors=True)
                 copy_files(files, folder)
         except OSError:
             return []
-        if not self._running.fork(BranchRequest(tuple(map(str, folders)))):
+        folders = tuple(str(working_folder(self._config, copy)) for copy in copies)
+        if not self._running.fork(BranchRequest(folders)):
             return []
         accepted = [self._control.accept("branch") for _ in range(count)]
         self._branches = [RunningKernel.from_fork(self._config, each, self.folder) for each in accepted if each]

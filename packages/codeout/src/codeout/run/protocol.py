@@ -36,7 +36,7 @@ class RunRequest(msgspec.Struct, frozen=True, tag="run", tag_field="request"):
     width: int
     """The columns of the terminal that the block sees; 0: the default."""
     workdir: str
-    """The absolute path of the folder in which the block runs; empty: the scratch folder."""
+    """The absolute path of the folder in which the block runs; empty: that of its kernel."""
     timeout: float
     """Seconds after which the kernel writes down where each of its threads is."""
 
@@ -52,7 +52,7 @@ class BranchRequest(msgspec.Struct, frozen=True, tag="branch", tag_field="reques
     """Fork processes that go on beside this one."""
 
     folders: tuple[str, ...]
-    """The folder in which each of them works: a copy of the scratch folder."""
+    """The folder in which each of them works."""
 
 
 class BeginEvent(msgspec.Struct, frozen=True, tag="begin", tag_field="event"):
@@ -115,6 +115,8 @@ class DoneEvent(msgspec.Struct, frozen=True, tag="done", tag_field="event"):
     """Why the process cannot be forked now; empty if it can."""
     observed: tuple[Observation, ...] = ()
     """What the session has read since the last block."""
+    written: tuple[str, ...] = ()
+    """The files outside of its scratch folder that it has written since, as absolute paths."""
     reads_lines: bool = False
     """Whether the block looked at line numbers of blocks."""
     used_network: bool = False
@@ -176,12 +178,15 @@ class BlockResult:
     """Whether the block connected to another machine, or looked for one."""
     cases: tuple[Case, ...] = ()
     """What it did with other values, if it is swept."""
+    written: frozenset[str] = frozenset()
+    """The files outside of its scratch folder that the session has written since the last block."""
 
     @classmethod
     def from_event(cls, event: DoneEvent, outputs: tuple[Output, ...]) -> BlockResult:
         """Return what the last event of a block says, with the outputs that came before it."""
         done = (event.seconds, event.scalars(), event.obstacle)
-        return cls(outputs, *done, event.observed, event.reads_lines, event.used_network)
+        written = frozenset(event.written)
+        return cls(outputs, *done, event.observed, event.reads_lines, event.used_network, written=written)
 
 
 _EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

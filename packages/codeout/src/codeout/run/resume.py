@@ -43,6 +43,8 @@ class ResumableSession:
     """What has been read so far, as the keys of the runs have it."""
     is_tainted: bool = False
     """Whether a file was changed while the session used it, so that nothing from then on may be stored."""
+    written: list[frozenset[str]] = field(default_factory=list)
+    """The files outside of the scratch folder that each block wrote, one that failed included."""
 
     def add(self, block: Block, inputs: KeyInputs, run: Run) -> None:
         """Note that a block has run."""
@@ -53,16 +55,25 @@ class ResumableSession:
     def rewind(self, target: KeyedSession, reader: InputReader) -> int:
         """Resume from the last checkpoint above what has changed; return how many blocks had run, 0 without one."""
         same = self._count_unchanged(target, reader)
-        number = max((checkpoint for checkpoint in self.checkpoints if checkpoint <= same), default=0)
+        fit = (checkpoint for checkpoint in self.checkpoints if checkpoint <= same and self._keeps_files(checkpoint))
+        number = max(fit, default=0)
         if not number or not self.process.resume(number):
             self.process.close()
             return 0
-        del self.steps[number:], self.runs[number:]
+        del self.steps[number:], self.runs[number:], self.written[number:]
         self.trace = reduce(lambda trace, run: add_trace(trace, run.inputs), self.runs, "")
         self.checkpoints = {checkpoint for checkpoint in self.checkpoints if checkpoint <= number}
         self.forkable = min(self.forkable, number)
         self.is_resumed = True
         return number
+
+    def _keeps_files(self, number: int) -> bool:
+        """Return whether the files that the first blocks wrote are still theirs.
+
+        A checkpoint restores those of the scratch folder. Others stay as a later block has left them.
+        """
+        first, later = (set[str]().union(*part) for part in (self.written[:number], self.written[number:]))
+        return first.isdisjoint(later)
 
     def _count_unchanged(self, target: KeyedSession, reader: InputReader) -> int:
         """Return how many blocks from the first are unchanged, with what they have read."""

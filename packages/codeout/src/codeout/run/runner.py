@@ -190,6 +190,7 @@ class SessionRunner:
         """Run a block and store its run; return False if it failed, so that no other can run."""
         (block, inputs), target, number = step, job.target, len(session.runs)
         result = self._run_in(session, block, _Ticker(self.board, progress))
+        session.written.append(result.written)
         read = self._resolve(session, block, (*session.observed, *result.observed))
         provenance = self._provenance(job, session, inputs, read, result)
         run = Run(

@@ -73,7 +73,7 @@ class RunningKernel:
             end_all: ends the process, and all that it has started, when it does not keep to the rules.
 
         Raises:
-            BlockError: the block took longer than it may, or sent something that is no event.
+            BlockError: its folder does not exist, it took longer than it may, or it sent something that is no event.
             Closed: the process has ended.
         """
         limit = block.timeout or self._config.timeout
@@ -139,6 +139,8 @@ class RunningKernel:
 
     def _request(self, block: Block, limit: float) -> RunRequest:
         workdir = str(self._config.path(block.workdir)) if block.workdir else ""
+        if workdir and not os.path.isdir(workdir):
+            raise BlockError(f"{block}: workdir: {block.workdir} is not a folder")
         place, checks = block.origin, (block.checks, block.checks_line)
         return RunRequest(block.executable_code, *checks, place.path, place.line, block.width, workdir, limit)
 

@@ -78,5 +78,6 @@ def _merge(block: Block, own: BlockResult, others: list[BlockResult]) -> BlockRe
         observed=(*own.observed, *(each for other in others for each in other.observed)),
         reads_lines=own.reads_lines or any(other.reads_lines for other in others),
         used_network=own.used_network or any(other.used_network for other in others),
+        written=own.written.union(*(other.written for other in others)),
         cases=tuple(Case(values, other.outputs, other.seconds) for values, other in cases),
     )
