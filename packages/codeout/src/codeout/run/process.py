@@ -78,7 +78,9 @@ class KernelProcess:
         return True
 
     def branch(self, count: int) -> Sequence[RunningKernel]:
-        """Fork the process as it is now, so that as many blocks can run in its place; in a sandbox, on copies of its files.
+        """Fork the process as it is now, so that as many blocks can run in its place.
+
+        In a sandbox, each works in a copy of its files.
 
         Returns:
             The forks; fewer than asked for, or none, if it cannot be done.

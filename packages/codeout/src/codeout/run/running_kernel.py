@@ -139,7 +139,7 @@ class RunningKernel:
 
     def _request(self, block: Block, limit: float) -> RunRequest:
         workdir = str(self._config.path(block.workdir)) if block.workdir else ""
-        if workdir and not os.path.isdir(workdir):
+        if workdir and not Path(workdir).is_dir():
             raise BlockError(f"{block}: workdir: {block.workdir} is not a folder")
         place, checks = block.origin, (block.checks, block.checks_line)
         return RunRequest(block.executable_code, *checks, place.path, place.line, block.width, workdir, limit)
