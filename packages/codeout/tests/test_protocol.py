@@ -22,18 +22,21 @@ DONE = {"event": "done", "seconds": 1.5, "values": {}, "obstacle": "", "observed
 
 
 def test_a_request_is_one_line_of_json() -> None:
-    line = encode(RunRequest("a\nb", "assert a", 9, "docs/page.md", 3, 0, "", 60.0))
+    line = encode(RunRequest("a\nb", "assert a", 9, "docs/page.md", 3, 0, "", True, False, 60.0))
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert json.loads(line) == {
         "request": "run", "code": "a\nb", "checks": "assert a", "checks_line": 9,
-        "file": "docs/page.md", "line": 3, "width": 0, "workdir": "", "timeout": 60.0
+        "file": "docs/page.md", "line": 3, "width": 0, "workdir": "",
+        "keeps_saved_figures": True, "has_magics": False, "timeout": 60.0
     }  # fmt: skip
     assert json.loads(encode(CheckpointRequest(2))) == {"request": "checkpoint", "number": 2}
 
 
 def test_an_event_of_a_kernel_is_typed() -> None:
-    line = encode_event("display", {"data": {"text/plain": "\u00e9\ud800"}, "alt": None, "id": "a", "update": True})
-    assert decode_event(line) == DisplayEvent({"text/plain": "\u00e9\\ud800"}, None, "a", update=True)
+    line = encode_event(
+        "display", {"data": {"text/plain": "\u00e9\ud800"}, "alt": None, "width": 5, "id": "a", "update": True}
+    )
+    assert decode_event(line) == DisplayEvent({"text/plain": "\u00e9\\ud800"}, None, 5, "a", update=True)
 
 
 @pytest.mark.parametrize(

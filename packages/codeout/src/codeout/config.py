@@ -101,6 +101,9 @@ class Config:
     page_notes: tuple[str, ...] = PAGE_NOTES
     """What pages say of their runs: a sentence under the title, a line under each output, a link to each block."""
 
+    magics: bool = False
+    """Whether IPython's magics (`%time`, `!ls`) and `get_ipython` work in blocks."""
+
     section_checks: bool = False
     """Whether the code between two sections of a snippet runs after the section above it, without being shown."""
 
@@ -247,6 +250,7 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "jobs": _count,
     "checkpoints": _flag,
     "page_notes": partial(_choices, choices=PAGE_NOTES),
+    "magics": _flag,
     "section_checks": _flag,
     "strict_values": _flag,
     "errors": partial(_choice, choices=("raise", "show")),

@@ -47,8 +47,9 @@ def add_keys(session: Session, config: Config, reader: InputReader) -> KeyedSess
 
 def _step(block: Block) -> Step:
     options = (f"width={block.width}", f"workdir={block.workdir}", *(["measured"] if block.measured else []))
-    checks = [f"checks={block.checks}"] if block.checks else []
-    return Step(block.executable_code, (*options, *checks), tuple(map(str, block.sweep.knobs)))
+    more = [f"checks={block.checks}"] if block.checks else []
+    more += [] if block.keeps_saved_figures else ["skips saved figures"]
+    return Step(block.executable_code, (*options, *more), tuple(map(str, block.sweep.knobs)))
 
 
 def read_environment(config: Config, packages: InstalledPackages) -> Environment:

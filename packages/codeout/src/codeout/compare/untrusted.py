@@ -196,7 +196,7 @@ def _texts(output: Output) -> Iterator[str]:
             yield text
         case Error(kind, message, traceback):
             yield from (kind, message, traceback)
-        case Figure(data, alt):
+        case Figure(data, alt, _):
             yield from (alt, data.get(PLAIN.name, ""))
         case Value(data):
             yield data.get(PLAIN.name, "")

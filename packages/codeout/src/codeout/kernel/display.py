@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,20 @@ from codeout.kernel.lazy_ipython import LazyIPython
 from codeout.kernel.limits import MAX_DISPLAYS, cut_bundle
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from codeout.kernel.events import EventLog
 
 MAX_PLAIN_TEXT = 1_000  # characters of a text that is shown without IPython
 MAX_PLAIN_BITS = 1_000  # of such an integer
+PLAIN = "text/plain"
+SHOWN_TYPES = {
+    *("text/html", "text/markdown", "text/latex", "application/javascript", "application/json"),
+    *("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp"),
+}
+"""The MIME types besides plain text that a page shows (`codeout.model.mime`)."""
 
 
 class Display:
@@ -24,6 +33,8 @@ class Display:
     def __init__(self, log: EventLog) -> None:
         """Prepare IPython, without loading it."""
         self._log = log
+        self.keeps_saved_figures = True
+        """Whether a figure that the block saves is shown as well, when it is left open."""
         self._displays = 0
         self._shell: InteractiveShell | None = None
         self._ipython = LazyIPython(self._start_shell)
@@ -44,28 +55,56 @@ class Display:
         if not self._ipython.is_loaded and _is_plain(value):
             self.publish({"text/plain": repr(value)})  # what IPython would make of it
             return
-        self._ipython.load()
-        if self._shell is None or self._shell.display_formatter is None:
-            raise AssertionError("IPython is loaded, so there is a shell with a formatter")
-        self._shell.display_pub.publish(*self._shell.display_formatter.format(value))
+        shell = self._loaded_shell()
+        if shell.display_formatter is None:
+            raise AssertionError("a shell has a formatter")
+        data, metadata = shell.display_formatter.format(value)
+        if data:  # else it has displayed itself, by `_ipython_display_`
+            shell.display_pub.publish(data, metadata)
 
-    @staticmethod
-    def show_figures() -> None:
+    def expand_magics(self, code: str, module: ModuleType) -> str:
+        """Return code in which Python takes the place of IPython's own syntax.
+
+        Args:
+            code: the code of a block.
+            module: the module in which it will run, where magics look for names.
+        """
+        shell = self._loaded_shell()
+        shell.user_module, shell.user_ns = module, vars(module)
+        vars(module)["get_ipython"] = shell.get_ipython
+        return str(shell.input_transformer_manager.transform_cell(code))
+
+    def _loaded_shell(self) -> InteractiveShell:
+        self._ipython.load()
+        if self._shell is None:
+            raise AssertionError("IPython is loaded, so there is a shell")
+        return self._shell
+
+    def show_figures(self) -> None:
         """Show the figures that are open in pyplot, and close them."""
         if "matplotlib.pyplot" in sys.modules:
             from codeout.kernel.matplotlib_backend import FigureManager
 
-            FigureManager.pyplot_show()
+            FigureManager.show_open(keeps_saved=self.keeps_saved_figures)
 
     def publish(
-        self, data: dict[str, Any], alt: str | None = None, display_id: str | None = None, *, update: bool = False
+        self,
+        data: dict[str, Any],
+        alt: str | None = None,
+        display_id: str | None = None,
+        *,
+        width: int = 0,
+        update: bool = False,
     ) -> None:
-        """Send a MIME bundle; what is no text or bytes is left out."""
+        """Send a MIME bundle; what is no text, bytes or JSON is left out."""
         self._displays += 1
         if self._displays > MAX_DISPLAYS and not update:
             return
-        bundle = {mime: _as_text(part) for mime, part in data.items() if isinstance(part, str | bytes)}
-        self._log.send("display", data=cut_bundle(bundle), alt=alt, id=display_id, update=update)
+        bundle = {mime: text for mime, part in data.items() if (text := _as_text(mime, part)) is not None}
+        if not bundle.keys() & SHOWN_TYPES and (better := next(iter(bundle.keys() - {PLAIN}), "")):
+            note = f"only the text of an object is shown: {better} needs a notebook's own program\n"
+            self._log.send("stream", name="stderr", text=note)
+        self._log.send("display", data=cut_bundle(bundle), alt=alt, width=width, id=display_id, update=update)
 
     def begin_block(self) -> None:
         """Start to count what the next block displays."""
@@ -80,7 +119,7 @@ class Display:
     def _start_shell(self) -> None:
         from codeout.kernel.ipython_shell import start_shell
 
-        self._shell = start_shell(self.publish, lambda: self._log.send("clear"))
+        self._shell = start_shell(self.publish, lambda wait: self._log.send("clear", wait=wait))
 
 
 def _is_plain(value: object) -> bool:
@@ -102,5 +141,12 @@ def _is_drawn(value: object) -> bool:
     return bool(items) and all(isinstance(i, Artist | Container) and not isinstance(i, Figure) for i in items)
 
 
-def _as_text(part: str | bytes) -> str:
-    return base64.b64encode(part).decode() if isinstance(part, bytes) else part
+def _as_text(mime: str, part: object) -> str | None:
+    """Return a part of a bundle as text; None if it has no form that a page could show."""
+    if isinstance(part, bytes):
+        return base64.b64encode(part).decode()
+    if isinstance(part, str):
+        return part
+    if mime.endswith("json"):
+        return json.dumps(part, indent=2, ensure_ascii=False, default=repr)
+    return None

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import linecache
 import os
+import sys
 import sysconfig
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
 from codeout.kernel.limits import MAX_MESSAGE, cut
 
+ROOT = "CODEOUT_ROOT"
+"""The variable that names the folder of the site."""
 _KERNEL = str(Path(__file__).parent) + os.sep
 
 
@@ -21,7 +26,8 @@ def describe_exception(exception: BaseException, file: str) -> dict[str, Any]:
         file: the file that the block comes from; the event names the innermost line of it.
     """
     summary = traceback.TracebackException.from_exception(exception, compact=True)
-    frames = [frame for frame in summary.stack if not frame.filename.startswith(_KERNEL)]
+    own = next((number for number, frame in enumerate(summary.stack) if frame.filename == file), 0)
+    frames = [frame for frame in summary.stack[own:] if not frame.filename.startswith(_KERNEL)]
     summary.stack[:] = frames
     line = next((frame.lineno for frame in reversed(frames) if frame.filename == file), None)
     if isinstance(exception, SyntaxError) and exception.filename == file:
@@ -30,7 +36,7 @@ def describe_exception(exception: BaseException, file: str) -> dict[str, Any]:
         "type": type(exception).__name__,
         "bases": [base.__name__ for base in type(exception).__mro__[1:]],
         "message": cut(_message(exception), MAX_MESSAGE, 0),
-        "traceback": cut(_shorten_paths("".join(summary.format())), MAX_MESSAGE, MAX_MESSAGE),
+        "traceback": cut(shorten_paths("".join(summary.format())), MAX_MESSAGE, MAX_MESSAGE),
         "line": line,
     }
 
@@ -42,8 +48,21 @@ def _message(exception: BaseException) -> str:
         return f"(its __str__ raised {type(problem).__name__})"
 
 
-def _shorten_paths(text: str) -> str:
-    """Return a traceback whose paths do not depend on where Python is installed."""
-    for folder in {sysconfig.get_path("purelib"), sysconfig.get_path("stdlib")}:
+def format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return a warning as Python prints it, with a path that does not depend on the machine."""
+    line = linecache.getline(filename, lineno) if line is None else line
+    return _PLAIN_FORMAT(message, category, shorten_paths(filename), lineno, line)
+
+
+_PLAIN_FORMAT = warnings.formatwarning
+
+
+def shorten_paths(text: str) -> str:
+    """Return a text whose paths do not depend on where Python, its packages and the site are."""
+    installed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    folders = {sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"), *installed, os.environ.get(ROOT, "")}
+    for folder in sorted(filter(None, folders), key=len, reverse=True):
         text = text.replace(folder + os.sep, "")
     return text

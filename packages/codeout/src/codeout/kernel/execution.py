@@ -1,29 +1,58 @@
 """Compile and execute the code of a block."""
 
 from __future__ import annotations
+import __future__
 
 import ast
 import io
 import linecache
 import tokenize
-from typing import Any
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 _IGNORED_TOKENS = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.DEDENT)
+_FUTURE = reduce(or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
+_COROUTINE = 0x80  # `inspect.CO_COROUTINE`: the code awaits something
 
 
-def execute(code: str, file: str, namespace: dict[str, Any]) -> object:
-    """Execute code; return the value of its last expression, None if it ends in a statement or a semicolon."""
-    tree = ast.parse(code, file)
-    last = tree.body[-1] if tree.body else None
-    has_value = isinstance(last, ast.Expr) and not _ends_with_semicolon(code)
-    if has_value:
-        tree.body.pop()
-    # `dont_inherit`: the `__future__` imports of this file are not the author's
-    exec(compile(tree, file, "exec", dont_inherit=True), namespace)
-    if not has_value or not isinstance(last, ast.Expr):
-        return None
-    value: object = eval(compile(ast.Expression(last.value), file, "eval", dont_inherit=True), namespace)
-    return value
+class Executor:
+    """Executes code in a namespace, as a notebook does: `from __future__` carries on, and `await` works anywhere."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        """Take the namespace."""
+        self._namespace = namespace
+        self._features = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def execute(self, code: str, file: str) -> object:
+        """Execute code; return the value of its last expression, None if it ends in a statement or a semicolon."""
+        # `dont_inherit`: the `__future__` imports of this file are not the author's
+        flags = self._features | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        tree: ast.Module = compile(code, file, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
+        last = tree.body[-1] if tree.body else None
+        has_value = isinstance(last, ast.Expr) and not _ends_with_semicolon(code)
+        if has_value:
+            tree.body.pop()
+        compiled = compile(tree, file, "exec", flags, dont_inherit=True)
+        self._features |= compiled.co_flags & _FUTURE
+        self._evaluate(compiled)
+        if not has_value or not isinstance(last, ast.Expr):
+            return None
+        flags = self._features | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        return self._evaluate(compile(ast.Expression(last.value), file, "eval", flags, dont_inherit=True))
+
+    def _evaluate(self, compiled: Any) -> object:
+        result: Any = eval(compiled, self._namespace)
+        if not compiled.co_flags & _COROUTINE:
+            return result
+        import asyncio  # here: few blocks need it
+
+        self._loop = self._loop or asyncio.new_event_loop()  # one for the session: what belongs to it may be used later
+        return self._loop.run_until_complete(result)
 
 
 def _ends_with_semicolon(code: str) -> bool:
@@ -41,6 +70,6 @@ def remember_source(file: str, padded: str, line: int) -> None:
     """
     entry = linecache.cache.get(file)
     known_lines = entry[2] if entry and len(entry) == 4 else []
-    lines = padded.splitlines(keepends=True)
+    lines = [each + "\n" for each in padded.splitlines()]  # without its end, carets below the last would be one off
     above, below = known_lines[: line - 1], known_lines[len(lines) :]
     linecache.cache[file] = (len(padded), None, above + lines[len(above) :] + below, file)

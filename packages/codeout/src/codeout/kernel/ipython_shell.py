@@ -14,14 +14,19 @@ from traitlets.config import Config
 class Publish(Protocol):
     """Sends a MIME bundle to the parent."""
 
-    def __call__(self, data: dict[str, Any], alt: str | None, display_id: str | None, *, update: bool) -> None:
-        """Send the bundle with its alt text; `update` replaces the bundle with the same `display_id`."""
+    def __call__(
+        self, data: dict[str, Any], alt: str | None, display_id: str | None, *, width: int, update: bool
+    ) -> None:
+        """Send the bundle with its alt text, and the width in pixels that was asked for, 0 if none was.
+
+        `update` replaces the bundle with the same `display_id`.
+        """
 
 
 class _Publisher(DisplayPublisher):
     """Sends what is displayed to the parent."""
 
-    def __init__(self, publish: Publish, clear: Callable[[], None], **options: Any) -> None:
+    def __init__(self, publish: Publish, clear: Callable[[bool], None], **options: Any) -> None:
         self._publish, self._clear = publish, clear
         super().__init__(**options)  # type: ignore[no-untyped-call]
 
@@ -38,24 +43,27 @@ class _Publisher(DisplayPublisher):
         parts = [part for part in (metadata or {}).values() if isinstance(part, dict)]
         alt = next((part["alt"] for part in parts if part.get("alt") is not None), None)
         display_id = (transient or {}).get("display_id")
-        self._publish(data, _to_str(alt), _to_str(display_id), update=bool(update))
+        width = next((part["width"] for part in parts if isinstance(part.get("width"), int)), 0)
+        self._publish(data, _to_str(alt), _to_str(display_id), width=max(width, 0), update=bool(update))
 
     def clear_output(self, wait: bool = False) -> None:
-        self._clear()
+        self._clear(wait)
 
 
-def start_shell(publish: Publish, clear: Callable[[], None]) -> InteractiveShell:
+def start_shell(publish: Publish, clear: Callable[[bool], None]) -> InteractiveShell:
     """Start the shell of this process.
 
     Args:
         publish: sends what is displayed.
-        clear: discards what the block has shown so far.
+        clear: discards what the block has shown so far, now or once it shows something else.
     """
     settings = Config()
     settings.HistoryManager.enabled = False
     shell = InteractiveShell.instance(config=settings)
     shell.display_pub = _Publisher(publish, clear, parent=shell)
     shell.showtraceback = _reraise  # type: ignore[method-assign, assignment]
+    shell.system = shell.system_raw  # type: ignore[method-assign]  # in the block's own terminal, which is captured
+    shell.magics_manager.register_function(lambda line: None, "line", "matplotlib")  # figures are shown as they are
     formatter = shell.display_formatter
     if formatter is None:
         raise AssertionError("a new shell has a display formatter")

@@ -6,7 +6,10 @@ A figure is SVG if `rcParams["savefig.format"]` is "svg", otherwise PNG at twice
 from __future__ import annotations
 
 import io
-from typing import Any
+import sys
+import warnings
+from types import FrameType
+from typing import IO, Any
 
 import matplotlib as mpl
 from IPython.display import display
@@ -15,6 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 _displayed: set[int] = set()  # identities of the open figures that were displayed as a value
+_saved: set[int] = set()  # and of those that the author's code has saved
 
 
 class FigureManager(FigureManagerBase):
@@ -23,20 +27,37 @@ class FigureManager(FigureManagerBase):
     @classmethod
     def pyplot_show(cls, *, block: bool | None = None) -> None:
         """Display all open figures in the order of their creation, and close them."""
+        cls.show_open()
+
+    @staticmethod
+    def show_open(*, keeps_saved: bool = True) -> None:
+        """Display the open figures in the order of their creation, with or without those that were saved; close all."""
         from matplotlib import pyplot
 
+        done = _displayed if keeps_saved else _displayed | _saved
         for number in pyplot.get_fignums():
             figure = pyplot.figure(number)
-            if id(figure) not in _displayed:
+            if id(figure) not in done and not _is_blank(figure):
                 display(figure)
         pyplot.close("all")
         _displayed.clear()
+        _saved.clear()
+
+
+def _is_blank(figure: Figure) -> bool:
+    """Return whether nothing was drawn, as after `plt.show()` when a function of pyplot has opened another figure."""
+    return figure.get_children() == [figure.patch]
 
 
 class FigureCanvas(FigureCanvasAgg):
     """The class that matplotlib looks for in a backend."""
 
     manager_class = FigureManager
+
+    def print_figure(self, *arguments: Any, **options: Any) -> Any:
+        """Save the figure, and note that."""
+        _saved.add(id(self.figure))
+        return super().print_figure(*arguments, **options)
 
 
 def svg(figure: Figure) -> tuple[str, dict[str, str]] | None:
@@ -45,8 +66,7 @@ def svg(figure: Figure) -> tuple[str, dict[str, str]] | None:
         return None
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "codeout"}):
-        figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
-    _displayed.add(id(figure))
+        _draw(figure, buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue(), {"alt": alt_text(figure)}
 
 
@@ -55,9 +75,25 @@ def png(figure: Figure) -> tuple[bytes, dict[str, str]] | None:
     if mpl.rcParams["savefig.format"] == "svg":
         return None
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=2 * figure.dpi, bbox_inches="tight", metadata={"Software": None})
-    _displayed.add(id(figure))
+    _draw(figure, buffer, format="png", dpi=2 * figure.dpi, metadata={"Software": None})
     return buffer.getvalue(), {"alt": alt_text(figure)}
+
+
+def _draw(figure: Figure, buffer: IO[Any], **options: Any) -> None:
+    """Save a figure that is displayed. Warnings name the author's line, or the figure where there is none."""
+    was_saved = id(figure) in _saved
+    with warnings.catch_warnings(record=True) as caught:
+        figure.savefig(buffer, bbox_inches="tight", **options)
+    _displayed.add(id(figure))
+    if not was_saved:
+        _saved.discard(id(figure))
+    main = vars(sys.modules["__main__"])
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001  # it has no other name
+    while frame is not None and frame.f_globals is not main:
+        frame = frame.f_back
+    place = (frame.f_code.co_filename, frame.f_lineno) if frame else ("figure", 1)
+    for each in caught:
+        warnings.warn_explicit(each.message, each.category, *place)
 
 
 def alt_text(figure: Figure) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from codeout.kernel.exceptions import describe_exception
-from codeout.kernel.execution import execute, remember_source
+from codeout.kernel.execution import Executor, remember_source
 
 if TYPE_CHECKING:
     from codeout.kernel.display import Display
@@ -17,6 +18,21 @@ Scalar = bool | int | float | str
 
 MAX_TEXT_VALUE = 200  # characters of a text that the prose of a page may quote
 MAX_BITS = 64  # of such an integer
+BLOCK_FILE = "__codeout_file__"  # the name in `__main__` of the file that the block comes from
+MAGIC = re.compile(r"^\s*[%!]|\?\s*$|=\s*[%!]|get_ipython", re.MULTILINE)
+"""What may be IPython's own syntax; loading IPython takes a while, so only then."""
+
+
+class MainModule(ModuleType):
+    """The module `__main__`: without `__file__`, like that of a notebook, but for `inspect` when it reads a class."""
+
+    def __getattr__(self, name: str) -> str:
+        if name == "__file__":
+            caller = sys._getframe(1)  # noqa: SLF001  # it has no other name
+            if caller.f_code.co_name == "getfile" and isinstance(each := caller.f_locals.get("object"), type):
+                codes = (getattr(member, "__code__", None) for member in vars(each).values())
+                return str(next((code.co_filename for code in codes if code), vars(self).get(BLOCK_FILE, "")))
+        raise AttributeError(f"module '__main__' has no attribute {name!r}")
 
 
 class Namespace:
@@ -25,11 +41,14 @@ class Namespace:
     def __init__(self, display: Display, log: EventLog) -> None:
         """Replace `__main__` with an empty module."""
         self._display, self._log = display, log
-        self._module = ModuleType("__main__")
+        self._module = MainModule("__main__")
         sys.modules["__main__"] = self._module
+        self._executor = Executor(vars(self._module))
         self._values: dict[str, Scalar] = {}
 
-    def run(self, code: str, file: str, line: int, checks: str = "", checks_line: int = 0) -> None:
+    def run(
+        self, code: str, file: str, line: int, checks: str = "", checks_line: int = 0, *, has_magics: bool = False
+    ) -> None:
         """Run a block; send its outputs and, if it raises one, its exception to the log.
 
         Args:
@@ -38,20 +57,24 @@ class Namespace:
             line: the line of that file on which the code begins, counted from 1.
             checks: code that runs after it.
             checks_line: the line on which that begins.
+            has_magics: whether IPython's magics work.
         """
+        vars(self._module)[BLOCK_FILE] = file
+        if has_magics and MAGIC.search(code):
+            code = self._display.expand_magics(code, self._module)
         padded = "\n" * (line - 1) + code
         padded_checks = "\n" * (checks_line - 1) + checks
         remember_source(file, _overlay(padded, padded_checks) if checks else padded, line)
         try:
             try:
-                value = execute(padded, file, vars(self._module))
+                value = self._executor.execute(padded, file)
                 if value is not None:
                     self._display.show_value(value)
             finally:
                 self._display.show_figures()
             if checks:
                 self._log.send("checks")
-                execute(padded_checks, file, vars(self._module))
+                self._executor.execute(padded_checks, file)
         except BaseException as exception:  # the outermost frame of the author's code: whatever it raises is reported
             self._log.send("error", **describe_exception(exception, file))
 

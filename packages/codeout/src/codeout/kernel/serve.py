@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +21,7 @@ from codeout.kernel.author_imports import import_from
 from codeout.kernel.capture import capture_output
 from codeout.kernel.display import Display
 from codeout.kernel.events import EventLog
+from codeout.kernel.exceptions import format_warning
 from codeout.kernel.namespace import Namespace, Scalar
 from codeout.kernel.tracer import CHILDREN, FOLDER_VARIABLE, Tracer
 
@@ -36,6 +38,8 @@ def serve(parent_pid: int, scratch_folder: str, folders: Sequence[str]) -> None:
     """
     _end_with_parent(parent_pid)
     import_from(folders)
+    warnings.formatwarning = format_warning
+    sys.argv[:] = [""]  # as in an interactive Python: a block has no arguments
     folder = Path(scratch_folder)
     requests, log = capture_output(folder)
     tracer = Tracer(str(folder))
@@ -124,10 +128,13 @@ class Kernel:
             os.chdir(workdir)
         os.environ["COLUMNS"] = str(request["width"] or 80)
         self._tracer.block_files.add(request["file"])
+        self._display.keeps_saved_figures = request["keeps_saved_figures"]
         loading = self._display.loading_seconds
         start = time.perf_counter()
         checks = (request["checks"], request["checks_line"])
-        self._namespace.run(request["code"], request["file"], request["line"], *checks)
+        self._namespace.run(
+            request["code"], request["file"], request["line"], *checks, has_magics=request["has_magics"]
+        )
         seconds = time.perf_counter() - start - (self._display.loading_seconds - loading)
         if workdir:
             os.chdir(self._folder)

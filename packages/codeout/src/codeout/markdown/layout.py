@@ -7,10 +7,11 @@ so that nothing a block printed or returned can become markup.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import groupby
 from typing import Any
 
 from markdown import Markdown
@@ -23,13 +24,15 @@ from codeout.markdown.annotations import number_marks
 from codeout.markdown.options import OWN_OPTIONS
 from codeout.markdown.prompts import split_prompts
 from codeout.model.blocks import Block
-from codeout.model.outputs import Run, Stream, Value
+from codeout.model.mime import HTML, PLAIN, MimeType, preferred_type
+from codeout.model.outputs import Output, Run, Stream, Value
 from codeout.model.sweeps import swept_lines
 from codeout.render.html import Renderer
 from codeout.run.engine import BlockState
 
 ID = "codeout-id"  # stands for the block's id in a layout
 HIDDEN_LINE = "markdown-exec: hide"
+MARKDOWN_RESULT = "md"  # the value of `result` with which printed text is Markdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class BlockLayout:
         """Return the HTML of the Markdown that a block printed, with its headings in the table of contents."""
         arguments = {**self._exec_arguments(), "workdir": None}
         with _numbered(self.number):
-            return str(base_format(language="python", run=lambda *_, **__: _printed_text(run), **arguments))
+            return str(base_format(language="python", run=lambda *_, **__: _printed_text(run.outputs), **arguments))
 
     def html(self, state: BlockState, block_id: str) -> str:
         """Return the HTML of a block in its present state."""
@@ -171,12 +174,24 @@ class BlockLayout:
             if state.last_good and not state.last_good.all_outputs:
                 return ""  # it had no output last time, and most likely will not have any
             return self._renderer.render_queued(state.last_good, block_id, origin)
-        if _is_text(run) and self.arguments["html"]:
-            return _printed_text(run)
-        if _is_text(run) and self.arguments["result"]:
-            text = _text(run)
-            return self._highlighted(text, self.arguments["result"]) if text else ""
+        if run.error is None and not run.cases and (self.arguments["html"] or self.arguments["result"]):
+            return "".join(self._parts(run, block_id))
         return self._renderer.render_run(run, block_id, origin, state.last_good)
+
+    def _parts(self, run: Run, block_id: str) -> Iterator[str]:
+        """Yield what a block printed as the HTML, the Markdown or the text that its options say, and its pictures."""
+        renderer, result = self._renderer, self.arguments["result"]
+        yield from renderer.warnings(run)
+        for number, (is_text, group) in enumerate(groupby(run.outputs, _is_textual)):
+            outputs = list(group)
+            if not is_text:
+                yield from (renderer.output(each, f"{block_id}-{number}-{i}") for i, each in enumerate(outputs))
+            elif self.arguments["html"]:
+                yield _printed_text(outputs)
+            elif result == MARKDOWN_RESULT:
+                yield renderer.markdown(_printed_text(outputs))
+            elif text := _text(outputs):
+                yield self._highlighted(text, result)
 
     @property
     def _renderer(self) -> Renderer:
@@ -190,7 +205,7 @@ class BlockLayout:
     def _console(self, run: Run) -> str:
         lines = [line for line in self._shown_code.split("\n") if HIDDEN_LINE not in line]
         language = self.arguments["result"] or self._language
-        return self._highlighted("\n".join(lines).strip() + "\n" + _text(run), language)
+        return self._highlighted("\n".join(lines).strip() + "\n" + _text(run.outputs), language)
 
     def _highlighted(self, text: str, language: str) -> str:
         fences: Any = self._md.preprocessors["fenced_code_block"]
@@ -256,26 +271,32 @@ def _link(block_id: str) -> str:
 
 
 def _is_text(run: Run) -> bool:
-    return not run.cases and all(isinstance(output, Stream | Value) for output in run.outputs)
+    return not run.cases and all(map(_is_textual, run.outputs))
 
 
-def _text(run: Run) -> str:
-    """Return printed text and values as text, for options that ask for it."""
-    return "".join(_output_text(output) for output in run.outputs)
+def _is_textual(output: Output) -> bool:
+    """Return whether an output is text, or a value that has a form as text, and is no picture."""
+    is_picture = isinstance(output, Value) and preferred_type(output.data).is_image
+    return isinstance(output, Stream | Value) and not is_picture
 
 
-def _printed_text(run: Run) -> str:
+def _text(outputs: Iterable[Output]) -> str:
+    """Return printed text and values as plain text, for options that ask for it."""
+    return "".join(_output_text(output, PLAIN) for output in outputs)
+
+
+def _printed_text(outputs: Iterable[Output]) -> str:
     """Return text that is content of the page, which warnings and logs are not."""
-    outputs = (output for output in run.outputs if not (isinstance(output, Stream) and output.name == "stderr"))
-    return "".join(_output_text(output) for output in outputs)
+    shown = (output for output in outputs if not (isinstance(output, Stream) and output.name == "stderr"))
+    return "".join(_output_text(output, HTML) for output in shown)
 
 
-def _output_text(output: object) -> str:
+def _output_text(output: Output, preferred: MimeType) -> str:
     match output:
         case Stream(_, text):
             return text
         case Value(data):
-            return data.get("text/html") or data.get("text/plain", "")
+            return data.get(preferred.name) or data.get(PLAIN.name, "")
     return ""
 
 

@@ -57,6 +57,7 @@ def read_block(code: str, options: Mapping[str, Any], location: Location) -> Blo
         section=location.section,
         measured=measured == "true",
         shows_source=bool(options["source"]),
+        keeps_saved_figures=not options["html"] and bool(options["source"] or options["result"]),
         sweep=_sweep(extra.get("sweep"), code, location),
         checks=location.checks,
         checks_line=location.checks_line,

@@ -59,6 +59,8 @@ class Block:
     """Whether the output contains measurements and so differs on every run."""
     shows_source: bool = True
     """Whether the page shows the code, and not only the output."""
+    keeps_saved_figures: bool = True
+    """Whether a figure that the block saves is shown as well, when it is left open."""
     sweep: Sweep = ONCE
     """The values with which it runs besides those in its code."""
     checks: str = ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from codeout.errors import BlockError
 from codeout.model.blocks import Block
-from codeout.model.outputs import Error, Run
+from codeout.model.outputs import Error, Output, Run
 
 SKIPPED = "Skipped"
 """The type of the error that a block shows which did not run, since one above it failed."""
@@ -49,6 +51,18 @@ def check_expectation(block: Block, run: Run) -> None:
         location = f"{block.locate(error.line)}: {f'with {case}: ' if case else ''}"
         hint = f"\n{WARNING_HINT}" if error.is_a("Warning") else ""
         raise BlockError(f"{location}{error.type}: {error.message}{expected}{hint}\n{error.traceback}".rstrip())
+
+
+def with_hint(run: Run, find: Callable[[Error], str]) -> Run:
+    """Return a run whose exceptions end with what to do about them, where there is something to say."""
+
+    def add(output: Output) -> Output:
+        hint = find(output) if isinstance(output, Error) else ""
+        if not hint or not isinstance(output, Error):
+            return output
+        return msgspec.structs.replace(output, traceback=f"{output.traceback.rstrip()}\nHint: {hint}.\n")
+
+    return run.map_outputs(add)
 
 
 def with_missing_error(block: Block, run: Run) -> Run:

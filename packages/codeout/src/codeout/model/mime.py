@@ -32,9 +32,11 @@ GIF = MimeType("image/gif", "gif", is_image=True, is_binary=True, is_recordable=
 WEBP = MimeType("image/webp", "webp", is_image=True, is_binary=True, is_recordable=True, pillow_format="WEBP")
 MARKDOWN = MimeType("text/markdown", "md")
 LATEX = MimeType("text/latex", "tex")
+JAVASCRIPT = MimeType("application/javascript", "js")
+JSON = MimeType("application/json", "json")
 PLAIN = MimeType("text/plain", "txt", is_recordable=True)
 
-MIME_TYPES = (HTML, SVG, PNG, JPEG, GIF, WEBP, MARKDOWN, LATEX, PLAIN)
+MIME_TYPES = (HTML, SVG, PNG, JPEG, GIF, WEBP, MARKDOWN, LATEX, JAVASCRIPT, JSON, PLAIN)
 """All types that a page can show. Of a bundle with several, the page shows the one that comes first here."""
 MIME_TYPES_BY_NAME = {mime.name: mime for mime in MIME_TYPES}
 IMAGE_TYPES = tuple(mime for mime in MIME_TYPES if mime.is_image)

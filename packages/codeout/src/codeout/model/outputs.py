@@ -31,6 +31,8 @@ class Value(msgspec.Struct, frozen=True, tag_field="kind", tag="value"):
 
     data: Bundle
     """Its representations."""
+    width: int = 0
+    """The width in pixels that was asked for, if it is a picture; 0 if none was."""
 
 
 class Figure(msgspec.Struct, frozen=True, tag_field="kind", tag="figure"):
@@ -40,6 +42,8 @@ class Figure(msgspec.Struct, frozen=True, tag_field="kind", tag="figure"):
     """Its representations, most often `image/svg+xml` or `image/png`."""
     alt: str
     """Alt text, for readers who cannot see the picture."""
+    width: int = 0
+    """The width in pixels that was asked for; 0 if none was."""
 
 
 class Error(msgspec.Struct, frozen=True, tag_field="kind", tag="error"):
@@ -198,7 +202,7 @@ def _as_text(output: Output) -> str:
             return text
         case Value(data):
             return data.get("text/plain", f"[{', '.join(data)}]") + "\n"
-        case Figure(_, alt):
+        case Figure(_, alt, _):
             return f"[figure: {alt}]\n"
         case Error(_, _, traceback):
             return traceback.rstrip() + "\n"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from itertools import groupby
 
-from codeout.model.mime import HTML, LATEX, MARKDOWN, SVG, preferred_type
+from codeout.model.mime import HTML, JAVASCRIPT, JSON, LATEX, MARKDOWN, SVG, preferred_type
 from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Source, Stream, Value
 from codeout.model.sweeps import ONCE, Sweep
 from codeout.render.svg import inline_svg, svg_image
@@ -95,42 +95,50 @@ class Renderer:
     def _run_line(self, run: Run, *, is_recording: bool) -> str:
         return _run_line(run.provenance, is_recording=is_recording) if self.has_run_lines else ""
 
+    @staticmethod
+    def warnings(run: Run) -> Iterator[str]:
+        """Yield what must be said of the data of a run, above its outputs."""
+        yield from (_placeholder_warning(source) for source in run.provenance.sources if source.is_placeholder)
+
     def outputs(self, run: Run, block_id: str) -> Iterator[str]:
         """Yield the HTML of each output of a run, below what must be said of its data."""
-        yield from (_placeholder_warning(source) for source in run.provenance.sources if source.is_placeholder)
+        yield from self.warnings(run)
         groups = groupby(run.outputs, lambda output: isinstance(output, Stream))
         for number, (is_stream, outputs) in enumerate(groups):
             if is_stream:
                 yield _streams((output for output in outputs if isinstance(output, Stream)), f"{block_id}-{number}")
             else:
-                yield from (self._output(output, f"{block_id}-{number}-{i}") for i, output in enumerate(outputs))
+                yield from (self.output(output, f"{block_id}-{number}-{i}") for i, output in enumerate(outputs))
 
-    def _output(self, output: Output, output_id: str) -> str:
+    def output(self, output: Output, output_id: str) -> str:
+        """Return the HTML of one output; `output_id` is unique in the page."""
         match output:
-            case Figure(data, alt):
-                return f'<figure class="codeout-figure">{self._bundle(data, output_id, alt, FIGURE_SCALE)}</figure>'
-            case Value(data):
-                return f'<div class="codeout-value">{self._bundle(data, output_id, "")}</div>'
+            case Figure(data, alt, width):
+                picture = self._bundle(data, output_id, alt, scale=FIGURE_SCALE, width=width)
+                return f'<figure class="codeout-figure">{picture}</figure>'
+            case Value(data, width):
+                return f'<div class="codeout-value">{self._bundle(data, output_id, "", width=width)}</div>'
             case Error(_, _, traceback, _):
                 return _text_box(escape(traceback.rstrip()), output_id, "codeout-error")
             case Stream():
                 return _streams([output], output_id)
 
-    def _bundle(self, data: Mapping[str, str], output_id: str, alt: str, scale: int = 0) -> str:
+    def _bundle(self, data: Mapping[str, str], output_id: str, alt: str, *, scale: int = 1, width: int = 0) -> str:
         """Return the HTML of the richest type in a MIME bundle.
 
         Args:
             data: the bundle.
             output_id: unique in the page.
             alt: alt text of a picture.
-            scale: how many of a raster picture's pixels are one of the page; 0 if that is not known.
+            scale: how many of a raster picture's pixels are one of the page.
+            width: of the picture, if one was asked for, in pixels of the page.
         """
         mime = preferred_type(data)
         content = data.get(mime.name, "")
         if mime.is_binary:
             alt_text = escape(_CONTROL.sub("", alt or data.get("text/plain", "")))
             lazy = ' loading="lazy"' if self.draws_images else ""
-            size = _png_size(content, scale) if scale else ""
+            size = _size(content, scale, width)
             return f'<img src="data:{mime.name};base64,{content.strip()}" alt="{alt_text}"{size}{lazy}>'
         match mime.extension:
             case HTML.extension:
@@ -140,20 +148,40 @@ class Renderer:
             case MARKDOWN.extension:
                 return self.markdown(content)
             case LATEX.extension:
-                return self.markdown(_display_math(content))
+                return self.markdown(_latex_as_markdown(content))
+            case JAVASCRIPT.extension:
+                return _script(content)
+            case JSON.extension:
+                return _streams([Stream("stdout", content)], output_id, "codeout-json")
         return _streams([Stream("stdout", content)], output_id, "")
 
 
-def _png_size(data: str, scale: int) -> str:
-    """Return the attributes for the size of a PNG picture, so that nothing moves when it loads; empty if it is none."""
+def _size(data: str, scale: int, width: int) -> str:
+    """Return the attributes for a picture's size, so that nothing moves when it loads; empty if it is not known."""
+    own = _png_size(data)
+    if own is None:
+        return f' width="{width}"' if width else ""
+    factor = width / own[0] if width else 1 / scale
+    return f' width="{own[0] * factor:.0f}" height="{own[1] * factor:.0f}"'
+
+
+def _png_size(data: str) -> tuple[int, int] | None:
+    """Return the width and the height of a PNG picture in base64; None if it is none."""
     try:
         head = base64.b64decode(data[:32], validate=True)  # the signature, and the first half of the header
     except binascii.Error:
-        return ""
+        return None
     if not head.startswith(b"\x89PNG") or len(head) < 24:
-        return ""
-    width, height = (int.from_bytes(head[start : start + 4], "big") // scale for start in (16, 20))
-    return f' width="{width}" height="{height}"'
+        return None
+    width, height = (int.from_bytes(head[start : start + 4], "big") for start in (16, 20))
+    return (width, height) if width else None
+
+
+def _script(code: str) -> str:
+    """Return a script of the site's own, which finds the place of its output as `element`, as in a notebook."""
+    safe = re.sub("</(?=script)|<!--", lambda match: match[0].replace("<", "\\x3c"), code, flags=re.IGNORECASE)
+    start = "(function (element) {"
+    return f"<script>{start}\n{safe}\n}})(document.currentScript.parentElement)</script>"
 
 
 def _placeholder_warning(source: Source) -> str:
@@ -233,6 +261,7 @@ def time_text(seconds: float) -> str:
     return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
-def _display_math(latex: str) -> str:
+def _latex_as_markdown(latex: str) -> str:
+    """Return LaTeX as Markdown: a formula is displayed; text with formulas in it stays text."""
     bare = latex.strip().removeprefix(r"$\displaystyle").strip("$").strip()
-    return f"$$\n{bare}\n$$"
+    return latex if "$" in bare else f"$$\n{bare}\n$$"

@@ -63,7 +63,7 @@ def _output(output: Output) -> tuple[str, bool]:
             return text, True
         case Error(_, _, traceback):
             return traceback, True
-        case Figure(_, alt):
+        case Figure(_, alt, _):
             return f"*Picture: {alt}*", False
         case Value(data) if "text/markdown" in data:
             return data["text/markdown"], False

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from codeout.model.mime import IMAGE_TYPES
 from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Stream, Value
 from codeout.render.cells import Cell, Page, exported_code, split_page
 
@@ -90,20 +91,26 @@ def _output(output: Output, count: int) -> Json:
     match output:
         case Stream(name, text):
             return {"output_type": "stream", "name": name, "text": text}
-        case Value(data):
-            bundle = {"data": _on_white(data), "metadata": {}}
+        case Value(data, width):
+            bundle = {"data": _on_white(data), "metadata": _picture_width(data, width)}
             return {"output_type": "execute_result", "execution_count": count, **bundle}
-        case Figure(data, _):
-            return {"output_type": "display_data", "data": _on_white(data), "metadata": {}}
+        case Figure(data, _, width):
+            return {"output_type": "display_data", "data": _on_white(data), "metadata": _picture_width(data, width)}
         case Error(kind, message, traceback):
             lines = traceback.rstrip().split("\n")
             return {"output_type": "error", "ename": kind, "evalue": message, "traceback": lines}
 
 
-def _on_white(data: Mapping[str, str]) -> dict[str, str]:
+def _on_white(data: Mapping[str, str]) -> Json:
     """Return a MIME bundle in which SVG has a white background, so that its ink shows in a dark theme."""
     background = r'\1<rect width="100%" height="100%" fill="white"/>'
-    return {mime: re.sub(r"(<svg\b[^>]*>)", background, part, count=1) for mime, part in data.items()}
+    texts = {mime: re.sub(r"(<svg\b[^>]*>)", background, part, count=1) for mime, part in data.items()}
+    return {mime: json.loads(text) if mime.endswith("json") else text for mime, text in texts.items()}
+
+
+def _picture_width(data: Mapping[str, str], width: int) -> Json:
+    """Return what a notebook says of a bundle: the width at which its pictures are shown."""
+    return {mime.name: {"width": width} for mime in IMAGE_TYPES if mime.name in data} if width else {}
 
 
 def provenance_text(provenance: Provenance) -> str:

@@ -18,6 +18,7 @@ class OutputCollector:
         self._displays: dict[str, int] = {}  # display id → index of the output
         self._checks_line = checks_line
         self._runs_checks = False
+        self._is_clearing = False
 
     def add(self, event: Event) -> None:
         """Apply an event: add an output, replace one, or discard all."""
@@ -25,6 +26,8 @@ class OutputCollector:
             self._outputs = [output for output in self._outputs if not isinstance(output, Error)]
             self._outputs.append(Error("HiddenOutput", HIDDEN_OUTPUT, HIDDEN_OUTPUT, self._checks_line))
             return
+        if self._is_clearing and isinstance(event, StreamEvent | DisplayEvent | ErrorEvent):
+            self._clear()
         match event:
             case StreamEvent(name, text):
                 self._outputs.append(Stream(name, text))
@@ -34,17 +37,23 @@ class OutputCollector:
                 self._display(event)
             case ChecksEvent():
                 self._runs_checks = True
-            case ClearEvent():
-                self._outputs.clear()
-                self._displays.clear()
+            case ClearEvent(wait):
+                self._is_clearing = wait
+                if not wait:
+                    self._clear()
 
     def collapsed(self) -> tuple[Output, ...]:
         """Return the outputs, their text as a terminal would finally show it."""
         return tuple(collapse_streams(self._outputs))
 
+    def _clear(self) -> None:
+        self._is_clearing = False
+        self._outputs.clear()
+        self._displays.clear()
+
     def _display(self, event: DisplayEvent) -> None:
         """Add a displayed object, or replace the one with its id; if that is gone, an update is displayed anew."""
-        output = Value(event.data) if event.alt is None else Figure(event.data, event.alt)
+        output = Value(event.data, event.width) if event.alt is None else Figure(event.data, event.alt, event.width)
         index = self._displays.get(event.id) if event.update and event.id is not None else None
         if index is not None:
             self._outputs[index] = output

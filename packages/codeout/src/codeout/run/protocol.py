@@ -37,6 +37,10 @@ class RunRequest(msgspec.Struct, frozen=True, tag="run", tag_field="request"):
     """The columns of the terminal that the block sees; 0: the default."""
     workdir: str
     """The absolute path of the folder in which the block runs; empty: that of its kernel."""
+    keeps_saved_figures: bool
+    """Whether a figure that the block saves is shown as well, when it is left open."""
+    has_magics: bool
+    """Whether IPython's magics work."""
     timeout: float
     """Seconds after which the kernel writes down where each of its threads is."""
 
@@ -73,6 +77,8 @@ class DisplayEvent(msgspec.Struct, frozen=True, tag="display", tag_field="event"
     """MIME type → data; what is not text is base64."""
     alt: str | None
     """The alt text, if it is a figure."""
+    width: int
+    """The width in pixels that was asked for; 0 if none was."""
     id: str | None
     """The display id, by which a later event replaces this one."""
     update: bool
@@ -85,6 +91,9 @@ class ChecksEvent(msgspec.Struct, frozen=True, tag="checks", tag_field="event"):
 
 class ClearEvent(msgspec.Struct, frozen=True, tag="clear", tag_field="event"):
     """The block discarded its outputs so far."""
+
+    wait: bool
+    """Whether they stay until it shows something else."""
 
 
 class ErrorEvent(msgspec.Struct, frozen=True, tag="error", tag_field="event"):

@@ -19,9 +19,10 @@ from codeout.cache.timings import Timing
 from codeout.config import Config
 from codeout.errors import BlockError
 from codeout.model.blocks import Block, Place
-from codeout.model.expectations import has_unexpected_error, skipped_run
+from codeout.model.expectations import has_unexpected_error, skipped_run, with_hint
 from codeout.model.inputs import Input, Observation
 from codeout.model.outputs import Error, Provenance, Run
+from codeout.run.hints import find_hint
 from codeout.run.job import Interrupted, Job
 from codeout.run.progress import MAX_TEXT, ProgressBoard, SessionProgress, log
 from codeout.run.protocol import BlockResult
@@ -205,7 +206,9 @@ class SessionRunner:
         )
         name = target.session.block_name(number + 1)
         if has_unexpected_error(block, run):
-            self._report_failure(job, session, run, name)
+            self._report_failure(
+                job, session, with_hint(run, partial(find_hint, block=block, config=self.config)), name
+            )
             return False
         if session.is_tainted and self.config.checkpoints and job.restart():
             raise Interrupted

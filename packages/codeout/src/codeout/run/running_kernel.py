@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -39,6 +39,8 @@ START_TIME = 120.0  # seconds that Python may take to start, on a machine that i
 MAX_CHILD_BYTES = 256_000_000  # that C code and child processes of a session may print; nobody could read it
 MAX_FIRST_TEXT = 500  # characters of what a block printed first, in a message about a kernel that died or hung
 MAX_LAST_TEXT = 2_000  # characters or bytes of what it printed last
+MAX_CHILD_TEXT = 2_000  # bytes of what its children printed first: the error of a worker that is started over and over
+MAX_STACKS = 100_000  # bytes of the tracebacks of all threads
 
 
 class TooMuchText(Exception):
@@ -79,6 +81,7 @@ class RunningKernel:
         limit = block.timeout or self._config.timeout
         collector = OutputCollector(block.checks_line)
         self._first_text = self._last_text = ""
+        sizes = {path: path.stat().st_size for path in self._child_files()}
         try:
             self._connection.send(self._request(block, limit))
             for event in self._receive_for(limit, on_progress):
@@ -93,7 +96,8 @@ class RunningKernel:
             end_all()
             raise BlockError(f"{block}: {problem}") from problem
         end_all()
-        stacks = _without_kernel(self.end_of(scratch.STACKS))
+        self._first_text = self._first_text or self._child_text(sizes)
+        stacks = _stacks_of(block, _without_kernel(self._text_of(scratch.STACKS)))
         advice = "if it needs more time, set `timeout`"
         raise BlockError(f"{block}: took longer than {limit:g} s; {advice}{self.last_output(stacks)}")
 
@@ -129,6 +133,24 @@ class RunningKernel:
         first = "" if self._first_text.strip() in last else f"; first output:\n{self._first_text.strip()}\n"
         return f"{first}; last output:\n{text}" if text else ""
 
+    def _child_files(self) -> list[Path]:
+        return [path for name in CHILD_TEXT for path in self._folder.glob(f"{name}*")]
+
+    def _child_text(self, sizes: Mapping[Path, int]) -> str:
+        """Return the beginning of what C code and child processes have printed since their files had these sizes."""
+        texts = []
+        for path in self._child_files():
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                file.seek(sizes.get(path, 0))
+                texts.append(file.read(MAX_CHILD_TEXT).decode("utf8", "replace").strip())
+        return "\n".join(filter(None, texts))
+
+    def _text_of(self, name: str) -> str:
+        """Return the beginning of one of the kernel's own files."""
+        with contextlib.suppress(OSError), (self._folder / name).open("rb") as file:
+            return file.read(MAX_STACKS).decode("utf8", "replace")
+        return ""
+
     def end_of(self, name: str) -> str:
         """Return the end of one of the kernel's own files."""
         with contextlib.suppress(OSError), (self._folder / name).open("rb") as file:
@@ -141,8 +163,19 @@ class RunningKernel:
         workdir = str(self._config.path(block.workdir)) if block.workdir else ""
         if workdir and not Path(workdir).is_dir():
             raise BlockError(f"{block}: workdir: {block.workdir} is not a folder")
-        place, checks = block.origin, (block.checks, block.checks_line)
-        return RunRequest(block.executable_code, *checks, place.path, place.line, block.width, workdir, limit)
+        place = block.origin
+        return RunRequest(
+            code=block.executable_code,
+            checks=block.checks,
+            checks_line=block.checks_line,
+            file=place.path,
+            line=place.line,
+            width=block.width,
+            workdir=workdir,
+            keeps_saved_figures=block.keeps_saved_figures,
+            has_magics=self._config.magics,
+            timeout=limit,
+        )
 
     def _check_child_text(self) -> None:
         """Check that what C code and child processes print does not fill the disk.
@@ -152,7 +185,7 @@ class RunningKernel:
         """
         size = 0
         with contextlib.suppress(OSError):  # the session ends meanwhile
-            size = sum(path.stat().st_size for name in CHILD_TEXT for path in self._folder.glob(f"{name}*"))
+            size = sum(path.stat().st_size for path in self._child_files())
         if size > MAX_CHILD_BYTES:
             raise TooMuchText(f"its child processes printed more than {MAX_CHILD_BYTES / 1e6:.0f} MB; print less")
 
@@ -192,6 +225,13 @@ class RunningKernel:
                 raise Closed
             else:
                 on_progress("")
+
+
+def _stacks_of(block: Block, stacks: str) -> str:
+    """Return the end of those stacks that are in the code of a block, or else of all."""
+    parts = stacks.split("\n\n")
+    own = [part for part in parts if f'File "{block.origin.path}"' in part]
+    return "\n\n".join(own or parts)[-MAX_LAST_TEXT:].strip()
 
 
 def _without_kernel(stacks: str) -> str:
