@@ -1,4 +1,4 @@
-"""What to do about a failed block: said in the message and on the page, where the cause is a difference from elsewhere."""
+"""What to do about a failed block, where its cause is a difference from elsewhere: in the message and on the page."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ def test_other_failures_have_no_hint(run: Runner, monkeypatch: pytest.MonkeyPatc
 
 @posix
 def test_a_pool_whose_workers_fail_shows_their_error_and_where_the_block_waits(run: Runner) -> None:
-    code = "import multiprocessing as mp\ndef f(x): return x\nwith mp.get_context('spawn').Pool(1) as pool: pool.map(f, [1])"
+    code = "import multiprocessing as mp\ndef f(x): return x\n"
+    code += "with mp.get_context('spawn').Pool(1) as pool: pool.map(f, [1])"
     with pytest.raises(BlockError) as caught:
         run(block(code, timeout=3.0))
     message = str(caught.value)

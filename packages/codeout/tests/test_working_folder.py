@@ -84,8 +84,8 @@ def test_who_walks_through_the_project_does_not_depend_on_the_cache(run: Runner,
 
 def test_a_file_that_a_session_looks_for_and_then_makes_is_no_input(run: Runner, tmp_path: Path) -> None:
     code = (
-        "import os, sqlite3\nif not os.path.exists('made'):\n    _ = open('made', 'w').write('1')\n    print('made it')\n"
-        "sqlite3.connect('base.db').execute('create table t (x)');"
+        "import os, sqlite3\nif not os.path.exists('made'):\n    _ = open('made', 'w').write('1')\n"
+        "    print('made it')\nsqlite3.connect('base.db').execute('create table t (x)');"
     )
     (first,) = run(code)
     assert printed_text(first) == "made it\n"

@@ -13,6 +13,7 @@ from pymdownx.superfences import SuperFencesException
 
 from codeout.errors import CodeoutError, PageError
 from codeout.markdown import snippets
+from codeout.markdown.fences import find_mistakes
 from codeout.markdown.page import CURRENT, PageConversion
 from codeout.markdown.placeholders import TOKEN
 from codeout.markdown.site import Site
@@ -37,6 +38,7 @@ def convert_page(site: Site, md: Markdown, convert: Convert, source: str) -> str
     if CURRENT.get() is not None:
         return convert(source)
     page = _begin(site, md, source)
+    page.skips = site.announced is not None and site.announced.skips
     token = CURRENT.set(page)
     try:
         html = page.finish(_insert_slot(page, _convert(page, convert, source)))
@@ -72,12 +74,20 @@ def _convert(page: PageConversion, convert: Convert, source: str) -> str:
     """Convert the page.
 
     Raises:
-        PageError: a snippet is missing; the message names the line that includes it.
+        PageError: a snippet is missing, or a fence would not run because of a mistake in its first line.
     """
+    for header, mistake in find_mistakes(source.split("\n")) if "```" in source or "~~~" in source else ():
+        raise PageError(f"{page.sources.page}:{_line_of(header, page.sources.text)}: {mistake}")
     try:
         return convert(source)
     except SnippetMissingError as problem:
         raise PageError(_missing_snippet(page.sources, problem)) from problem
+
+
+def _line_of(line: str, text: str) -> int:
+    """Return the number of a line in a text, from 1; 1 if it is not in it."""
+    lines = text.split("\n")
+    return lines.index(line) + 1 if line in lines else 1
 
 
 def _missing_snippet(sources: Sources, problem: SnippetMissingError) -> str:

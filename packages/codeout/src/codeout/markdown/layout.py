@@ -55,7 +55,7 @@ class BlockLayout:
     @property
     def is_bare(self) -> bool:
         """Whether only the output is shown, so that printed text may be Markdown that is part of the page."""
-        return not (self.arguments["source"] or self.arguments["html"] or self.arguments["result"])
+        return not (self._source or self.arguments["html"] or self.arguments["result"] or self._show != "all")
 
     def is_content(self, run: Run) -> bool:
         """Return whether a block writes a part of its page: it prints Markdown, and its source is not shown.
@@ -78,8 +78,10 @@ class BlockLayout:
         """Return the HTML of a block in its present state."""
         if state.run and self.is_content(state.run):
             return self.content(state.run)
+        if self._show == "nothing" and self._is_hidden(state):
+            return ""
         body = self._body(state, block_id)
-        if self.arguments["source"]:
+        if self._source:
             link = _link(block_id) if "link" in self.notes else ""
             return f'<div class="codeout-block" id="{block_id}">{body}{link}</div>'
         if state.run and not self.arguments["html"]:
@@ -87,7 +89,9 @@ class BlockLayout:
         return body
 
     def _body(self, state: BlockState, block_id: str) -> str:
-        source = self.arguments["source"]
+        source = self._source
+        if self._show == "code" and self._is_hidden(state):
+            return self.source()
         if source == "console":
             if state.run and _is_text(state.run):
                 return number_marks(self._console(state.run), self.block.annotation_numbers)
@@ -103,6 +107,25 @@ class BlockLayout:
         for number, html in enumerate(outputs.values()):
             layout = layout.replace(_slot(number), html)
         return layout
+
+    def source(self) -> str:
+        """Return the HTML of the code alone."""
+        return self._layout("above", 1).replace(_slot(0), "")
+
+    @staticmethod
+    def _is_hidden(state: BlockState) -> bool:
+        """Return whether there is nothing that a reader must see in any case, such as an exception."""
+        return state.run is None or state.run.error is None
+
+    @property
+    def _show(self) -> str:
+        return str(self.arguments["extra"].get("show", "all"))
+
+    @property
+    def _source(self) -> str:
+        """Where the code is shown; empty if it is not."""
+        source = str(self.arguments["source"])
+        return {"all": source, "code": source or "above"}.get(self._show, "")
 
     def _layout(self, source: str, outputs: int) -> str:
         """Return source and empty slots."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from codeout.errors import PageError, suggest
@@ -11,10 +13,13 @@ from codeout.markdown.sources import Location
 from codeout.model.blocks import Block, Place
 from codeout.model.sweeps import ONCE, Sweep, case_codes, parse_sweep
 
+log = logging.getLogger("mkdocs.plugins.codeout")
 LANGUAGES = ("python", "py", "pycon")
 """Languages whose executable fences codeout runs; markdown-exec handles all others."""
-OWN_OPTIONS = ("measured", "raises", "sweep", "timeout")
+OWN_OPTIONS = ("measured", "raises", "show", "skip", "sweep", "timeout")
 """Options of a block that markdown-exec does not know."""
+SHOWN = ("all", "code", "output", "nothing")
+"""What a page shows of a block that runs: the values of the option `show`."""
 SOURCES = ("above", "below", "block", "console", "material-block", "tabbed-left", "tabbed-right")
 EXEC_OPTIONS = (
     *("exec", "html", "id", "idprefix", "result", "returncode"),
@@ -38,13 +43,20 @@ def read_block(code: str, options: Mapping[str, Any], location: Location) -> Blo
     extra, place = options.get("extra", {}), location.place
     choices = (*EXEC_OPTIONS, *OWN_OPTIONS, *DISPLAY_OPTIONS)
     for name in extra:
-        if name not in choices and not name.startswith("data-"):
-            raise PageError(f"{place}: unknown option {name!r}{suggest(name, choices)}")
+        if name in choices or name.startswith("data-"):
+            continue
+        message = f"{place}: unknown option {name!r}{suggest(name, choices)}"
+        if get_close_matches(name, choices, n=1):
+            raise PageError(message)
+        log.warning("%s", message)  # it may be meant for another program
     if options["source"] not in ("", *SOURCES):
         raise PageError(f"{place}: invalid source {options['source']!r}{suggest(str(options['source']), SOURCES)}")
-    measured = extra.get("measured", "false")
-    if measured not in ("true", "false"):
-        raise PageError(f"{place}: measured must be 'true' or 'false', not {measured!r}")
+    for name in ("measured", "skip"):
+        if (value := extra.get(name, "false")) not in ("true", "false"):
+            raise PageError(f"{place}: {name} must be 'true' or 'false', not {value!r}")
+    show = extra.get("show", "all")
+    if show not in SHOWN:
+        raise PageError(f"{place}: invalid show {show!r}{suggest(show, SHOWN)}")
     return Block(
         place=place,
         session=options["session"] or "",
@@ -55,9 +67,9 @@ def read_block(code: str, options: Mapping[str, Any], location: Location) -> Blo
         width=options["width"] or 0,
         workdir=options["workdir"] or "",
         section=location.section,
-        measured=measured == "true",
-        shows_source=bool(options["source"]),
-        keeps_saved_figures=not options["html"] and bool(options["source"] or options["result"]),
+        measured=extra.get("measured") == "true",
+        shows_source=show == "code" or (show == "all" and bool(options["source"])),
+        keeps_saved_figures=not options["html"] and bool(options["source"] or options["result"] or show != "all"),
         sweep=_sweep(extra.get("sweep"), code, location),
         checks=location.checks,
         checks_line=location.checks_line,

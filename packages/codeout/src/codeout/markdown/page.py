@@ -50,6 +50,8 @@ class PageConversion:
     """What ids end with, where the page may be part of another, like an excerpt in a blog's index."""
     text: str = ""
     """The Markdown, with everything that it includes."""
+    skips: bool = False
+    """Whether its blocks do not run."""
     blocks: PageBlocks = field(default_factory=PageBlocks)
     """The blocks so far."""
     references: list[Reference] = field(default_factory=list)
@@ -81,6 +83,8 @@ class PageConversion:
             raise PageError(f"{block}: tabs need `- pymdownx.tabbed: {{alternate_style: true}}` in markdown_extensions")
         notes = self.site.config.page_notes
         layout = BlockLayout(block, arguments, self.site.layouts, self.expand, next_number(), notes)
+        if (self.skips or arguments["extra"].get("skip") == "true") and not location.is_commented:
+            return layout.source()
         registered = self.blocks.add(
             block, layout, self.suffix, is_commented=location.is_commented, is_in_docstring=bool(documented)
         )

@@ -150,6 +150,8 @@ class CurrentPage:
     """As its author wrote it, front matter included."""
     folder: str = ""
     """The folder of its file."""
+    skips: bool = False
+    """Whether its blocks do not run, as its front matter says."""
 
 
 def raise_error(problem: CodeoutError) -> str:

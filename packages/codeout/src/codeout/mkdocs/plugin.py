@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 import gc
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from markdown_exec import formatter
 from mkdocs.config.base import Config as PluginConfig
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -28,7 +29,7 @@ from codeout.cache.build_record import BuildRecord, write_record
 from codeout.cache.input_reader import InputReader
 from codeout.cache.layouts import LayoutCache
 from codeout.config import Config
-from codeout.errors import CodeoutError
+from codeout.errors import CodeoutError, PageError
 from codeout.markdown.converted_page import ConvertedPage
 from codeout.markdown.extension import NAME
 from codeout.markdown.header import page_header
@@ -57,6 +58,18 @@ SYSTEM_FOLDERS = ("/usr/", "/etc/", "/lib")
 
 class Settings(PluginConfig):
     """None: the options are those of the extension, where every generator reads them."""
+
+
+def _missing_parts(config: MkDocsConfig) -> Iterator[str]:
+    """Yield what a site lacks for its blocks to run, to complete "needs"."""
+    names = config.markdown_extensions
+    if NAME not in names:
+        yield "`- codeout` under `markdown_extensions` as well"
+    if not {"pymdownx.superfences", "pymdownx.extra"} & {*names}:
+        yield "`- pymdownx.superfences` under `markdown_extensions`"
+    fences = (config.mdx_configs.get("pymdownx.superfences") or {}).get("custom_fences") or ()
+    if "markdown-exec" not in config.plugins and not any(fence.get("format") is formatter for fence in fences):
+        yield "`- markdown-exec` under `plugins`: it finds the blocks to run"
 
 
 class CodeoutPlugin(BasePlugin[Settings]):
@@ -92,8 +105,8 @@ class CodeoutPlugin(BasePlugin[Settings]):
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         """Set up the site from the options of the extension; a server keeps it as long as they are the same."""
         source = Path(config.config_file_path or "mkdocs.yml").name
-        if NAME not in config.markdown_extensions:
-            raise PluginError(f"{source}:1: the codeout plugin needs `- codeout` under `markdown_extensions` as well")
+        for need in _missing_parts(config):
+            raise PluginError(f"{source}:1: codeout needs {need}")
         options = {key: value for key, value in (config.mdx_configs.get(NAME) or {}).items() if key != "site"}
         settings = self._settings(config, options, source)
         self._options = options
@@ -172,8 +185,16 @@ class CodeoutPlugin(BasePlugin[Settings]):
         """Announce the page that is converted next."""
         path = self._path(page.file)
         folder = Path(page.file.abs_src_path).parent if page.file.abs_src_path else ""
-        self._ready.announced = CurrentPage(path, page.file.content_string, str(folder))
+        skips = self._skips(path, page.meta.get(NAME))
+        self._ready.announced = CurrentPage(path, page.file.content_string, str(folder), skips)
         return markdown
+
+    def _skips(self, path: str, options: object) -> bool:
+        """Return whether the front matter of a page says that its blocks do not run."""
+        if options is None or options in ({"skip": True}, {"skip": False}):
+            return options == {"skip": True}
+        self._on_error(PageError(f"{path}:1: front matter: codeout must be `skip: true` or `skip: false`"))
+        return True
 
     @event_priority(100)  # first: other plugins see the complete page
     def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
