@@ -9,19 +9,22 @@ from pathlib import Path
 
 import click
 
-from codeout.cli import author_commands, maintainer_commands
+from codeout.cli import author_commands, maintainer_commands, starting_commands
 from codeout.cli.options import FILE, examples
 from codeout.errors import CodeoutError
 
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 
 SECTIONS = {
+    "Commands to start with": starting_commands.COMMANDS,
     "Commands for authors": author_commands.COMMANDS,
     "Commands for maintainers": maintainer_commands.COMMANDS,
 }
 
 EXAMPLES = examples(
     {
+        "codeout init": "add to mkdocs.yml what codeout needs",
+        "codeout import intro.ipynb": "turn a notebook into a page",
         "codeout run": "run all stale blocks of the site",
         "codeout run docs/autograd.md": "run those of one page",
         "codeout watch docs/autograd.md": "rerun them at each save",
