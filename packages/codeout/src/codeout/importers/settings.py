@@ -31,8 +31,7 @@ def _add_items(text: str, key: str, wanted: dict[str, str], default: Sequence[st
     lines = text.split("\n")
     start = next((number for number, line in enumerate(lines) if re.match(rf"{key}\s*:", line)), None)
     if start is None:
-        items = [*default, *wanted.values()]
-        block = [f"{key}:", *(f"  - {item}" for item in items)]
+        block = [f"{key}:", *(f"  - {item}" for item in (*default, *wanted.values()))]
         return "\n".join([text.rstrip("\n"), "", *block, ""]), block
     end = start + 1
     while end < len(lines) and (not lines[end].strip() or lines[end].startswith((" ", "-", "#"))):
