@@ -105,9 +105,9 @@ assert torch.isclose(criterion(torch.tensor([[3.0, 1.0, 0.5]]), torch.tensor([0]
 untrained = net.conv1.weight.detach().clone()
 
 # --8<-- [start:train]
-losses = []  # of every step, for a look at them afterwards
+losses = []  # the loss of every step, to plot later
 
-for epoch in range(2):  # all images, two times
+for epoch in range(2):  # twice through all images
     running_loss = 0.0
     for i, (inputs, labels) in enumerate(trainloader):
         # clear
@@ -119,7 +119,7 @@ for epoch in range(2):  # all images, two times
         loss.backward()
         optimizer.step()
 
-        # say how it goes
+        # report progress
         losses.append(loss.item())
         running_loss += loss.item()  # (1)!
         if i % 2000 == 1999:  # the mean of the last 2000
@@ -193,7 +193,7 @@ print("Predicted: ", " ".join(f"{classes[label]:5s}" for label in predicted))
 # --8<-- [end:predicted]
 
 # --8<-- [start:beliefs]
-beliefs = F.softmax(outputs.detach(), dim=1)  # ten numbers an image that add up to 1
+beliefs = F.softmax(outputs.detach(), dim=1)  # for each image, ten numbers that add up to 1
 
 figure, columns = plt.subplots(2, 4, figsize=(4.8, 3.6), height_ratios=(1, 2), sharey="row")
 for image, belief, label, (top, bottom) in zip(images, beliefs, labels, columns.T):

@@ -19,7 +19,7 @@ import torch.nn as nn
 
 
 def make_net(width=1):
-    """The network of the page before; `width` multiplies its feature maps and hidden layers."""
+    """The network of the previous page; `width` multiplies its feature maps and hidden layers."""
     return nn.Sequential(
         nn.Conv2d(3, 6 * width, 5), nn.ReLU(), nn.MaxPool2d(2, 2),
         nn.Conv2d(6 * width, 16 * width, 5), nn.ReLU(), nn.MaxPool2d(2, 2),
@@ -32,7 +32,7 @@ def make_net(width=1):
 
 net = make_net()
 # --8<-- [end:net]
-assert sum(p.numel() for p in net.parameters()) == 62_006  # as on the page before
+assert sum(p.numel() for p in net.parameters()) == 62_006  # as on the previous page
 
 # --8<-- [start:move]
 net.to(device);  # (1)!
