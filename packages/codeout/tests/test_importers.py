@@ -205,7 +205,7 @@ def test_restructured_text_becomes_markdown(rst: str, markdown: str) -> None:
     [
         "site_name: X\n",
         "site_name: X\nmarkdown_extensions:\n- toc:\n    permalink: true\n# a comment\nplugins:\n- search\n",
-        "plugins:\n    - search:\n        lang: en\n    - markdown-exec\nmarkdown_extensions:\n    - pymdownx.superfences\n",
+        "plugins:\n    - search: {lang: en}\n    - markdown-exec\nmarkdown_extensions:\n    - pymdownx.superfences\n",
     ],
 )
 def test_settings_are_added_and_the_rest_stays(config: str) -> None:

@@ -44,7 +44,7 @@ def init(config_file: Path | None) -> None:
         {
             "codeout import intro.ipynb": "docs/intro.md and snippets/intro.py",
             "codeout import notebooks/": "all notebooks in a folder",
-            "codeout import examples/plot_digits.py": "a script of sphinx-gallery, or with `# %%`",
+            "codeout import plot_digits.py": "a script of sphinx-gallery",
         }
     ),
 )

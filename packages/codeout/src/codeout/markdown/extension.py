@@ -7,13 +7,13 @@ it gets a placeholder, which is filled in when the conversion of the page is ove
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from markdown import Extension, Markdown
 from markdown.preprocessors import Preprocessor
-from markdown_exec import formatters, markdown_config
+from markdown_exec import formatter, formatters, markdown_config
 
 from codeout.config import Config
 from codeout.errors import CodeoutError
@@ -84,6 +84,11 @@ def _site(options: dict[str, Any]) -> Site:
     root = Path(options.pop("root", None) or os.environ.get("MKDOCS_CONFIG_DIR") or Path.cwd())
     config = Config.from_options({"root": root, **options})
     return Site(config, BuildResolver(Engine(config)), header=page_header)
+
+
+def is_executed(fence: Mapping[str, Any]) -> bool:
+    """Return whether markdown-exec handles a custom fence of superfences."""
+    return fence.get("format") is formatter
 
 
 def forget_generator() -> None:

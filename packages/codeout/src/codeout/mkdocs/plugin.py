@@ -15,7 +15,6 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from markdown_exec import formatter
 from mkdocs.config.base import Config as PluginConfig
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -31,7 +30,7 @@ from codeout.cache.layouts import LayoutCache
 from codeout.config import Config
 from codeout.errors import CodeoutError, PageError
 from codeout.markdown.converted_page import ConvertedPage
-from codeout.markdown.extension import NAME
+from codeout.markdown.extension import NAME, is_executed
 from codeout.markdown.header import page_header
 from codeout.markdown.predictor import Predictor
 from codeout.markdown.site import BuildResolver, CacheResolver, CurrentPage, LiveResolver, Resolver, Site
@@ -68,7 +67,7 @@ def _missing_parts(config: MkDocsConfig) -> Iterator[str]:
     if not {"pymdownx.superfences", "pymdownx.extra"} & {*names}:
         yield "`- pymdownx.superfences` under `markdown_extensions`"
     fences = (config.mdx_configs.get("pymdownx.superfences") or {}).get("custom_fences") or ()
-    if "markdown-exec" not in config.plugins and not any(fence.get("format") is formatter for fence in fences):
+    if "markdown-exec" not in config.plugins and not any(is_executed(fence) for fence in fences):
         yield "`- markdown-exec` under `plugins`: it finds the blocks to run"
 
 
