@@ -82,6 +82,21 @@ def test_who_walks_through_the_project_does_not_depend_on_the_cache(run: Runner,
     assert (tmp_path / "log").read_text() == "ran "
 
 
+def test_the_cache_is_in_no_listing_of_the_project(run: Runner, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").touch()
+    code = (
+        "import os, glob\nfrom pathlib import Path\n"
+        "print(os.listdir(), os.listdir(b'.'), [e.name for e in os.scandir('.')], [p.name for p in Path().iterdir()],"
+        " next(os.walk('.'))[1:], glob.glob('.*'), glob.glob('*'))"
+    )
+    (first,) = run(code)
+    one = "['a.txt']"
+    assert printed_text(first) == f"{one} [b'a.txt'] {one} {one} ([], {one}) [] {one}\n"
+    assert run(code) == [first]
+    (tmp_path / "b.txt").touch()
+    assert "b.txt" in printed_text(run(code)[0])
+
+
 def test_a_file_that_a_session_looks_for_and_then_makes_is_no_input(run: Runner, tmp_path: Path) -> None:
     code = (
         "import os, sqlite3\nif not os.path.exists('made'):\n    _ = open('made', 'w').write('1')\n"

@@ -54,6 +54,7 @@ class InputReader:
         self.packages = InstalledPackages(config.memo / "packages.json")
         self.packages.refresh()
         self._root = str(config.root.resolve())
+        self._cache = config.path(config.cache)
         self._aliases = list(_aliases())
         self._memo_file = config.memo / "digests.json"
         self._files: dict[str, tuple[Status, str]] | None = None
@@ -99,7 +100,8 @@ class InputReader:
             case "file":
                 return self._digest(self.path(name))
             case "folder":
-                return digest_names(self.path(name))
+                folder = os.path.normpath(self.path(name))
+                return digest_names(folder, self._cache.name if folder == str(self._cache.parent) else "")
             case "status":
                 return describe_path(self.path(name))
             case "package":

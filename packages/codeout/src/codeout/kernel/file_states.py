@@ -53,10 +53,10 @@ def digest_file(path: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digest_names(folder: str) -> str:
-    """Return a digest of the names in a folder; an empty string if it cannot be listed."""
+def digest_names(folder: str, hidden: str = "") -> str:
+    """Return a digest of the names in a folder, but for a hidden one; an empty string if it cannot be listed."""
     try:
-        return digest_text("\0".join(sorted(os.listdir(folder))))
+        return digest_text("\0".join(sorted(name for name in os.listdir(folder) if name != hidden)))
     except OSError:
         return ""
 

@@ -1,4 +1,4 @@
-"""Replacements for what raises no audit event: `os.stat` and the reading of `os.environ`."""
+"""Replacements for functions of `os`: those that raise no audit event, and those that list folders."""
 
 from __future__ import annotations
 
@@ -41,3 +41,49 @@ def observe_environment(note: Callable[[str], None]) -> None:
             return str(super().__getitem__(name))
 
     os.environ.__class__ = ObservedEnvironment
+
+
+def hide_folder(folder: str) -> None:
+    """Leave a folder out of listings: the build cache is no part of the project, and changes with each run.
+
+    Args:
+        folder: its absolute path.
+    """
+    parent, hidden = os.path.split(folder)
+    list_names, scan = os.listdir, os.scandir
+
+    def is_parent(path: Any) -> bool:
+        return not isinstance(path, int) and os.path.abspath(os.fsdecode(path)) == parent  # noqa: PTH100  # as text
+
+    def listdir(path: Any = ".") -> Any:
+        names = list_names(path)
+        return [name for name in names if os.fsdecode(name) != hidden] if is_parent(path) else names
+
+    def scandir(path: Any = ".") -> Any:
+        return _Entries(scan(path), hidden) if is_parent(path) else scan(path)
+
+    os.listdir, os.scandir = listdir, scandir
+
+
+class _Entries:
+    """What `os.scandir` returns, without one name."""
+
+    def __init__(self, entries: Any, hidden: str) -> None:
+        self._entries, self._hidden = entries, hidden
+
+    def __iter__(self) -> _Entries:
+        return self
+
+    def __next__(self) -> Any:
+        entry = next(self._entries)
+        return entry if os.fsdecode(entry.name) != self._hidden else next(self._entries)
+
+    def __enter__(self) -> _Entries:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the folder."""
+        self._entries.close()

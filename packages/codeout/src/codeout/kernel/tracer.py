@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+from codeout.kernel import observed_os
 from codeout.kernel.file_states import describe_path, digest_file, digest_names, is_recent, status_of
 from codeout.kernel.missing_modules import find_missing
 from codeout.kernel.observation_log import ObservationLog, State
-from codeout.kernel.observed_os import observe_environment, observe_stat
-from codeout.kernel.places import Places
+from codeout.kernel.observed_os import hide_folder, observe_environment, observe_stat
+from codeout.kernel.places import CACHE_VARIABLE, Places
 
 FOLDER_VARIABLE = "CODEOUT_SCRATCH"  # names the scratch folder for those that do not inherit this module's state
 CHILDREN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "children")  # has a `sitecustomize` for them
@@ -82,6 +83,8 @@ class Tracer:
         sys.addaudithook(hook)
         observe_stat(self._on_status)
         observe_environment(self._on_variable)
+        if cache := os.environ.get(CACHE_VARIABLE):
+            hide_folder(cache)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self.log.become_child)
 
@@ -144,7 +147,10 @@ class Tracer:
             self._imports.add(module)
 
     def _on_list(self, path: Any) -> None:
-        caller = self._frame(3).f_code.co_filename.replace(os.sep, "/")
+        frame = self._frame(3)
+        if frame.f_code.co_filename == observed_os.__file__ and frame.f_back:
+            frame = frame.f_back
+        caller = frame.f_code.co_filename.replace(os.sep, "/")
         name = self._places.name(os.curdir if path is None else path)
         if caller == IMPORT_SYSTEM or name is None or name in self._written:
             return
