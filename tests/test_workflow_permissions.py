@@ -18,6 +18,8 @@ WRITERS = {  # the permissions to write, by workflow and job
     ("gpu", "propose"): {"contents", "pull-requests"},
     ("publish", "deploy"): {"pages", "id-token"},
     ("publish", "notebooks"): {"contents"},
+    ("release", "attest"): {"attestations", "id-token"},
+    ("release", "publish"): {"id-token"},
     ("versions", "propose"): {"contents", "issues", "pull-requests"},
 }
 
@@ -59,7 +61,7 @@ def test_actions_are_pinned_by_commit_with_a_comment_that_names_the_version(name
     text = (ROOT / ".github" / "workflows" / f"{name}.yml").read_text()
     uses = re.findall(r"uses: (.*)", text)
     assert uses
-    pin = re.compile(r"actions/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    pin = re.compile(r"(?:actions/[\w/-]+|pypa/gh-action-pypi-publish)@[0-9a-f]{40} # v\d+\.\d+\.\d+")
     assert [action for action in uses if not pin.fullmatch(action)] == []
 
 

@@ -35,12 +35,15 @@ def run_lighthouse(url: str, npx: str) -> dict[str, Any]:
 
 
 def figures(report: dict[str, Any]) -> list[str]:
-    """Return the figures of a page: four scores, transfer size in kB, seconds to the largest paint, layout shift."""
+    """Return the figures of a page: four scores, transfer size in kB, seconds to the largest paint, ms of
+    blocking time, layout shift."""
     audits = report["audits"]
     scores = [f"{100 * report['categories'][name]['score']:.0f}" for name in CATEGORIES]
     size = sum(item["transferSize"] for item in audits["network-requests"]["details"]["items"]) / 1000
     largest = audits["largest-contentful-paint"]["numericValue"] / 1000
-    return [*scores, f"{size:.0f}", f"{largest:.2f}", f"{audits['cumulative-layout-shift']['numericValue']:.3f}"]
+    blocking = audits["total-blocking-time"]["numericValue"]
+    shift = audits["cumulative-layout-shift"]["numericValue"]
+    return [*scores, f"{size:.0f}", f"{largest:.2f}", f"{blocking:.0f}", f"{shift:.3f}"]
 
 
 def failed_audits(report: dict[str, Any]) -> list[str]:
@@ -62,7 +65,7 @@ def main() -> None:
     if not (npx := shutil.which("npx")):
         sys.exit("lighthouse.py:1: npx not found; install Node")
     pages = sorted(path.parent.relative_to(site).as_posix() for path in site.rglob("index.html"))
-    columns = (*CATEGORIES, "transfer, kB", "LCP, s", "CLS")
+    columns = (*CATEGORIES, "transfer, kB", "LCP, s", "TBT, ms", "CLS")
     print(f"{'page':24}" + "".join(f"{column:>16}" for column in columns))
     with serve(site) as address:
         for page in pages:

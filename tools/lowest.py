@@ -1,7 +1,8 @@
 """Use codeout and mkdocs-mathml with the oldest versions of all packages that they say they support.
 
     python tools/lowest.py          builds the two wheels first
-    python tools/lowest.py DIST     takes the wheels in a folder
+    python tools/lowest.py DIST     takes the wheels in a folder: those of one package, or of both
+    python tools/lowest.py DIST --newest   with the newest versions instead
 
 pip installs the newest version that is allowed, so nobody would notice a lower bound that is too low. Here each `>=` in
 a package's `pyproject.toml` is taken for `==`, in a new environment that holds nothing else, and a small site is built
@@ -11,6 +12,7 @@ there. Takes about a minute, and PyPI.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
 import subprocess
@@ -43,6 +45,10 @@ class Package:
     def folder(self) -> Path:
         """Its folder in this repository."""
         return ROOT / "packages" / self.name
+
+    def wheels(self, dist: Path) -> list[Path]:
+        """Return its wheels in a folder."""
+        return list(dist.glob(f"{self.name.replace('-', '_')}-*.whl"))
 
 
 BUILD = ("python", "-m", "mkdocs", "build", "--strict", "--quiet")
@@ -169,23 +175,26 @@ def build_site(package: Package, programs: Path, folder: Path) -> str:
     return (folder / "site" / "index.html").read_text(encoding="utf8")
 
 
-def check(package: Package, dist: Path | None = None) -> list[str]:
+def check(package: Package, dist: Path | None = None, *, newest: bool = False) -> list[str]:
     """Use a package with its oldest dependencies; return what its page lacks.
 
     Args:
         package: the package.
         dist: a folder with its wheel, which is built if there is none.
+        newest: whether to use the newest dependencies instead.
 
     Raises:
         subprocess.CalledProcessError: a command failed and has printed why.
         ValueError: a dependency has no lower bound.
     """
-    requirements = lowest_requirements(tomllib.loads((package.folder / "pyproject.toml").read_text(encoding="utf8")))
+    pyproject = tomllib.loads((package.folder / "pyproject.toml").read_text(encoding="utf8"))
+    extras = itertools.chain(*pyproject["project"].get("optional-dependencies", {}).values())
+    requirements = [*extras] if newest else lowest_requirements(pyproject)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if dist is None:
             build_wheel(package, dist := folder / "dist")
-        (wheel,) = dist.glob(f"{package.name.replace('-', '_')}-*.whl")
+        (wheel,) = package.wheels(dist)
         page = build_site(package, create_environment(folder / "environment", wheel, requirements), folder / "small")
     return [text for text in package.expected if text not in page]
 
@@ -194,10 +203,13 @@ def main() -> int:
     """Check both packages; return 1 if a page lacks something."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dist", type=Path, nargs="?", help="a folder with the wheels")
-    dist = parser.parse_args().dist
-    missing = {package.name: check(package, dist) for package in PACKAGES}
+    parser.add_argument("--newest", action="store_true", help="use the newest versions instead")
+    arguments = parser.parse_args()
+    dist, versions = arguments.dist, "newest" if arguments.newest else "oldest"
+    packages = [package for package in PACKAGES if dist is None or package.wheels(dist)]
+    missing = {package.name: check(package, dist, newest=arguments.newest) for package in packages}
     for name, texts in missing.items():
-        print(f"{name}: {f'not on its page: {texts}' if texts else 'works with the oldest versions'}")
+        print(f"{name}: {f'not on its page: {texts}' if texts else f'works with the {versions} versions'}")
     return int(any(missing.values()))
 
 

@@ -127,6 +127,18 @@ def test_a_figure_that_nothing_was_drawn_in_is_not_shown(run: Runner) -> None:
     assert [type(output) for output in run(code)[0].outputs] == [Figure]
 
 
+def test_an_animation_is_shown_or_says_how(run: Runner) -> None:
+    code = (
+        "import matplotlib.pyplot as plt\nfrom matplotlib.animation import FuncAnimation\nfig, ax = plt.subplots()\n"
+        "line, = ax.plot([1, 2])\nmoving = FuncAnimation(fig, lambda i: line.set_ydata([i, 2]), frames=2)\n"
+    )
+    assert "set plt.rcParams['animation.html'] = 'jshtml'" in printed_text(run(code + "moving")[0])
+    (shown,) = run(code + "plt.rcParams['animation.html'] = 'jshtml'\nplt.close()\nmoving")
+    assert printed_text(shown) == ""
+    assert isinstance(shown.outputs[0], Value)
+    assert "<script" in shown.outputs[0].data["text/html"]
+
+
 def test_a_warning_about_a_figure_names_no_file_of_the_engine(run: Runner) -> None:
     code = "import matplotlib.pyplot as plt\nplt.title('\\u4e2d')\nplt.plot([1]);\n"
     assert printed_text(run(code)[0]).startswith("figure:1: UserWarning: Glyph 20013")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MAX_PLAIN_TEXT = 1_000  # characters of a text that is shown without IPython
 MAX_PLAIN_BITS = 1_000  # of such an integer
 PLAIN = "text/plain"
+ANIMATION_NOTE = "to show an animation, set plt.rcParams['animation.html'] = 'jshtml'\n"
 SHOWN_TYPES = {
     *("text/html", "text/markdown", "text/latex", "application/javascript", "application/json"),
     *("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp"),
@@ -104,6 +105,8 @@ class Display:
         if not bundle.keys() & SHOWN_TYPES and (better := next(iter(bundle.keys() - {PLAIN}), "")):
             note = f"only the text of an object is shown: {better} needs a notebook's own program\n"
             self._log.send("stream", name="stderr", text=note)
+        elif {*bundle} == {PLAIN} and bundle[PLAIN].startswith("<matplotlib.animation."):
+            self._log.send("stream", name="stderr", text=ANIMATION_NOTE)
         self._log.send("display", data=cut_bundle(bundle), alt=alt, width=width, id=display_id, update=update)
 
     def begin_block(self) -> None:
