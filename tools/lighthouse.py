@@ -35,8 +35,7 @@ def run_lighthouse(url: str, npx: str) -> dict[str, Any]:
 
 
 def figures(report: dict[str, Any]) -> list[str]:
-    """Return the figures of a page: four scores, transfer size in kB, seconds to the largest paint, ms of
-    blocking time, layout shift."""
+    """Return the figures of a page: scores, size in kB, seconds to the largest paint, ms of blocking, layout shift."""
     audits = report["audits"]
     scores = [f"{100 * report['categories'][name]['score']:.0f}" for name in CATEGORIES]
     size = sum(item["transferSize"] for item in audits["network-requests"]["details"]["items"]) / 1000
