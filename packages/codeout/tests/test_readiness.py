@@ -87,6 +87,14 @@ def test_a_recording_of_older_code_keeps_a_site_from_being_published_after_some_
         assert expected in out
 
 
+def test_recordings_of_a_machine_that_is_gone_are_retired(project: Path, ready: Ready) -> None:
+    record(project, date=ago(1_000))
+    edit(project)
+    assert ready(max_recording_age=30)[0] == 1
+    code, out = ready(max_recording_age=".inf")
+    assert code == 0, out
+
+
 def test_a_recording_with_older_packages_is_stale(project: Path, ready: Ready) -> None:
     packages = "[markdown-exec]"
     config = (project / "mkdocs.yml").read_text()
