@@ -132,4 +132,9 @@ def article(page: str) -> str:
     """Return a page's own part, without when and under which key its blocks ran: that depends on the page's path."""
     found = re.search(r'<h1 id="first">.*?</h1>(.*?)</article>', page, re.DOTALL)
     assert found is not None
-    return re.sub(r"<style>.*?</style>|Ran: [^\n]*UTC|Code: [0-9a-f]{12}|\d+ ms|\n", "", found[1], flags=re.DOTALL)
+    return re.sub(
+        r"<style>.*?</style>|Ran: [^\n]*UTC|Memory: [^\n]*most|Code: [0-9a-f]{12}|\d+ ms|\n",
+        "",
+        found[1],
+        flags=re.DOTALL,
+    )

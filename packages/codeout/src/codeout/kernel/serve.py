@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from codeout.kernel import checkpoints, scratch
+from codeout.kernel import checkpoints, memory, scratch
 from codeout.kernel.author_imports import import_from
 from codeout.kernel.capture import capture_output
 from codeout.kernel.display import Display
@@ -108,6 +108,7 @@ class Kernel:
     def _run_block(self, request: Mapping[str, Any]) -> None:
         """Run the block of a request and send what it changed."""
         self._log.send("begin")
+        memory.begin_peak()
         faulthandler.dump_traceback_later(request["timeout"], file=self._stacks)
         seconds = self._time_block(request)
         if os.getpid() != self._pid:  # a process that the block has forked, and that has reached the end of the block
@@ -119,6 +120,8 @@ class Kernel:
             seconds=seconds,
             values={name: _to_json(value) for name, value in self._namespace.changed_values().items()},
             obstacle=checkpoints.find_obstacle(),
+            memory=memory.peak_bytes(),
+            gpu_memory=memory.gpu_peak_bytes(),
             **self._tracer.take(),
         )
 

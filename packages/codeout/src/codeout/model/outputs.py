@@ -6,7 +6,7 @@ All of them are msgspec structs, so that what is read from disk is checked again
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -102,6 +102,10 @@ class Provenance(msgspec.Struct, frozen=True):
     """The beginning of the cache key's first part, which covers the code and the files that it depends on."""
     used_network: bool = False
     """Whether it connected to another machine, so that not all that it depends on is known."""
+    memory: Annotated[int, msgspec.Meta(ge=0, le=2**60)] = 0
+    """The peak of its process's memory while it ran, in bytes; 0 if it is not known."""
+    gpu_memory: Annotated[int, msgspec.Meta(ge=0, le=2**60)] = 0
+    """The peak of the GPU's, likewise."""
 
 
 class Case(msgspec.Struct, frozen=True):

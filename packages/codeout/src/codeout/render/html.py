@@ -226,7 +226,7 @@ def _run_line(provenance: Provenance, *, is_recording: bool) -> str:
     brief = [provenance.device, *(f"{name} {version}" for name, version in provenance.packages[:1])]
     brief.append(time_text(provenance.seconds))
     brief += [f"{source.name}: {_brief_note(source)}" for source in provenance.sources]
-    facts = [("Ran", _date_text(provenance)), ("Python", provenance.python)]
+    facts = [("Ran", _date_text(provenance)), *_memory_facts(provenance), ("Python", provenance.python)]
     facts += [(name, version) for name, version in provenance.packages]
     facts += [(source.name, _full_note(source)) for source in provenance.sources]
     facts += [("Code", provenance.code_digest)] if provenance.code_digest else []
@@ -234,6 +234,11 @@ def _run_line(provenance: Provenance, *, is_recording: bool) -> str:
     lines = escape("\n".join(f"{name}: {fact}" for name, fact in facts))  # text: a search plugin parses each element
     summary = f"<summary>{escape(' · '.join(brief))}</summary>"
     return f'<details class="codeout-run" data-search-exclude>{summary}<pre>{lines}</pre></details>'
+
+
+def _memory_facts(provenance: Provenance) -> list[tuple[str, str]]:
+    peaks = {"Memory": provenance.memory, "GPU memory": provenance.gpu_memory}
+    return [(name, f"{peak / 1e6:,.0f} MB at most") for name, peak in peaks.items() if peak]
 
 
 def _date_text(provenance: Provenance) -> str:

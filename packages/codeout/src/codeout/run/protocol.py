@@ -18,6 +18,7 @@ from codeout.model.outputs import Case, Channel, Output, Scalar
 MAX_EVENT_SIZE = 50_000_000  # bytes
 MAX_QUOTE = 80  # bytes of an invalid event that a message quotes
 
+Bytes: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**60)]
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
 
 
@@ -122,6 +123,10 @@ class DoneEvent(msgspec.Struct, frozen=True, tag="done", tag_field="event"):
     """The names that the block bound to a number or a short text."""
     obstacle: str
     """Why the process cannot be forked now; empty if it can."""
+    memory: Bytes = 0
+    """The peak of the process's memory while the block ran."""
+    gpu_memory: Bytes = 0
+    """The peak of the GPU's."""
     observed: tuple[Observation, ...] = ()
     """What the session has read since the last block."""
     written: tuple[str, ...] = ()
@@ -179,6 +184,10 @@ class BlockResult:
     """The names that the block bound to a number or a short text."""
     obstacle: str
     """Why the process could not be forked after the block; empty if it could."""
+    memory: int = 0
+    """The peak of the process's memory while the block ran, in bytes; 0 if it is not known."""
+    gpu_memory: int = 0
+    """The peak of the GPU's, likewise."""
     observed: tuple[Observation, ...] = ()
     """What the session has read since the last block."""
     reads_lines: bool = False
@@ -193,7 +202,7 @@ class BlockResult:
     @classmethod
     def from_event(cls, event: DoneEvent, outputs: tuple[Output, ...]) -> BlockResult:
         """Return what the last event of a block says, with the outputs that came before it."""
-        done = (event.seconds, event.scalars(), event.obstacle)
+        done = (event.seconds, event.scalars(), event.obstacle, event.memory, event.gpu_memory)
         written = frozenset(event.written)
         return cls(outputs, *done, event.observed, event.reads_lines, event.used_network, written=written)
 

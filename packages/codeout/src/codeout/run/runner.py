@@ -301,6 +301,8 @@ class SessionRunner:
             used_sources(job.target.session, self.config, [*above, *read]),
             inputs.key.code[:12],
             result.used_network,
+            result.memory,
+            result.gpu_memory,
         )
 
     def _run_prelude(self, session: ResumableSession, first: Block, progress: SessionProgress) -> None:
