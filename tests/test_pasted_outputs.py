@@ -135,7 +135,7 @@ def converted(text: str, root: Path, cache: Path) -> str:
     lenient = prelude.replace('simplefilter("error"', 'simplefilter("ignore"')  # the chapter is of its time
     ready = "import data\ndata.ready('cifar10')\ndata.ready('resnet18')\n"
     (root / "lenient_prelude.py").write_text(f"{lenient}\n{ready}")
-    folders = {"paths": ["snippets", "snippets/support"], "links": ["data"]}
+    folders = {"paths": ["snippets", "snippets/support"], "links": ["data"], "sandbox": True}
     options: dict[str, Any] = {"root": root, "cache": str(cache), "prelude": "lenient_prelude.py", **folders}
     extension = CodeoutExtension(**options)
     fence = {"name": "python", "class": "python", "validator": validator, "format": formatter}

@@ -55,11 +55,11 @@ def test_a_release_needs_a_dated_section_in_the_changelog(packages: Path) -> Non
 
 
 def test_two_builds_of_a_wheel_are_equal(packages: Path, tmp_path: Path) -> None:
-    for name, dist in (("codeout", "a"), ("codeout", "b"), ("mkdocs-mathml", "a")):
-        release.build(packages / name, tmp_path / dist)
+    for dist in ("a", "b"):
+        release.build(packages / "codeout", tmp_path / dist)
     (first,), (second,) = ((tmp_path / dist).glob("codeout-*.whl") for dist in "ab")
     assert first.read_bytes() == second.read_bytes()
-    assert [lowest.CODEOUT.wheels(tmp_path / "a"), lowest.MATHML.wheels(tmp_path / "b")] == [[first], []]
+    assert [lowest.CODEOUT.wheels(tmp_path / "a"), lowest.MATHML.wheels(tmp_path / "a")] == [[first], []]
 
 
 def test_nothing_is_published_that_was_not_tried_on_three_systems() -> None:

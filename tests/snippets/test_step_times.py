@@ -78,7 +78,12 @@ def chart_outputs(folder: Path, times: str | None) -> tuple[Output, ...]:
     code = "import step_times_chart\nstep_times_chart.show()"
     block = Block(Place("docs/p.md", 1), "devices", code, Place("docs/p.md", 2))
     snippets = ROOT / "snippets"
-    paths = {"paths": [str(snippets / "support")], "prelude": str(snippets / "prelude.py"), "links": ["data"]}
+    paths = {
+        "paths": [str(snippets / "support")],
+        "prelude": str(snippets / "prelude.py"),
+        "links": ["data"],
+        "sandbox": True,
+    }
     return Engine(Config.from_options({"root": folder, "timeout": 60, **paths})).run([block])[0].outputs
 
 
