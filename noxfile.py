@@ -3,6 +3,7 @@
     nox -s check       lint, format, types, and which room may import which
     nox -s test        all tests; arguments after `--` are pytest's
     nox -s docs        build the site, strictly
+    nox -s placeholders  build it on placeholder data, and run the tests that look at pages
     nox -s coverage    how much of each room of the engine its tests execute
     nox -s bench       how long builds take
 
@@ -45,6 +46,14 @@ def test(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the site, strictly."""
     python(session, "-m", "mkdocs", "build", "--strict", *session.posargs)
+
+
+@nox.session
+def placeholders(session: nox.Session) -> None:
+    """Build the site as where nothing can be downloaded, and run the tests that look at its pages."""
+    layout = ("--ignore=tests/test_browser_layout.py", "--ignore=tests/test_browser_network.py")  # depend on no data
+    command = ("-m", "pytest", "-m", "pages", "tests", *layout, *session.posargs)
+    session.run(sys.executable, *command, env={"TUTORIAL_PLACEHOLDERS": "only"})
 
 
 @nox.session
