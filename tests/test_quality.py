@@ -27,7 +27,7 @@ def test_the_checks_pass() -> None:
 def test_ci_and_the_hook_before_a_commit_run_tasks_of_nox() -> None:
     tasks = {*re.findall(r"^@nox\.session\ndef (\w+)", (ROOT / "noxfile.py").read_text(encoding="utf8"), re.MULTILINE)}
     workflow = (ROOT / ".github" / "workflows" / "check.yml").read_text(encoding="utf8")
-    assert {*re.findall(r"nox -s (\w+)", workflow)} == {"check", "docs", "test"} <= tasks
+    assert {*re.findall(r"nox -s (\w+)", workflow)} == {"check", "docs", "placeholders", "test"} <= tasks
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf8"))["repos"]
     assert [repository["repo"] for repository in hooks] == ["local"], "nothing is downloaded"
     assert [hook["entry"] for hook in hooks[0]["hooks"]] == ["nox -s check"]
