@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +81,13 @@ def test_carets_are_below_what_they_point_at(run: Runner) -> None:
 def test_an_object_that_displays_itself_leaves_no_empty_box(run: Runner) -> None:
     code = SHOW + "class A:\n    def _ipython_display_(self): display({'text/html': '<b>x</b>'}, raw=True)\nA()"
     assert run(code)[0].outputs == (Value({"text/html": "<b>x</b>"}),)
+
+
+def test_text_that_claims_to_be_json_can_be_exported(run: Runner) -> None:
+    (shown,) = run(SHOW + "display({'application/json': 'no { json'}, raw=True)")
+    (value,) = shown.outputs
+    assert isinstance(value, Value)
+    assert json.loads(value.data["application/json"]) == "no { json"
 
 
 def test_an_object_that_needs_a_notebook_s_program_says_so(run: Runner) -> None:

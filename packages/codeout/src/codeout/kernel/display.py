@@ -146,10 +146,8 @@ def _is_drawn(value: object) -> bool:
 
 def _as_text(mime: str, part: object) -> str | None:
     """Return a part of a bundle as text; None if it has no form that a page could show."""
+    if mime.endswith("json"):  # text, too, is data: a notebook has it as JSON
+        return json.dumps(part, indent=2, ensure_ascii=False, default=repr)
     if isinstance(part, bytes):
         return base64.b64encode(part).decode()
-    if isinstance(part, str):
-        return part
-    if mime.endswith("json"):
-        return json.dumps(part, indent=2, ensure_ascii=False, default=repr)
-    return None
+    return part if isinstance(part, str) else None

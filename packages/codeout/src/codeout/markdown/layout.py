@@ -7,7 +7,7 @@ so that nothing a block printed or returned can become markup.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from html import escape
@@ -22,10 +22,10 @@ from codeout.cache.recordings import label
 from codeout.config import PAGE_NOTES
 from codeout.markdown.annotations import number_marks
 from codeout.markdown.options import OWN_OPTIONS
+from codeout.markdown.output_text import is_textual, plain_text, printed_text
 from codeout.markdown.prompts import split_prompts
 from codeout.model.blocks import Block
-from codeout.model.mime import HTML, PLAIN, MimeType, preferred_type
-from codeout.model.outputs import Output, Run, Stream, Value
+from codeout.model.outputs import Run, Stream
 from codeout.model.sweeps import swept_lines
 from codeout.render.html import Renderer
 from codeout.run.engine import BlockState
@@ -72,7 +72,7 @@ class BlockLayout:
         """Return the HTML of the Markdown that a block printed, with its headings in the table of contents."""
         arguments = {**self._exec_arguments(), "workdir": None}
         with _numbered(self.number):
-            return str(base_format(language="python", run=lambda *_, **__: _printed_text(run.outputs), **arguments))
+            return str(base_format(language="python", run=lambda *_, **__: printed_text(run.outputs), **arguments))
 
     def html(self, state: BlockState, block_id: str) -> str:
         """Return the HTML of a block in its present state."""
@@ -205,15 +205,15 @@ class BlockLayout:
         """Yield what a block printed as the HTML, the Markdown or the text that its options say, and its pictures."""
         renderer, result = self._renderer, self.arguments["result"]
         yield from renderer.warnings(run)
-        for number, (is_text, group) in enumerate(groupby(run.outputs, _is_textual)):
+        for number, (is_text, group) in enumerate(groupby(run.outputs, is_textual)):
             outputs = list(group)
             if not is_text:
                 yield from (renderer.output(each, f"{block_id}-{number}-{i}") for i, each in enumerate(outputs))
             elif self.arguments["html"]:
-                yield _printed_text(outputs)
+                yield printed_text(outputs)
             elif result == MARKDOWN_RESULT:
-                yield renderer.markdown(_printed_text(outputs))
-            elif text := _text(outputs):
+                yield renderer.markdown(printed_text(outputs))
+            elif text := plain_text(outputs):
                 yield self._highlighted(text, result)
 
     @property
@@ -228,7 +228,7 @@ class BlockLayout:
     def _console(self, run: Run) -> str:
         lines = [line for line in self._shown_code.split("\n") if HIDDEN_LINE not in line]
         language = self.arguments["result"] or self._language
-        return self._highlighted("\n".join(lines).strip() + "\n" + _text(run.outputs), language)
+        return self._highlighted("\n".join(lines).strip() + "\n" + plain_text(run.outputs), language)
 
     def _highlighted(self, text: str, language: str) -> str:
         fences: Any = self._md.preprocessors["fenced_code_block"]
@@ -294,33 +294,7 @@ def _link(block_id: str) -> str:
 
 
 def _is_text(run: Run) -> bool:
-    return not run.cases and all(map(_is_textual, run.outputs))
-
-
-def _is_textual(output: Output) -> bool:
-    """Return whether an output is text, or a value that has a form as text, and is no picture."""
-    is_picture = isinstance(output, Value) and preferred_type(output.data).is_image
-    return isinstance(output, Stream | Value) and not is_picture
-
-
-def _text(outputs: Iterable[Output]) -> str:
-    """Return printed text and values as plain text, for options that ask for it."""
-    return "".join(_output_text(output, PLAIN) for output in outputs)
-
-
-def _printed_text(outputs: Iterable[Output]) -> str:
-    """Return text that is content of the page, which warnings and logs are not."""
-    shown = (output for output in outputs if not (isinstance(output, Stream) and output.name == "stderr"))
-    return "".join(_output_text(output, HTML) for output in shown)
-
-
-def _output_text(output: Output, preferred: MimeType) -> str:
-    match output:
-        case Stream(_, text):
-            return text
-        case Value(data):
-            return data.get(preferred.name) or data.get(PLAIN.name, "")
-    return ""
+    return not run.cases and all(map(is_textual, run.outputs))
 
 
 def has_tabs(md: Markdown, arguments: Mapping[str, Any]) -> bool:
