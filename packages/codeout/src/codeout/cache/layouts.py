@@ -1,6 +1,7 @@
 """Cached layouts of blocks: highlighted source and tabs, with a slot where each output belongs.
 
-Outputs are not part of a layout, so it does not change when they do. The cache may be lost at any time.
+Outputs are not part of a layout, so it does not change when they do. What was found out about drawings is kept beside
+them. The cache may be lost at any time.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
 
-from codeout.markdown import snippets
 from codeout.markdown.prompts import split_prompts
+from codeout.markdown.snippets import SnippetFinder
 from codeout.model.blocks import Place
 
 OPENING = re.compile(r"^(?P<indent>[> \t]*)(?P<fence>`{3,}|~{3,})[ {]*(?:[^`]*[. ])?(?:python|py|pycon)\b")
@@ -90,6 +90,7 @@ class Sources:
     _next: int = 0
     _includes: list[tuple[int, Path]] | None = None
     _files: dict[Path, list[Fence]] = field(default_factory=dict)
+    _finder: SnippetFinder | None = None
 
     def locate(self, code: str, printed_by: Place | None = None, documented: str = "") -> Location:
         """Return where a fence with this code is.
@@ -179,11 +180,12 @@ class Sources:
 
     def _location(self, place: Place, fence: Fence, path: str) -> Location:
         """Return where a fence's code is: in its snippet, or in the file that has the fence."""
-        begin = snippets.locate_code(self.snippets, list(fence.body)) if self.snippets else None
-        if begin is None or self.snippets is None:
+        finder = self._finder = self._finder or (SnippetFinder(self.snippets) if self.snippets else None)
+        begin = finder.locate(list(fence.body)) if finder else None
+        if begin is None or finder is None:
             return Location(place, Place(path, fence.line + 1), "", fence.is_commented)
         file, line, section = begin
-        checks = snippets.checks_below(self.snippets, file, section) if self.has_checks and section else ("", 0)
+        checks = finder.file(file).checks_below(section) if self.has_checks and section else ("", 0)
         return Location(place, Place(self._shown(file), line), section, fence.is_commented, *checks)
 
     def _shown(self, path: Path) -> str:

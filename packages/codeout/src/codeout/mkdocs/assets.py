@@ -22,12 +22,24 @@ _URL = re.compile(rf'="data:(?P<mime>[\w.+-]+/[\w.+-]+);base64,(?P<data>[A-Za-z0
 _EXTRACTABLE = re.compile(r"(?:image|font|audio|video)/[\w.+-]+|text/javascript")
 
 
-def extract_data_urls(html: str, url_of: Callable[[str], str]) -> tuple[str, dict[str, bytes]]:
+def is_drawing(svg: bytes) -> bool:
+    """Return whether SVG only draws, so that a file with it can do nothing when a browser opens it by itself."""
+    try:
+        check_svg(svg.decode().replace(SCHEME_STYLE, ""), PictureBudget())
+    except (UnicodeDecodeError, InvalidRecording):
+        return False
+    return True
+
+
+def extract_data_urls(
+    html: str, url_of: Callable[[str], str], is_drawing: Callable[[bytes], bool] = is_drawing
+) -> tuple[str, dict[str, bytes]]:
     """Replace the large `data:` URLs of a page with URLs of files.
 
     Args:
         html: the HTML of the page.
         url_of: returns the URL, relative to the page, of a file with a given name.
+        is_drawing: whether SVG only draws.
 
     Returns:
         The new HTML, and the content of each file by name. The name is a digest of the content: same data, same file.
@@ -40,10 +52,10 @@ def extract_data_urls(html: str, url_of: Callable[[str], str]) -> tuple[str, dic
             return match[0]
         try:
             content = base64.b64decode(match["data"])
-            if match["mime"] == SVG.name:
-                check_svg(content.decode().replace(SCHEME_STYLE, ""), PictureBudget())
-        except (binascii.Error, UnicodeDecodeError, InvalidRecording):
-            return match[0]  # not valid base64, which is left for the browser to report; or SVG that could act
+        except binascii.Error:
+            return match[0]  # left for the browser to report
+        if match["mime"] == SVG.name and not is_drawing(content):
+            return match[0]
         from mimetypes import guess_extension  # on use: its import takes longer than all the rest
 
         name = hashlib.sha256(content).hexdigest()[:20] + (

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from mkdocs.utils import get_relative_url
 
 from codeout.markdown.converted_page import ConvertedPage
 from codeout.markdown.site import Site
-from codeout.mkdocs.assets import extract_data_urls
+from codeout.mkdocs.assets import extract_data_urls, is_drawing
 from codeout.model.outputs import count_characters
 from codeout.render import overview
 from codeout.render.export import Exports
@@ -131,7 +132,14 @@ class PageExtras:
 
     def move_data_out(self, html: str, page: Page, site_dir: str) -> str:
         """Write large data beside the pages of the site, instead of into them."""
-        html, files = extract_data_urls(html, lambda name: get_relative_url(f"{FOLDER}/{name}", page.url))
+        layouts = self.site.layouts
+
+        def remembered(svg: bytes) -> bool:
+            if layouts is None:
+                return is_drawing(svg)
+            return layouts.get({"drawing": sha256(svg).hexdigest()}, lambda: str(is_drawing(svg))) == str(True)
+
+        html, files = extract_data_urls(html, lambda name: get_relative_url(f"{FOLDER}/{name}", page.url), remembered)
         for name, content in files.items():
             path = Path(site_dir) / FOLDER / name
             path.parent.mkdir(parents=True, exist_ok=True)

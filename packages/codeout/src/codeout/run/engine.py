@@ -12,6 +12,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from codeout.cache.keys import trace_keys
 from codeout.cache.lookup import CachedSession, Lookup, raise_all
@@ -22,8 +23,10 @@ from codeout.model.expectations import check_expectation, with_missing_error
 from codeout.model.outputs import Run
 from codeout.run.job import Job, OnRun
 from codeout.run.progress import log, show_progress
-from codeout.run.runner import SessionRunner
 from codeout.run.scheduler import Scheduler
+
+if TYPE_CHECKING:  # a build in which nothing runs does not import it
+    from codeout.run.runner import SessionRunner
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,6 @@ class Engine:
         """Start nothing yet."""
         self.config = config
         self.lookup = Lookup(config, retry_failed=retry_failed)
-        self.runner = SessionRunner(config, self.lookup)
         self.on_idle: Callable[[], None] = lambda: None
         """Called when nothing runs any more."""
         self._scheduler = Scheduler(config)
@@ -60,6 +62,18 @@ class Engine:
         self._active = 0
         self._progress = ExitStack()
         self._lock = Lock()
+        self._runner: SessionRunner | None = None
+        self._runner_lock = Lock()
+
+    @property
+    def runner(self) -> SessionRunner:
+        """What runs sessions."""
+        with self._runner_lock:
+            if self._runner is None:
+                from codeout.run.runner import SessionRunner
+
+                self._runner = SessionRunner(self.config, self.lookup)
+            return self._runner
 
     def run(self, blocks: Sequence[Block]) -> list[Run]:
         """Return the run of each block of a page, or of many pages, in order.
@@ -187,12 +201,15 @@ class Engine:
         """End all processes."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.lookup.close()
-        self.runner.end()
+        runner = self.runner if self._runner or self._jobs else None
+        if runner:
+            runner.end()
         for job in self.jobs:
             if parked := job.cancel():
                 parked.process.close()
         self._pool.shutdown()
-        self.runner.close()
+        if runner:
+            runner.close()
 
     def _wait_for_processes(self, sessions: Sequence[Session]) -> None:
         """Wait until the processes that ran these sessions have ended, or are kept for their checkpoints."""
