@@ -3,8 +3,8 @@
     python benchmarks/builds.py             warm builds: about half a minute
     python benchmarks/builds.py --cold      cold builds and the longest script, too: about ten minutes
 
-Floors: the same pages built by mkdocs-material with no execution; the longest snippet run by plain `python`.
-Each figure is the median of three.
+Floors: the same pages built by mkdocs-material with no execution, without outputs and with them pasted in by hand; the
+longest snippet run by plain `python`. Each figure is the median of five, of three for cold builds, taken in turns.
 """
 
 from __future__ import annotations
@@ -19,13 +19,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from bs4 import BeautifulSoup, Tag
+
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = "snippets/training_a_classifier.py"
-TIMES = 3
+WARM_TIMES, COLD_TIMES = 5, 3
+BLOCK = ".codeout-block, .codeout-alone"
+FENCE = r'(?ms)^( *```)python exec="on"[^\n]*(\n.*?^ *```)$'
 
 
 def main() -> None:
@@ -37,18 +42,27 @@ def main() -> None:
         site = copy(Path(folder) / "site")
         plain = without_execution(copy(Path(folder) / "plain"))
         build(site)  # fetches data, fills the store
-        floor = median(lambda: build(plain))
-        rows = [("no execution (floor)", floor, floor)]
-        rows.append(("nothing changed", median(lambda: build(site)), floor))
-        rows.append(("a prose edit", median(lambda: edited(site)), floor))
+        pasted = with_outputs(copy(Path(folder) / "pasted"), site)
+        builds = (partial(build, plain), partial(build, pasted), partial(build, site), partial(edited, site))
+        floor, floor_with_outputs, warm, after_edit = medians(builds, WARM_TIMES)
+        rows = [
+            ("no execution, no outputs (floor)", floor, floor),
+            ("no execution, outputs pasted (floor)", floor_with_outputs, floor_with_outputs),
+            ("nothing changed, to outputs pasted", warm, floor_with_outputs),
+            ("a prose edit, to outputs pasted", after_edit, floor_with_outputs),
+            ("nothing changed, to no outputs", warm, floor),
+            ("a prose edit, to no outputs", after_edit, floor),
+        ]
         if asked.cold:
-            script = median(lambda: run([sys.executable, LONGEST], site, MPLBACKEND="agg"))
-            rows.append(("the longest script (floor)", script, script))
-            alone = median(lambda: cold(site))
-            rows.append(("cold", alone, script + floor))
             extended = with_more_plugins(copy(Path(folder) / "extended"))
             build(extended)  # makes its own data
-            rows.append(("cold, with tags and macros", median(lambda: cold(extended)), alone))
+            longest = partial(run, [sys.executable, LONGEST], site, MPLBACKEND="agg")
+            script, alone, with_more = medians((longest, partial(cold, site), partial(cold, extended)), COLD_TIMES)
+            rows += [
+                ("the longest script (floor)", script, script),
+                ("cold, to the script and no execution", alone, script + floor),
+                ("cold with tags and macros, to cold", with_more, alone),
+            ]
     print(told())
     print("| build | seconds | ratio to its floor |\n| --- | ---: | ---: |")
     for name, seconds, its_floor in rows:
@@ -80,6 +94,25 @@ def without_execution(folder: Path) -> Path:
     plugins = settings[end:].replace("  - codeout\n", "").replace("  - markdown-exec: {languages: [python]}\n", "")
     (folder / "mkdocs.yml").write_text(settings[:start] + "\n" + plugins)
     return folder
+
+
+def with_outputs(folder: Path, site: Path) -> Path:
+    """Turn every block into plain code with its output as HTML below it, without what codeout says about the run."""
+    for page in (folder / "docs").glob("*.md"):
+        built = site / "site" / ("index.html" if page.stem == "index" else f"{page.stem}/index.html")
+        text = page.read_text(encoding="utf8")
+        for block in BeautifulSoup(built.read_text(encoding="utf8"), "html.parser").select(BLOCK):
+            html = output_of(block).replace("\\", r"\\")
+            text = re.sub(FENCE, rf"\1python\2\n\n{html}\n", text, count=1)
+        page.write_text(text, encoding="utf8")
+    return without_execution(folder)
+
+
+def output_of(block: Tag) -> str:
+    """Return the HTML of what a block has put out."""
+    for note in block.select(".codeout-run, .codeout-link"):
+        note.decompose()
+    return "\n".join(str(output) for output in block.select(".codeout"))
 
 
 def with_more_plugins(folder: Path) -> Path:
@@ -120,9 +153,10 @@ def run(command: list[str], folder: Path, **environment: str) -> float:
     return time.perf_counter() - start
 
 
-def median(measure: Callable[[], float]) -> float:
-    """Return the median of three measurements."""
-    return statistics.median(measure() for _ in range(TIMES))
+def medians(measures: Sequence[Callable[[], float]], times: int) -> list[float]:
+    """Return the median of some measurements of each; in turns, since a machine is not always equally fast."""
+    rounds = [[measure() for measure in measures] for _ in range(times)]
+    return [statistics.median(figures) for figures in zip(*rounds, strict=True)]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 import sys
@@ -62,8 +63,16 @@ def test_an_sdist_has_the_sources_of_its_package(dist: Path, name: str, module: 
 
 
 @pytest.mark.parametrize("package", lowest.PACKAGES, ids=lambda package: package.name)
-def test_a_package_works_with_the_oldest_versions_that_it_allows(dist: Path, package: lowest.Package) -> None:
-    assert lowest.check(package, dist) == []
+def test_a_package_works_with_the_oldest_versions_that_it_allows(
+    dist: Path, package: lowest.Package, tmp_path: Path
+) -> None:
+    table = tmp_path / "table.md"
+    assert lowest.check(package, dist, table=table) == []
+    *_, rule, row = table.read_text().splitlines()
+    assert rule.count("|") == row.count("|")
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[-1] == "works"
+    assert cells[2:4] == [platform.python_version(), "1.6.0"], "Python, and the oldest MkDocs"
 
 
 def test_a_dependency_without_a_lower_bound_is_an_error() -> None:

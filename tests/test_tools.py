@@ -65,13 +65,13 @@ def test_published_runs_are_downloaded_and_unpacked(tmp_path: Path) -> None:
     (tmp_path / "cache" / "memo").mkdir()
     (tmp_path / "cache" / "memo" / "layouts.json").write_text("[]")
     offline.write_zip(tmp_path / "cache", tmp_path / "runs.zip", patterns=("??", "images"))
-    done = run_tool("published.py", tmp_path.as_uri(), tmp_path / "published")
+    done = run_tool("published.py", tmp_path / "published", "--address", tmp_path.as_uri())
     assert done.returncode == 0, done.stderr
     assert [path.name for path in (tmp_path / "published").rglob("*.json")] == [name]
 
 
 def test_where_nothing_is_published_the_folder_stays_empty(tmp_path: Path, host: str) -> None:
-    done = run_tool("published.py", f"{host}/404/", tmp_path / "published")
+    done = run_tool("published.py", tmp_path / "published", "--address", f"{host}/404/")
     assert done.returncode == 0
     assert "nothing has been published yet" in done.stderr
     assert list((tmp_path / "published").iterdir()) == []
@@ -79,7 +79,7 @@ def test_where_nothing_is_published_the_folder_stays_empty(tmp_path: Path, host:
 
 def test_a_site_that_does_not_answer_is_an_error(tmp_path: Path, host: str) -> None:
     for site in (f"{host}/500", "http://127.0.0.1:9", (tmp_path / "nowhere").as_uri(), "no address"):
-        done = run_tool("published.py", site, tmp_path / "published")
+        done = run_tool("published.py", tmp_path / "published", "--address", site)
         assert done.returncode == 1
         assert "runs.zip:1: " in done.stderr
         assert "Traceback" not in done.stderr

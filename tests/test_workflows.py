@@ -19,7 +19,7 @@ from bs4 import BeautifulSoup
 from browsing import serve
 from codeout import RunStore
 from codeout.cache.files import seal
-from workflows import GitHub, StepFailed, commit, repository
+from workflows import ADDRESS, GitHub, StepFailed, commit, repository
 
 CONFIG = """site_name: Small
 site_url: !ENV [SITE_URL, ""]
@@ -75,7 +75,7 @@ def merge(github: GitHub, branch: str) -> None:
 
 def publish(github: GitHub) -> Path:
     """Publish, and return the folder that was deployed."""
-    github.environment = {}
+    github.address = ADDRESS
     github.run("publish", "build")
     github.run("publish", "deploy")
     return github.deployments[-1]
@@ -138,6 +138,19 @@ def test_a_site_that_is_not_ready_is_not_published(
     assert not github.caches.exists(), "the next build does not start from what failed"
 
 
+def test_publishing_says_at_once_that_pages_is_off(github: GitHub) -> None:
+    github.address = ""
+    with pytest.raises(StepFailed, match=r"Find the address.*Settings → Pages → Build and deployment"):
+        github.run("publish", "build")
+
+
+def test_canonical_urls_are_those_of_the_address_that_github_names(github: GitHub) -> None:
+    github.address = "https://docs.example.org"  # a custom domain
+    github.run("publish", "build")
+    page = BeautifulSoup((github.artifacts / "pages" / "index.html").read_text(), "html.parser")
+    assert [link["href"] for link in page.select("link[rel=canonical]")] == ["https://docs.example.org/"]
+
+
 def test_a_recording_that_is_too_old_stops_publishing(github: GitHub) -> None:
     record_on_gpu(github)
     edit(github, mkdocs_yml=CONFIG.replace("gpu: [train]", "gpu: [train], max_recording_age: 0"))
@@ -151,7 +164,7 @@ def test_a_recording_that_is_too_old_stops_publishing(github: GitHub) -> None:
 
 
 def test_check_reports_what_a_change_changes_and_writes_no_cache(github: GitHub) -> None:
-    github.environment = {"SITE_URL": "http://127.0.0.1:9/"}
+    github.address = "http://127.0.0.1:9/"
     github.shims = {"sudo": "exit 1", "python": f'case "$1" in tools/links.py) ;; *) exec {sys.executable} "$@";; esac'}
     with pytest.raises(StepFailed, match="Connection refused"):
         github.run("check", "check")
@@ -159,7 +172,7 @@ def test_check_reports_what_a_change_changes_and_writes_no_cache(github: GitHub)
     before = sorted(github.caches.rglob("*"))
     edit(github, docs__other_md=FILES["docs/other.md"].replace("2.251", "2.402"))
     with serve(site) as url:
-        github.environment = {"SITE_URL": url}
+        github.address = url
         summary = github.run("check", "check")
     assert "# Outputs: 1 of 2 changed" in summary
     assert "1 of 1 numbers changed (largest change: 2.251 → 2.402)" in summary
@@ -247,7 +260,7 @@ def test_results_with_other_versions_are_shown_and_a_failed_page_opens_an_issue(
     github.shims = {"python": shim}
     edit(github, docs__other_md=BROKEN)
     with serve(site) as url:
-        github.environment = {"SITE_URL": url}
+        github.address = url
         with pytest.raises(StepFailed, match=r"docs/other\.md:4: ZeroDivisionError"):
             github.run("versions", "try", {"version": "oldest"})
     github.run("versions", "propose")

@@ -20,6 +20,8 @@ import yaml
 from site_helpers import ROOT
 
 PROGRAMS = Path(sys.executable).parent
+ADDRESS = "https://somebody.github.io/site/"
+"""Of the published site."""
 VARIABLES = ("HOME", "LANG", "TMPDIR", "NO_MKDOCS_2_WARNING")
 """Environment variables that a job sees."""
 SHIMS = {
@@ -27,7 +29,10 @@ SHIMS = {
     "nox": """echo "nox $*" >> "$CALLS"
 case "$*" in "-s docs") exec mkdocs build --strict;; esac""",
     "gh": """echo "gh $*" >> "$CALLS"
-case "$*" in "pr list"*) echo "[]";; "issue list"*) echo "[]";; esac""",
+case "$*" in "pr list"*) echo "[]";; "issue list"*) echo "[]";;
+"api repos/somebody/site/pages")
+  if [ -z "$ADDRESS" ]; then echo "gh: Not Found (HTTP 404)" >&2; exit 1; fi
+  echo "{\\"build_type\\": \\"workflow\\", \\"html_url\\": \\"$ADDRESS\\"}";; esac""",
     # A new environment is this one.
     "python3": f"""if [ "$1 $2" = "-m venv" ]; then
   mkdir -p "$3/bin"; cp "$(dirname "$0")/pip" "$3/bin/"; ln -sf {PROGRAMS}/codeout "$3/bin/codeout"
@@ -55,8 +60,8 @@ class GitHub:
     """A bare repository."""
     shims: dict[str, str] = field(default_factory=dict)
     """Further programs that are replaced."""
-    environment: dict[str, str] = field(default_factory=dict)
-    """Variables that replace those of a workflow."""
+    address: str = ADDRESS
+    """Of the site; empty while Pages is off."""
     deployments: list[Path] = field(default_factory=list)
     """The folders that were deployed."""
 
@@ -90,8 +95,6 @@ class GitHub:
         clone = self.folder / "jobs" / f"{name}-{job}-{len(list(self.folder.glob('jobs/*')))}"
         clone.mkdir(parents=True)
         values = {
-            "github.repository_owner": "somebody",
-            "github.event.repository.name": "site",
             "github.sha": "0" * 40,
             "github.run_attempt": "1",
             "github.token": "a-token",
@@ -131,9 +134,6 @@ class _Job:
             action = re.sub(r"[^a-z]", "_", step["uses"].partition("@")[0].removeprefix("actions/"))
             getattr(self, action)(inputs)
 
-    def variable(self, name: str, value: str) -> str:
-        return self.github.environment.get(name) or self.fill(value)
-
     def fill(self, text: str) -> str:
         return re.sub(r"\$\{\{ (.*?) \}\}", lambda match: self.values[match[1]], text)
 
@@ -143,6 +143,8 @@ class _Job:
         for name, code in {**SHIMS, **self.github.shims}.items():
             (programs / name).write_text(f"#!/usr/bin/env bash\n{code}\n")
             (programs / name).chmod(0o755)
+        variables = self.clone.with_suffix(".env")
+        variables.touch()
         environment = {
             **{name: os.environ[name] for name in VARIABLES if name in os.environ},
             "PATH": f"{programs}:{PROGRAMS}:{os.environ['PATH']}",
@@ -153,7 +155,10 @@ class _Job:
             "GITHUB_REPOSITORY": "somebody/site",
             "GITHUB_SERVER_URL": f"file://{self.github.folder}",
             "GITHUB_SHA": "0" * 40,
-            **{name: self.variable(name, str(value)) for name, value in (step.get("env") or {}).items()},
+            "GITHUB_ENV": str(variables),
+            **dict(line.split("=", 1) for line in variables.read_text("utf8").splitlines()),
+            "ADDRESS": self.github.address,
+            **{name: self.fill(str(value)) for name, value in (step.get("env") or {}).items()},
         }
         command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
         done = subprocess.run(command, cwd=self.clone, env=environment, capture_output=True, text=True, check=False)

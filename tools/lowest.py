@@ -3,6 +3,7 @@
     python tools/lowest.py          builds the two wheels first
     python tools/lowest.py DIST     takes the wheels in a folder: those of one package, or of both
     python tools/lowest.py DIST --newest   with the newest versions instead
+    python tools/lowest.py --table FILE    adds a row to a table in Markdown for each package: what it was tried with
 
 pip installs the newest version that is allowed, so nobody would notice a lower bound that is too low. Here each `>=` in
 a package's `pyproject.toml` is taken for `==`, in a new environment that holds nothing else, and a small site is built
@@ -13,7 +14,9 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -40,6 +43,10 @@ class Package:
     """What is run there."""
     expected: Sequence[str]
     """What its page must contain."""
+    beside: Sequence[str] = ()
+    """What its users have beside it, with lower bounds."""
+    listed: Sequence[str] = ("mkdocs", "markdown", "pymdown-extensions")
+    """The packages whose versions a reader wants to know."""
 
     @property
     def folder(self) -> Path:
@@ -58,7 +65,7 @@ CODEOUT = Package(
     {
         "mkdocs.yml": """
 site_name: Small
-theme: mkdocs
+theme: {name: material, font: false}
 markdown_extensions:
   - pymdownx.superfences
   - pymdownx.highlight
@@ -104,6 +111,8 @@ Table()
         ("codeout", "export", "--output", "notebooks"),
     ),
     ("x is 6", ">42<", "<td>cell</td>", "ZeroDivisionError", "codeout-overview"),
+    beside=("mkdocs-material>=9.7",),
+    listed=("mkdocs", "markdown-exec", "pymdown-extensions", "mkdocs-material"),
 )
 MATHML = Package(
     "mkdocs-mathml",
@@ -122,15 +131,19 @@ plugins: [mathml]
 PACKAGES = (CODEOUT, MATHML)
 
 
-def lowest_requirements(pyproject: Mapping[str, Any]) -> list[str]:
+def lowest_requirements(pyproject: Mapping[str, Any], beside: Sequence[str] = ()) -> list[str]:
     """Return a requirement for the oldest version of each dependency of a package, those of its extras included.
+
+    Args:
+        pyproject: of the package.
+        beside: further requirements.
 
     Raises:
         ValueError: a dependency has no lower bound.
     """
     project = pyproject["project"]
     extras = project.get("optional-dependencies", {}).values()
-    requirements = [*project["dependencies"], *(requirement for extra in extras for requirement in extra)]
+    requirements = [*project["dependencies"], *itertools.chain(*extras), *beside]
     bounds = {requirement: LOWER_BOUND.match(requirement) for requirement in requirements}
     if unbounded := [requirement for requirement, bound in bounds.items() if bound is None]:
         raise ValueError(f"{project['name']}: no lower bound for {', '.join(unbounded)}; write NAME>=VERSION")
@@ -160,6 +173,25 @@ def create_environment(folder: Path, wheel: Path, requirements: Sequence[str]) -
     return programs
 
 
+def versions(programs: Path) -> dict[str, str]:
+    """Return the versions of the packages in an environment, and of its Python."""
+    command = [programs / "python", "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"]
+    listed = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return {"Python": platform.python_version(), **{each["name"].lower(): each["version"] for each in listed}}
+
+
+def add_to_table(file: Path, package: Package, found: Mapping[str, str], *, works: bool) -> None:
+    """Add what a package was tried with to a table, which is begun if the file has none for this package."""
+    names = ("Python", *package.listed)
+    head = f"| {package.name} | system | {' | '.join(names)} | |"
+    text = file.read_text(encoding="utf8") if file.exists() else ""
+    cells = [found[package.name], platform.system(), *(found[name] for name in names), "works" if works else "fails"]
+    rows = [f"| {' | '.join(cells)} |"]
+    if head not in text:
+        rows = ["", head, f"|{' --- |' * len(cells)}", *rows]
+    file.write_text(text + "\n".join(rows) + "\n", encoding="utf8")
+
+
 def build_site(package: Package, programs: Path, folder: Path) -> str:
     """Build the small site with an environment's programs, and return its page.
 
@@ -175,13 +207,14 @@ def build_site(package: Package, programs: Path, folder: Path) -> str:
     return (folder / "site" / "index.html").read_text(encoding="utf8")
 
 
-def check(package: Package, dist: Path | None = None, *, newest: bool = False) -> list[str]:
+def check(package: Package, dist: Path | None = None, *, newest: bool = False, table: Path | None = None) -> list[str]:
     """Use a package with its oldest dependencies; return what its page lacks.
 
     Args:
         package: the package.
         dist: a folder with its wheel, which is built if there is none.
         newest: whether to use the newest dependencies instead.
+        table: a file with a table of what was tried.
 
     Raises:
         subprocess.CalledProcessError: a command failed and has printed why.
@@ -189,14 +222,18 @@ def check(package: Package, dist: Path | None = None, *, newest: bool = False) -
     """
     pyproject = tomllib.loads((package.folder / "pyproject.toml").read_text(encoding="utf8"))
     extras = itertools.chain(*pyproject["project"].get("optional-dependencies", {}).values())
-    requirements = [*extras] if newest else lowest_requirements(pyproject)
+    requirements = [*extras, *package.beside] if newest else lowest_requirements(pyproject, package.beside)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if dist is None:
             build_wheel(package, dist := folder / "dist")
         (wheel,) = package.wheels(dist)
-        page = build_site(package, create_environment(folder / "environment", wheel, requirements), folder / "small")
-    return [text for text in package.expected if text not in page]
+        programs = create_environment(folder / "environment", wheel, requirements)
+        page = build_site(package, programs, folder / "small")
+        missing = [text for text in package.expected if text not in page]
+        if table:
+            add_to_table(table, package, versions(programs), works=not missing)
+    return missing
 
 
 def main() -> int:
@@ -204,12 +241,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dist", type=Path, nargs="?", help="a folder with the wheels")
     parser.add_argument("--newest", action="store_true", help="use the newest versions instead")
+    parser.add_argument("--table", type=Path, help="a file to which to add what was tried, as a table in Markdown")
     arguments = parser.parse_args()
-    dist, versions = arguments.dist, "newest" if arguments.newest else "oldest"
-    packages = [package for package in PACKAGES if dist is None or package.wheels(dist)]
-    missing = {package.name: check(package, dist, newest=arguments.newest) for package in packages}
+    dist, chosen = arguments.dist, "newest" if arguments.newest else "oldest"
+    packages = [each for each in PACKAGES if dist is None or each.wheels(dist)]
+    missing = {
+        package.name: check(package, dist, newest=arguments.newest, table=arguments.table) for package in packages
+    }
     for name, texts in missing.items():
-        print(f"{name}: {f'not on its page: {texts}' if texts else f'works with the {versions} versions'}")
+        print(f"{name}: {f'not on its page: {texts}' if texts else f'works with the {chosen} versions'}")
     return int(any(missing.values()))
 
 

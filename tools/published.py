@@ -1,8 +1,10 @@
 """Download the runs of a published site, to compare with them.
 
-    python tools/published.py https://NAME.github.io/SITE/ published
+    python tools/published.py published
+    python tools/published.py published --address https://example.org/site/
 
-The folder has the format of a cache. It stays empty if nothing has been published yet.
+Without an address, GitHub is asked for that of this repository. The folder has the format of a cache. It stays empty if
+nothing has been published yet.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import zlib
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
+import doctor
 from codeout.publish.accept import PICTURE_PATH, RUN_PATH
 
 NAME = "runs.zip"  # `tools/offline.py` writes it
@@ -73,16 +76,19 @@ def unpack(content: bytes, folder: Path) -> int:
 def main() -> None:
     """Download and unpack the runs of a site."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("site", help="the address of a published site")
     parser.add_argument("folder", type=Path, help="the folder to write to")
+    parser.add_argument("--address", help="of the site")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     try:
-        content = download(options.site)
+        site = options.address or doctor.address(f"repos/{doctor.repository()}")
+        content = download(site)
         count = unpack(content, options.folder) if content is not None else 0
-    except UnusableRuns as error:
+    except doctor.PagesOff as error:
+        site, count = str(error), 0
+    except (doctor.Unreadable, UnusableRuns) as error:
         sys.exit(str(error))
-    print(f"{options.site}: {f'{count} files' if count else 'nothing has been published yet'}", file=sys.stderr)
+    print(f"{site}: {f'{count} files' if count else 'nothing has been published yet'}", file=sys.stderr)
 
 
 if __name__ == "__main__":
