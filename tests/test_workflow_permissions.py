@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -83,3 +84,23 @@ def test_a_pull_request_reaches_neither_a_machine_of_ours_nor_what_publishing_re
 def test_dependencies_are_kept_up_to_date() -> None:
     definition = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())
     assert {update["package-ecosystem"] for update in definition["updates"]} == {"github-actions", "pip"}
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_tool_runs_only_after_what_it_imports_is_installed(name: str) -> None:
+    for name_of_job, job in workflow(name)["jobs"].items():
+        is_installed = False
+        for run in (step["run"] for step in job["steps"] if "run" in step):
+            for tool in re.findall(r"tools/(\w+)\.py", run):
+                assert is_installed or not _third_party(tool), f"{name}: {name_of_job}: tools/{tool}.py"
+            is_installed |= bool(re.search(r"pip\"? install (-r requirements|packages/codeout)", run))
+
+
+def _third_party(tool: str) -> set[str]:
+    """Return what a tool imports that is neither Python's own nor a tool; and what the tools that it imports do."""
+    tree = ast.parse((ROOT / "tools" / f"{tool}.py").read_text(encoding="utf8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    modules = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+    tools = {module for module in modules if (ROOT / "tools" / f"{module}.py").is_file()}
+    return (modules - tools) | {module for each in tools for module in _third_party(each)}

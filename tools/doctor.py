@@ -12,16 +12,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 BRANCH = "main"
+REMOTE = re.compile(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$")
 PAGES = "Settings → Pages → Build and deployment: select GitHub Actions as the source"
 GENERAL = "Settings → Actions → General"
-ENVIRONMENTS = "Settings → Environments"
 
 
 class Unreadable(Exception):
@@ -36,17 +38,18 @@ class PagesOff(Unreadable):
 class Finding:
     """One step of the set-up, and whether it is done."""
 
+    number: str
     step: str
     is_done: bool | None
     """None if it cannot be seen."""
     note: str
     """What was found, or what to click."""
-    is_optional: bool = False
+    is_optional: bool
     """Whether the site can be published without it."""
 
     def __str__(self) -> str:
         mark = {True: "done", False: "later" if self.is_optional else "to do", None: "?"}[self.is_done]
-        return f"{mark:5}  {self.step}: {self.note}"
+        return f"{mark:5}  step {self.number}, {self.step}: {self.note}"
 
 
 def api(path: str) -> Any:
@@ -71,7 +74,11 @@ def repository() -> str:
     """
     if name := os.environ.get("GITHUB_REPOSITORY"):
         return name
-    return _gh("repo", "view", "--json", "nameWithOwner", "--jq", ".nameWithOwner").strip()
+    command = ["git", "remote", "get-url", "origin"]
+    remote = subprocess.run(command, capture_output=True, text=True, check=False)
+    if match := REMOTE.search(remote.stdout.strip()):
+        return match[1]
+    raise Unreadable("the remote `origin` of this clone is not a repository on GitHub")
 
 
 def _gh(*arguments: str) -> str:
@@ -100,85 +107,90 @@ def address(root: str) -> str:
 
 def findings(root: str) -> Iterator[Finding]:
     """Yield the steps of the set-up, in the order of docs/maintaining.md."""
-    about = api(root) or {}
-    yield Finding(
-        "default branch", about.get("default_branch") == BRANCH, f"the workflows expect {BRANCH}; Settings → General"
-    )
-    yield Finding(
-        "public repository",
-        about.get("visibility") == "public",
-        "without it, Pages and required reviewers need a paid plan",
-    )
-    for step, check in CHECKS.items():
+    for step, (number, is_optional, check) in STEPS.items():
         try:
-            yield check(step, root)
+            is_done, note = check(root)
         except Unreadable as problem:
-            yield Finding(step, None, str(problem), step in OPTIONAL)
+            is_done, note = None, str(problem)
+        yield Finding(number, step, is_done, note, is_optional)
 
 
-def _workflows(step: str, root: str) -> Finding:
+def _repository(root: str) -> tuple[bool, str]:
+    about = api(root) or {}
+    notes = {
+        f"the workflows expect the default branch {BRANCH}; Settings → General": about.get("default_branch") == BRANCH,
+        "a private one needs a paid plan for Pages and for reviewers": about.get("visibility") == "public",
+    }
+    missing = [note for note, is_good in notes.items() if not is_good]
+    return not missing, "; ".join(missing) or f"public, with the branch {BRANCH}"
+
+
+def _issues(root: str) -> tuple[bool, str]:
+    return bool((api(root) or {}).get("has_issues")), "Settings → General → Features → Issues; `versions` opens some"
+
+
+def _workflows(names: tuple[str, ...], root: str) -> tuple[bool, str]:
     listed = (api(f"{root}/actions/workflows") or {}).get("workflows", [])
-    names = [each["name"] for each in listed if each["state"] != "active"]
-    where = (
-        f"enable {', '.join(names)} in the tab Actions" if listed else "push them, and enable them in the tab Actions"
-    )
-    return Finding(step, bool(listed) and not names, where if names or not listed else f"{len(listed)} are on")
+    active = {each["name"] for each in listed if each["state"] == "active"}
+    missing = [name for name in names if name not in active]
+    return not missing, f"Actions: enable {', '.join(missing)}" if missing else f"{', '.join(names)} are on"
 
 
-def _pages(step: str, root: str) -> Finding:
+def _pages(root: str) -> tuple[bool, str]:
     try:
-        return Finding(step, True, address(root))
+        return True, address(root)
     except PagesOff:
-        return Finding(step, False, PAGES)
+        return False, PAGES
 
 
-def _token(step: str, root: str) -> Finding:
+def _token(root: str) -> tuple[bool, str]:
     found = api(f"{root}/actions/permissions/workflow") or {}
     is_done = found.get("default_workflow_permissions") == "read" and found.get("can_approve_pull_request_reviews")
-    where = f"{GENERAL} → Workflow permissions: read access, and allow GitHub Actions to create pull requests"
-    return Finding(step, bool(is_done), where)
+    return bool(is_done), f"{GENERAL} → Workflow permissions: read access; allow Actions to create pull requests"
 
 
-def _forks(step: str, root: str) -> Finding:
+def _forks(root: str) -> tuple[bool, str]:
     found = api(f"{root}/actions/permissions/fork-pr-contributor-approval") or {}
     where = f"{GENERAL} → Approval for running fork pull request workflows: all external contributors"
-    return Finding(step, found.get("approval_policy") == "all_external_contributors", where)
+    return found.get("approval_policy") == "all_external_contributors", where
 
 
-def _environment(step: str, root: str) -> Finding:
-    found = api(f"{root}/environments/{step.rpartition(' ')[2]}") or {}
-    rules = {rule["type"] for rule in found.get("protection_rules", [])}
-    where = f"{ENVIRONMENTS}: required reviewers, and selected branches or tags"
-    return Finding(step, {"required_reviewers", "branch_policy"} <= rules, where, step in OPTIONAL)
+def _environment(name: str, root: str) -> tuple[bool, str]:
+    rules = {rule["type"] for rule in (api(f"{root}/environments/{name}") or {}).get("protection_rules", [])}
+    where = f"Settings → Environments → {name}: required reviewers, and selected branches or tags"
+    return {"required_reviewers", "branch_policy"} <= rules, where
 
 
-def _runner(step: str, root: str) -> Finding:
+def _runner(root: str) -> tuple[bool, str]:
     found = (api(f"{root}/actions/runners") or {}).get("runners", [])
     online = [
-        each["name"] for each in found if each["status"] == "online" and "gpu" in {x["name"] for x in each["labels"]}
+        each["name"]
+        for each in found
+        if each["status"] == "online" and "gpu" in {label["name"] for label in each["labels"]}
     ]
-    return Finding(step, bool(online), ", ".join(online) or "Settings → Actions → Runners", is_optional=True)
+    return bool(online), ", ".join(online) or "Settings → Actions → Runners: none with the label gpu is online"
 
 
-def _rules(step: str, root: str) -> Finding:
+def _rules(root: str) -> tuple[bool, str]:
     kinds = {rule["type"] for rule in api(f"{root}/rules/branches/{BRANCH}") or []}
-    is_done = {"pull_request", "required_status_checks"} <= kinds
-    return Finding(
-        step, is_done, "Settings → Rules → Rulesets: pull requests and the checks of `check`", is_optional=True
-    )
+    where = "Settings → Rules → Rulesets: require pull requests and the status checks of `check`"
+    return {"pull_request", "required_status_checks"} <= kinds, where
 
 
-CHECKS = {
-    "workflows": _workflows,
-    "Pages": _pages,
-    "token of workflows": _token,
-    "pull requests of strangers": _forks,
-    "rules of the branch": _rules,
-    "environment gpu": _environment,
-    "runner with a GPU": _runner,
-    "environment pypi": _environment,
+STEPS: dict[str, tuple[str, bool, Callable[[str], tuple[bool, str]]]] = {
+    "repository": ("1", False, _repository),
+    "workflows": ("1", False, partial(_workflows, ("check", "publish"))),
+    "issues": ("1", True, _issues),
+    "Pages": ("2", False, _pages),
+    "pull requests of strangers": ("3", False, _forks),
+    "token of workflows": ("3", False, _token),
+    "environment gpu": ("4", True, partial(_environment, "gpu")),
+    "scheduled workflows": ("4", True, partial(_workflows, ("gpu", "versions"))),
+    "runner with a GPU": ("4", True, _runner),
+    "rules of the branch": ("7", True, _rules),
+    "environment pypi": ("8", True, partial(_environment, "pypi")),
 }
-OPTIONAL = ("rules of the branch", "environment gpu", "runner with a GPU", "environment pypi")
+"""By its name: its number in docs/maintaining.md, whether a site is published without it, and how it is checked."""
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
     python tools/lowest.py          builds the two wheels first
     python tools/lowest.py DIST     takes the wheels in a folder: those of one package, or of both
-    python tools/lowest.py DIST --newest   with the newest versions instead
+    python tools/lowest.py DIST --versions newest   with the newest versions instead
     python tools/lowest.py --table FILE    adds a row to a table in Markdown for each package: what it was tried with
 
 pip installs the newest version that is allowed, so nobody would notice a lower bound that is too low. Here each `>=` in
@@ -175,7 +175,7 @@ def create_environment(folder: Path, wheel: Path, requirements: Sequence[str]) -
 
 def versions(programs: Path) -> dict[str, str]:
     """Return the versions of the packages in an environment, and of its Python."""
-    command = [programs / "python", "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"]
+    command = [str(programs / "python"), "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"]
     listed = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     return {"Python": platform.python_version(), **{each["name"].lower(): each["version"] for each in listed}}
 
@@ -240,16 +240,14 @@ def main() -> int:
     """Check both packages; return 1 if a page lacks something."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dist", type=Path, nargs="?", help="a folder with the wheels")
-    parser.add_argument("--newest", action="store_true", help="use the newest versions instead")
+    parser.add_argument("--versions", choices=["oldest", "newest"], default="oldest", help="those that are allowed")
     parser.add_argument("--table", type=Path, help="a file to which to add what was tried, as a table in Markdown")
     arguments = parser.parse_args()
-    dist, chosen = arguments.dist, "newest" if arguments.newest else "oldest"
+    dist, is_newest = arguments.dist, arguments.versions == "newest"
     packages = [each for each in PACKAGES if dist is None or each.wheels(dist)]
-    missing = {
-        package.name: check(package, dist, newest=arguments.newest, table=arguments.table) for package in packages
-    }
+    missing = {package.name: check(package, dist, newest=is_newest, table=arguments.table) for package in packages}
     for name, texts in missing.items():
-        print(f"{name}: {f'not on its page: {texts}' if texts else f'works with the {chosen} versions'}")
+        print(f"{name}: {f'not on its page: {texts}' if texts else f'works with the {arguments.versions} versions'}")
     return int(any(missing.values()))
 
 
