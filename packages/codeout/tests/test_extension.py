@@ -59,6 +59,15 @@ def test_tabs_without_the_extension_that_makes_them_are_an_error(tmp_path: Path)
         md.convert(page((TABS, "print(1)")))
 
 
+@pytest.mark.parametrize("extensions", [[], ["pymdownx.superfences"], ["fenced_code"], ["pymdownx.extra"]])
+def test_a_block_that_nothing_hands_on_is_an_error(tmp_path: Path, extensions: list[str]) -> None:
+    md = Markdown(extensions=[*extensions, CodeoutExtension(root=tmp_path)])
+    with pytest.raises(CodeoutError, match=r"^page:3: nothing runs this block: add `- pymdownx.superfences`"):
+        md.convert(page((TABS, "print(1)")))
+    assert md.convert(page(('exec="off"', "print(1)")).replace('exec="on" ', "")) != ""
+    assert "exec" in md.convert(f"````md\n{page((TABS, 'print(1)'))}\n````"), "an example"
+
+
 @pytest.mark.parametrize(
     ("options", "code", "expected"),
     [

@@ -13,7 +13,7 @@ from pymdownx.superfences import SuperFencesException
 
 from codeout.errors import CodeoutError, PageError
 from codeout.markdown import snippets
-from codeout.markdown.fences import find_mistakes
+from codeout.markdown.fences import IGNORED, find_executed, find_mistakes, hands_on_fences
 from codeout.markdown.page import CURRENT, PageConversion
 from codeout.markdown.placeholders import TOKEN
 from codeout.markdown.site import Site
@@ -74,14 +74,19 @@ def _convert(page: PageConversion, convert: Convert, source: str) -> str:
     """Convert the page.
 
     Raises:
-        PageError: a snippet is missing, or a fence would not run because of a mistake in its first line.
+        PageError: a snippet is missing, a fence would not run because of a mistake in its first line, or none can.
     """
-    for header, mistake in find_mistakes(source.split("\n")) if "```" in source or "~~~" in source else ():
+    lines = source.split("\n") if "```" in source or "~~~" in source else []
+    for header, mistake in find_mistakes(lines):
         raise PageError(f"{page.sources.page}:{_line_of(header, page.sources.text)}: {mistake}")
     try:
-        return convert(source)
+        html = convert(source)
     except SnippetMissingError as problem:
         raise PageError(_missing_snippet(page.sources, problem)) from problem
+    if not page.blocks.registered and not hands_on_fences(page.md):
+        for header in find_executed(lines):
+            raise PageError(f"{page.sources.page}:{_line_of(header, page.sources.text)}: {IGNORED}")
+    return html
 
 
 def _line_of(line: str, text: str) -> int:
@@ -115,12 +120,12 @@ def _converted_file(md: Markdown) -> Any:
 def _insert_assets(page: PageConversion, html: str) -> str:
     """Insert the style of outputs above all of them: pictures that it hides must not load before it is read.
 
-    Without a plugin it is not known whether Markdown is a page at all, so only what sweeps need is inserted.
+    Without a plugin it is not known whether Markdown without a title is a page at all; it has only what sweeps need.
     """
     blocks = [each.block for each in page.blocks.on_page]
-    has_outputs, has_sweeps = bool(blocks) and page.site.is_announcing, any(block.sweep for block in blocks)
-    assets = page_assets(has_outputs=has_outputs, has_sweeps=has_sweeps)
     before, heading, after = html.partition("</h1>")
+    has_outputs = bool(blocks) and (bool(heading) or page.site.is_announcing)
+    assets = page_assets(has_outputs=has_outputs, has_sweeps=any(block.sweep for block in blocks))
     return f"{before}{heading}{assets}{after}" if heading else f"{assets}{html}"
 
 
