@@ -257,7 +257,7 @@ def test_an_unknown_name_that_is_close_to_a_value_is_pointed_out(
 ) -> None:
     with caplog.at_level(logging.INFO):
         convert(f"{fence('accuracy = 1')}\n\nIt is {{acuracy}}.", tmp_path)
-    assert "page:5: {acuracy}: no block defines 'acuracy'; did you mean 'accuracy'" in caplog.text
+    assert "page:5: {acuracy}: no block sets 'acuracy' to a number or a string; did you mean 'accuracy'" in caplog.text
 
 
 def test_values_in_comments_are_left_alone(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_values_in_comments_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_an_error_where_values_are_strict(tmp_path: Path) -> None:
-    with pytest.raises(CodeoutError, match=r"^page:5: \{world\}: no block defines 'world'"):
+    with pytest.raises(CodeoutError, match=r"^page:5: \{world\}: no block sets 'world' to a number or a string"):
         convert(f"{ONE}\n\nHello {{world}}.", tmp_path, strict_values=True)
 
 

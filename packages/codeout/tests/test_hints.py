@@ -40,6 +40,17 @@ MAGICS = "IPython's magics and shell commands need the setting `magics: true`"
             {},
             "the build has the variable MY_TOKEN, but blocks do not see it: add it to the setting `variables`",
         ),
+        (
+            "import nowhere",
+            {},
+            "no package with the module nowhere is installed in the environment that builds the site",
+        ),
+        ("name = input()", {}, "a block has no one to answer `input()`: assign the answer instead"),
+        (
+            "print(df)",
+            {},
+            "docs/page.md:90 sets `df`, but not for this block: blocks see what those above them set only if they have",
+        ),
     ],
 )
 def test_a_failed_block_says_what_to_do(
@@ -49,6 +60,7 @@ def test_a_failed_block_says_what_to_do(
     for name in ("src/mypkg/__init__.py", "src/mypkg/part.py", "docs/alone.py", "docs/data.csv"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
+    (tmp_path / "docs" / "page.md").write_text("# A page\n" + "\n" * 88 + "df = 1\n")
     with pytest.raises(BlockError) as caught:
         run(code, **settings)
     assert f"\nHint: {hint}" in str(caught.value)
@@ -60,7 +72,9 @@ def test_a_failed_block_says_what_to_do(
     [
         "1 +",
         "x = 5 % y",
-        "import nowhere",
+        "import os.nowhere",
+        "raise EOFError",
+        "df = df",
         "open('gone.csv')",
         "{}['MY_TOKEN']",
         "import os\nos.environ['NOT_SET']",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
+from markdown import markdown
 
 from codeout.cli.main import main
+from codeout.importers.lists import indent_lists
 from codeout.importers.restructured import to_markdown
 from codeout.importers.settings import add_settings
 from small_sites import build, page_html
@@ -109,10 +112,44 @@ def test_what_an_author_must_look_at_is_named(folder: Path, capsys: pytest.Captu
     printed = capsys.readouterr().out
     assert "a.ipynb → docs/a.md (3 blocks)" in printed
     assert "cell 2: left out `%pip install z`" in printed
-    assert "cell 3: `%timeit x` needs the setting `magics: true`" in printed
-    assert "cell 4: `y = !ls` needs the setting" in printed
+    assert "`%timeit x` in cell 3 needs the setting `magics: true`" in printed
     assert "the picture gone.png is not beside a.ipynb" in printed
     assert "  - a.md\n" in printed
+
+
+def test_settings_that_a_site_has_are_not_asked_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    notebook(folder / "a.ipynb", text("# A\n\\begin{align}\na &= {b}\n\\end{align}"), code("%timeit 1"))
+    assert main(["import", "a.ipynb"]) == 0
+    printed = capsys.readouterr().out
+    assert "formulas need the extension `pymdownx.arithmatex: {generic: true}`" in printed
+    assert "needs the setting `magics: true`" in printed
+    assert "\\begin{align}\na &= {b}\n\\end{align}" in (folder / "docs" / "a.md").read_text()
+    (folder / "mkdocs.yml").write_text("markdown_extensions: [pymdownx.arithmatex, codeout: {magics: true}]\n")
+    assert main(["import", "a.ipynb"]) == 0
+    printed = capsys.readouterr().out
+    assert not {"arithmatex", "magics"} & {*printed.replace("`", " ").replace(":", " ").split()}
+
+
+@pytest.mark.parametrize(
+    ("source", "html"),
+    [
+        ("Text\n- a\n  - b\n- c", "<p>Text</p><ul><li>a<ul><li>b</li></ul></li><li>c</li></ul>"),
+        ("1. a\n   - b\n2. c", "<ol><li>a<ul><li>b</li></ul></li><li>c</li></ol>"),
+        ("- a\n\n  more\n\nText", "<ul><li><p>a</p><p>more</p></li></ul><p>Text</p>"),
+        ("|a|\n|-|\n|b|\n- c", "<ul><li>c</li></ul>"),
+        ("- a\nlazy", "<ul><li>alazy</li></ul>"),
+        ("* a\n    * b", "<ul><li>a<ul><li>b</li></ul></li></ul>"),
+        ("# H\n- a", "<h1>H</h1><ul><li>a</li></ul>"),
+        ("- a\n\t- b", "<ul><li>a<ul><li>b</li></ul></li></ul>"),
+    ],
+)
+def test_lists_stay_what_they_are(source: str, html: str) -> None:
+    assert re.sub(r"\s*\n\s*", "", markdown(indent_lists(source))).endswith(html)
+
+
+@pytest.mark.parametrize("text", ["    code\n    - x", "```\n- a\n  - b\n```", "a - b\n-c", "x\n\n---\n\ny"])
+def test_what_is_no_list_stays_as_it_is(text: str) -> None:
+    assert indent_lists(text) == text
 
 
 def test_nothing_is_overwritten(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -221,11 +258,23 @@ def test_settings_are_added_and_the_rest_stays(config: str) -> None:
     assert add_settings(result) == (result, [])
 
 
+def test_a_site_without_pages_gets_a_first_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "mkdocs.yml").write_text("site_name: X\ndocs_dir: pages  # mine\n")
+    assert main(["init"]) == 0
+    assert f"{Path('pages', 'index.md')}: a first page" in capsys.readouterr().out
+    result = build(folder, "--strict")
+    assert result.returncode == 0, result.stderr
+    assert "<code>30</code>" in (folder / "site" / "index.html").read_text()
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    status = ["git", "status", "--porcelain", "--untracked-files=all"]
+    assert ".codeout" not in subprocess.run(status, cwd=folder, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
 def test_a_list_that_is_written_otherwise_is_left_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "mkdocs.yml").write_text("site_name: X\nplugins: [search]\n")
     assert main(["init"]) == 1
     assert (
-        "`plugins` is not a list with one item a line; add codeout, markdown-exec to it by hand"
-        in capsys.readouterr().err
-    )
+        "mkdocs.yml:2: `plugins` is not a list with one item a line; write it so, and add to it\n"
+        "  - codeout\n  - markdown-exec\n"
+    ) in capsys.readouterr().err
     assert (folder / "mkdocs.yml").read_text() == "site_name: X\nplugins: [search]\n"

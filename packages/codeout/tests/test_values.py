@@ -53,12 +53,12 @@ def test_headings_tables_and_lists_have_values_too(tmp_path: Path) -> None:
 
 
 def test_a_name_that_no_block_makes_is_an_error_with_the_line_and_the_names(tmp_path: Path) -> None:
-    with pytest.raises(PageError, match=r"^page:5: \{z\}: no block defines 'z'; available: x; write \\\{"):
+    with pytest.raises(PageError, match=r"^page:5: \{z\}: no block sets 'z' to a number or a string; available: x; write \\\{"):
         convert(page("=x = 1", "now {z}"), tmp_path)
 
 
 def test_where_no_block_makes_any_value_that_is_said(tmp_path: Path) -> None:
-    with pytest.raises(PageError, match=r"no block defines 'x'; available: none"):
+    with pytest.raises(PageError, match=r"no block sets 'x' to a number or a string; available: none"):
         convert(page("{x}", "=print(1)"), tmp_path)
 
 
@@ -73,7 +73,7 @@ def test_a_page_without_blocks_keeps_its_braces(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", ["x = [1]", "x = object()", "_x = 1", "x = 'a' * 201", "x = 1 << 65"])
 def test_only_numbers_and_short_texts_can_be_named(code: str, tmp_path: Path) -> None:
-    with pytest.raises(PageError, match="no block defines"):
+    with pytest.raises(PageError, match="no block sets"):
         convert(page(f"={code}", "now {x}"), tmp_path)
 
 

@@ -7,8 +7,21 @@ from pathlib import Path
 import click
 
 from codeout.cli.options import examples
-from codeout.errors import PageError
+from codeout.errors import CodeoutError, PageError
 
+FIRST_PAGE = """# First page
+
+```python exec="on" source="above" session="first"
+squares = [n * n for n in range(5)]
+squares
+```
+
+Blocks with the same `session` share their variables:
+
+```python exec="on" source="above" session="first"
+print(sum(squares))
+```
+"""
 EXISTING = click.Path(exists=True, path_type=Path)
 
 
@@ -17,25 +30,33 @@ EXISTING = click.Path(exists=True, path_type=Path)
 def init(config_file: Path | None) -> None:
     """Add to mkdocs.yml what codeout needs.
 
-    Everything else in the file stays as it is, comments included. A first page is created if there is none.
+    Everything else in the file stays as it is, comments included. A first page with two blocks is created if the site
+    has no pages.
     """
-    from codeout.importers.settings import add_settings
+    from codeout.importers.settings import NotAListError, add_settings, docs_dir
     from codeout.mkdocs.loader import find_config_file
 
     file = config_file or find_config_file(Path())
     try:
         text, added = add_settings(file.read_text(encoding="utf8"))
-    except ValueError as problem:
-        raise PageError(f"{file}:1: {problem}") from problem
+    except NotAListError as problem:
+        raise PageError(f"{file}:{problem.line}: {problem}") from problem
     if not added:
         click.echo(f"{file} has what codeout needs")
         return
     file.write_text(text, encoding="utf8")
-    (file.parent / "snippets").mkdir(exist_ok=True)
     click.echo(f"{file}: added")
     for line in added:
         click.echo(f"    {line}")
-    click.echo('Next: write a fence with ```python exec="on" source="above" on a page, and run `mkdocs serve`.')
+    snippets, page = file.parent / "snippets", file.parent / docs_dir(text) / "index.md"
+    if not snippets.is_dir():
+        snippets.mkdir()
+        click.echo(f"{snippets}: a folder for scripts whose parts pages include")
+    if not page.parent.is_dir() or not any(page.parent.rglob("*.md")):
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(FIRST_PAGE, encoding="utf8")
+        click.echo(f"{page}: a first page")
+    click.echo('Next: `mkdocs serve`. A fence with ```python exec="on" source="above" session="NAME" runs.')
 
 
 @click.command(
@@ -54,7 +75,10 @@ def init(config_file: Path | None) -> None:
     "--snippets", type=click.Path(path_type=Path), default="snippets", show_default=True, help="Folder of the snippets."
 )
 @click.option("--force", is_flag=True, help="Overwrite files.")
-def import_sources(sources: tuple[Path, ...], docs: Path, snippets: Path, force: bool) -> None:
+@click.pass_obj
+def import_sources(
+    config_file: Path | None, sources: tuple[Path, ...], docs: Path, snippets: Path, force: bool
+) -> None:
     """Turn notebooks and scripts into pages.
 
     SOURCE is a notebook (.ipynb), a script with `# %%` between its cells, a script of sphinx-gallery, or a folder of
@@ -67,14 +91,26 @@ def import_sources(sources: tuple[Path, ...], docs: Path, snippets: Path, force:
     if not found:
         raise PageError(f"{sources[0]}:1: no notebooks or scripts there")
     pages = [import_file(source, folder, docs, snippets, force=force) for source, folder in found]
+    settings = _settings_text(config_file)
     for page in pages:
         click.echo(f"{page.source} → {page.page} ({page.blocks} blocks)")
-        for note in page.notes:
+        needs = [sentence for setting, sentence in page.settings.items() if setting not in settings]
+        for note in (*page.notes, *needs):
             click.echo(f"    {note}")
     click.echo("\nFor `nav` in mkdocs.yml:")
     for page in pages:
         click.echo(f"  - {page.page.relative_to(docs).as_posix()}")
     click.echo("\nAfter the first build, `codeout numbers` lists numbers in the text that the outputs do not have.")
+
+
+def _settings_text(config_file: Path | None) -> str:
+    """Return the settings of the site, as far as it has some."""
+    from codeout.mkdocs.loader import find_config_file
+
+    try:
+        return (config_file or find_config_file(Path())).read_text(encoding="utf8")
+    except (OSError, CodeoutError):
+        return ""
 
 
 COMMANDS = (init, import_sources)

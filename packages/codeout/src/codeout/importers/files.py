@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -26,6 +26,8 @@ class Imported:
     page: Path
     blocks: int
     notes: Sequence[str]
+    settings: Mapping[str, str]
+    """What it takes for the page to look right, by what the site's settings then contain."""
 
 
 def find_sources(paths: Iterable[Path]) -> list[tuple[Path, Path]]:
@@ -72,7 +74,7 @@ def import_file(source: Path, folder: Path, docs: Path, snippets: Path, *, force
     for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    return Imported(source, page, imported.blocks, imported.notes)
+    return Imported(source, page, imported.blocks, imported.notes, imported.settings)
 
 
 def read_cells(source: Path) -> list[Cell]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from codeout.importers.cells import Cell, CodeCell, TextCell
+from codeout.importers.lists import indent_lists
 
 DROPPED_MAGICS = (
     "%matplotlib",
@@ -25,7 +26,13 @@ SHOW_BY_TAG = {
 }
 """Tags of notebooks that Jupyter Book and nbconvert know → the option `show` of a block."""
 VALUE = re.compile(r"(?<![\\{$])\{(?=[A-Za-z_]\w*(?:[:!][^{}\s]*)?\})")
-MATH = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$|`[^`\n]+`|^\s*(?:```|~~~).*?^\s*(?:```|~~~)", re.DOTALL | re.MULTILINE)
+KEPT = re.compile(
+    r"(?P<formula>\$\$.+?\$\$|\$[^$\n]+\$|\\begin\{(?P<name>\w+\*?)\}.*?\\end\{(?P=name)\})"
+    r"|`[^`\n]+`|^\s*(?:```|~~~).*?^\s*(?:```|~~~)",
+    re.DOTALL | re.MULTILINE,
+)
+"""Formulas and code, in which braces mean something else than a value."""
+MATH_SETTING, MAGICS_SETTING = "pymdownx.arithmatex", "magics: true"
 
 
 @dataclass(slots=True)
@@ -40,6 +47,8 @@ class ImportedPage:
     """Attachments, by their name."""
     notes: list[str] = field(default_factory=list)
     """What an author should look at, each beginning with the number of its cell."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """What it takes for this page to look right, by what the site's settings then contain."""
     blocks: int = 0
     """How many blocks the page has."""
 
@@ -76,13 +85,17 @@ def _text(cell: TextCell, name: str, result: ImportedPage) -> str:
     for attachment, content in cell.attachments.items():
         result.files[attachment] = content
         text = text.replace(f"attachment:{attachment}", f"{name}_files/{attachment}")
-    return _escape_values(text)
+    if any(match["formula"] for match in KEPT.finditer(text)):
+        result.settings[MATH_SETTING] = (
+            "formulas need the extension `pymdownx.arithmatex: {generic: true}`, and MathJax or KaTeX on the pages"
+        )
+    return _escape_values(indent_lists(text))
 
 
 def _escape_values(text: str) -> str:
     """Return text in which `{name}` stays what it is; in formulas and code it does so anyway."""
     parts, start = [], 0
-    for match in MATH.finditer(text):
+    for match in KEPT.finditer(text):
         parts += [VALUE.sub(r"\\{", text[start : match.start()]), match[0]]
         start = match.end()
     return "".join([*parts, VALUE.sub(r"\\{", text[start:])])
@@ -99,7 +112,7 @@ def _without_dropped(code: str, number: int, result: ImportedPage) -> str:
     rest = "\n".join(kept).strip("\n")
     if match := MAGIC.search(rest):
         line = rest[match.start() :].strip().split("\n")[0]
-        result.notes.append(f"cell {number}: `{line}` needs the setting `magics: true`")
+        result.settings.setdefault(MAGICS_SETTING, f"`{line}` in cell {number} needs the setting `{MAGICS_SETTING}`")
     return rest
 
 

@@ -152,7 +152,7 @@ class ValueFiller:
         """Return the literal of an undefined value, with a hint in the log if it looks like a mistake."""
         if not any(self.states()) or None in self._present_runs():
             return escape(reference.literal)  # a page without blocks, or one that a command looks at before it has run
-        message = f"no block defines {reference.name!r}{suggest(reference.name, names)}"
+        message = f"no block sets {reference.name!r} to a number or a string{suggest(reference.name, names)}"
         if self.site.config.strict_values:
             raise self._error(reference, message)
         if get_close_matches(reference.name, names, n=1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 
 import msgspec
 
@@ -47,7 +48,9 @@ def check_expectation(block: Block, run: Run) -> None:
         raise BlockError(_missing_error_message(block))
     if (unexpected := _unexpected_error(block, run)) is not None:
         case, error = unexpected
-        expected = f" (the page expects {block.raises})" if block.raises else ""
+        is_typo = get_close_matches(block.raises, [error.type], n=1, cutoff=0.75)
+        guess = f"; did you mean {error.type!r}?" if is_typo else ""
+        expected = f" (the page expects {block.raises}{guess})" if block.raises else ""
         location = f"{block.locate(error.line)}: {f'with {case}: ' if case else ''}"
         hint = f"\n{WARNING_HINT}" if error.is_a("Warning") else ""
         raise BlockError(f"{location}{error.type}: {error.message}{expected}{hint}\n{error.traceback}".rstrip())

@@ -45,7 +45,7 @@ def describe_input(each: Input) -> str:
     """Return an input in words, without its state."""
     match each.kind:
         case "missing":
-            names = each.digest.split(",")
+            names = [*dict.fromkeys(each.digest.split(","))]
             more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
             return f"no {_join(names[:MAX_NAMES])}{more} in {each.name}"
         case "entry_points":

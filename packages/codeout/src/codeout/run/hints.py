@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -28,8 +29,35 @@ def find_hint(error: Error, block: Block, config: Config) -> str:
         return _file_hint(error, block, config)
     if error.is_a("KeyError"):
         return _variable_hint(error, config)
-    if error.is_a("NameError") and "get_ipython" in error.message and not config.magics:
-        return MAGICS_HINT
+    if error.is_a("NameError"):
+        return _name_hint(error, block, config)
+    if error.is_a("EOFError") and "input(" in block.code:
+        return "a block has no one to answer `input()`: assign the answer instead"
+    return ""
+
+
+def _name_hint(error: Error, block: Block, config: Config) -> str:
+    match = re.search(r"name '(\w+)' is not defined", error.message)
+    if match is None:
+        return ""
+    name = match[1]
+    if name == "get_ipython":
+        return "" if config.magics else MAGICS_HINT
+    binds = re.compile(
+        rf"^\s*(?:{name}\b[^=\n]*=(?!=)|(?:import|from)\b[^#\n]*\b{name}\b|(?:def|class) {name}\b|for {name} in )"
+    )
+    own = range(block.origin.line, block.origin.line + len(block.code.split("\n")))
+    for path in dict.fromkeys((block.place.path, block.origin.path)):
+        try:
+            lines = (config.root / path).read_text(encoding="utf8").split("\n")
+        except (OSError, UnicodeDecodeError):
+            continue
+        for number, line in enumerate(lines, start=1):
+            if binds.match(line) and not (path == block.origin.path and number in own):
+                return (
+                    f"{path}:{number} sets `{name}`, but not for this block: blocks see what those above them set "
+                    'only if they have the same `session="NAME"`'
+                )
     return ""
 
 
@@ -49,7 +77,8 @@ def _module_hint(error: Error, config: Config) -> str:
         if is_module:
             folder = path.parent if path.name == f"{name}.py" else path.parent.parent
             return f"{path.as_posix()} is there: add `{folder.as_posix()}` to the setting `paths`"
-    return ""
+    is_known = not name or "." in (match[1] if match else "") or name in sys.stdlib_module_names
+    return "" if is_known else f"no package with the module {name} is installed in the environment that builds the site"
 
 
 def _file_hint(error: Error, block: Block, config: Config) -> str:

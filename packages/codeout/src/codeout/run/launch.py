@@ -48,8 +48,12 @@ def start_kernel(config: Config, folder: Path) -> subprocess.Popen[bytes]:
         PageError: the folder of the settings does not exist.
     """
     folders = [str(config.path(path)) for path in config.paths]
+    cache = config.path(config.cache)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs no build; nor does a home folder
+        is_new = not cache.is_dir()
         config.home.mkdir(parents=True, exist_ok=True)
+        if is_new:
+            (cache / ".gitignore").write_text("*\n", encoding="utf8")  # who wants to commit it deletes this once
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "codeout.kernel", str(os.getpid()), str(folder), *folders],
         stdin=subprocess.PIPE,
