@@ -50,7 +50,7 @@ def start_kernel(config: Config, folder: Path) -> subprocess.Popen[bytes]:
     folders = [str(config.path(path)) for path in config.paths]
     cache = config.path(config.cache)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs no build; nor does a home folder
-        is_new = not cache.is_dir()
+        is_new = next(cache.glob("??/*.json"), None) is None
         config.home.mkdir(parents=True, exist_ok=True)
         if is_new:
             (cache / ".gitignore").write_text("*\n", encoding="utf8")  # who wants to commit it deletes this once
