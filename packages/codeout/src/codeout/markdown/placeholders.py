@@ -13,7 +13,8 @@ from codeout.model.blocks import Block
 TOKEN = secrets.token_hex(8)
 """Part of our placeholders in HTML; no text contains it by chance or by intent."""
 PLACEHOLDER = re.compile(  # begins with a literal, for which `re` searches quickly
-    rf'<(?:(?P<before>p)><)?(?P<element>div|span) class="codeout-pending" id="[^"]*" data-fence="{TOKEN}-(?P<fence>\d+)">'
+    r'<(?:(?P<before>p)><)?(?P<element>div|span) class="codeout-pending" id="[^"]*" '
+    rf'data-fence="{TOKEN}-(?P<fence>\d+)">'
     rf"</(?P=element)>(?P<after>(?(before)</p>))"
     rf'(?:(?P<notes><ol class="codeout-notes">.*?)<div data-fence-end="{TOKEN}-(?P=fence)"></div>)?',
     re.DOTALL,
