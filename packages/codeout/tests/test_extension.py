@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,34 @@ def test_tabs_without_the_extension_that_makes_them_are_an_error(tmp_path: Path)
     )
     with pytest.raises(CodeoutError, match=r"^page:3: tabs need `- pymdownx.tabbed"):
         md.convert(page((TABS, "print(1)")))
+
+
+def test_a_result_is_drawn_by_the_fence_of_its_language(tmp_path: Path) -> None:
+    def draw(source: str, *_: object, **__: object) -> str:
+        return f"<figure>{escape(source)}</figure>"
+
+    own = {"name": "python", "class": "python", "validator": validator, "format": formatter}
+    fences = [own, {**own, "name": "tree"}, {"name": "mermaid", "class": "mermaid", "format": draw}]
+    (tmp_path / "secret.txt").write_text("secret")
+    md = Markdown(
+        extensions=["pymdownx.superfences", "pymdownx.snippets", CodeoutExtension(root=tmp_path)],
+        extension_configs={
+            "pymdownx.superfences": {"custom_fences": fences},
+            "pymdownx.snippets": {"base_path": [str(tmp_path)]},
+        },
+    )
+    graph = 'a --> b\\n```\\n--8<-- "secret.txt"\\n<b>'
+    shown = md.convert(page(('result="mermaid"', f"print('{graph}')"), ('result="tree"', "print('a/\\n    b')")))
+    assert "<figure>a --&gt; b\n```\n--8&lt;-- &quot;secret.txt&quot;\n&lt;b&gt;</figure>" in shown
+    assert "└──" in shown
+    assert "secret\n" not in shown
+
+
+def test_a_result_in_a_language_that_runs_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("markdown_exec._internal.main.MARKDOWN_EXEC_AUTO", ["python", "bash"])
+    shown = convert(page(('exec="on" result="python"', 'print(\'open("made", "w")\')')), tmp_path)
+    assert "open" in plain(shown)
+    assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.parametrize("extensions", [[], ["pymdownx.superfences"], ["fenced_code"], ["pymdownx.extra"]])

@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from markdown import Markdown
-from markdown_exec import MarkdownConverter, add_source, base_format, tabbed
+from markdown_exec import MarkdownConverter, add_source, base_format, formatters, tabbed
 
 from codeout.cache.layouts import LayoutCache
 from codeout.cache.recordings import label
@@ -33,6 +33,7 @@ from codeout.run.engine import BlockState
 ID = "codeout-id"  # stands for the block's id in a layout
 HIDDEN_LINE = "markdown-exec: hide"
 MARKDOWN_RESULT = "md"  # the value of `result` with which printed text is Markdown
+DRAWN = ("tree",)  # the languages of markdown-exec that are drawn; text in any other could be run
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,7 @@ class BlockLayout:
             elif result == MARKDOWN_RESULT:
                 yield renderer.markdown(printed_text(outputs))
             elif text := plain_text(outputs):
-                yield self._highlighted(text, result)
+                yield self._fenced(text, result)
 
     @property
     def _renderer(self) -> Renderer:
@@ -229,6 +230,20 @@ class BlockLayout:
         lines = [line for line in self._shown_code.split("\n") if HIDDEN_LINE not in line]
         language = self.arguments["result"] or self._language
         return self._highlighted("\n".join(lines).strip() + "\n" + plain_text(run.outputs), language)
+
+    def _fenced(self, text: str, language: str) -> str:
+        """Return text as a fence in a language would show it: drawn by a custom fence of the site, or highlighted.
+
+        The fence itself is not written and converted, since the text could end it, or include a file.
+        """
+        fences: Any = self._md.preprocessors["fenced_code_block"]
+        for fence in reversed(fences.extension.superfences) if language in DRAWN or language not in formatters else ():
+            options: dict[str, Any] = {}
+            attributes: dict[str, Any] = {}
+            if fence["name"] == language and fence["validator"](language, {}, options, attributes, self._md):
+                arguments = {"options": options, "md": self._md, "classes": [], "id_value": "", "attrs": attributes}
+                return str(fence["formatter"](src=text.rstrip("\n"), language=language, **arguments))
+        return self._highlighted(text, language)
 
     def _highlighted(self, text: str, language: str) -> str:
         fences: Any = self._md.preprocessors["fenced_code_block"]
