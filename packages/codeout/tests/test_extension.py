@@ -60,6 +60,12 @@ def test_tabs_without_the_extension_that_makes_them_are_an_error(tmp_path: Path)
         md.convert(page((TABS, "print(1)")))
 
 
+def test_a_mistake_in_the_options_is_said_once_there_is_a_page(tmp_path: Path) -> None:
+    md = Markdown(extensions=[CodeoutExtension(root=tmp_path, colour="x")])
+    with pytest.raises(CodeoutError, match=r"^mkdocs.yml:1: codeout: unknown setting 'colour'"):
+        md.convert("# A page")
+
+
 def test_a_result_is_drawn_by_the_fence_of_its_language(tmp_path: Path) -> None:
     def draw(source: str, *_: object, **__: object) -> str:
         return f"<figure>{escape(source)}</figure>"

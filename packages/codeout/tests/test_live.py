@@ -18,6 +18,7 @@ from codeout import Config, Engine, Run, Stream
 from codeout.model.blocks import Session, group_sessions
 from codeout.run.engine import BlockState
 from codeout.run.live import LiveSessions
+from codeout.run.progress import UP_TO_DATE
 from helpers import block, posix
 from servers import Server, until
 from small_sites import CONFIG
@@ -55,6 +56,16 @@ def test_a_look_does_not_wait_and_sees_each_block_when_it_has_run(live: LiveSess
     assert time.monotonic() - start < 5, "the slow block takes ten seconds"
     until(lambda: text(look(live, "print(1)", SLOW)[0].run) == "1\n")
     assert look(live, "print(1)", SLOW)[1].run is None
+
+
+def test_outputs_are_said_to_be_up_to_date_once_nothing_is_left(
+    live: LiveSessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    look(live, "import time\ntime.sleep(0.5)")
+    live.report_idle()  # as when the pages are built, at once
+    assert UP_TO_DATE not in caplog.text
+    until(lambda: UP_TO_DATE in caplog.text)
 
 
 def test_an_edit_ends_what_runs_if_it_is_not_wanted_any_more(live: LiveSessions) -> None:

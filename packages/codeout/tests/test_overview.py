@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup
 from msgspec.structs import replace
 
 from codeout import Run, Source, Stream
+from codeout.model.expectations import skipped_run
 from codeout.render.overview import Row, facts, placeholder_notice, sentence, table
 from helpers import PROVENANCE, block
 from small_sites import CONFIG, build
@@ -32,6 +33,8 @@ def test_a_sentence_says_how_many_blocks_ran_how_long_on_what_and_when() -> None
         "2 blocks ran in 2.0 s on CPU and NVIDIA T4, torch 2.15.0, 23 Nov 2026 to 1 Dec 2026"
     )
     assert sentence([]) == ""
+    runs = [run(1, **provenance), skipped_run(run(1, **provenance), block("x"))]
+    assert sentence(runs).startswith("1 of 2 blocks ran in ")
 
 
 def test_the_table_has_every_block_with_its_facts_and_a_bar() -> None:

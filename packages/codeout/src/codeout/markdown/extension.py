@@ -35,11 +35,24 @@ class CodeoutExtension(Extension):
     def __init__(self, site: Site | None = None, **options: Any) -> None:
         """Take the options of the configuration file, or the site that a plugin has set up from them.
 
+        They are checked when the first page is converted: MkDocs would show a traceback of a mistake now.
+        """
+        super().__init__()
+        self._site = site
+        self._root = Path(options.pop("root", None) or os.environ.get("MKDOCS_CONFIG_DIR") or Path.cwd())
+        self._options = options
+
+    @property
+    def site(self) -> Site:
+        """The site whose pages are converted.
+
         Raises:
             PageError: an option is unknown or invalid.
         """
-        super().__init__()
-        self.site = site or _site(options)
+        if self._site is None:
+            config = Config.from_options({"root": self._root, **self._options})
+            self._site = Site(config, BuildResolver(Engine(config)), header=page_header)
+        return self._site
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 (the name that Python-Markdown calls)
         """Wrap the conversion, and register what marks values and finds lists of annotations."""
@@ -78,12 +91,6 @@ class _LateMarker(Preprocessor):
 def makeExtension(**options: Any) -> CodeoutExtension:  # noqa: N802 (the name that Python-Markdown calls)
     """Return the extension, for Python-Markdown."""
     return CodeoutExtension(**options)
-
-
-def _site(options: dict[str, Any]) -> Site:
-    root = Path(options.pop("root", None) or os.environ.get("MKDOCS_CONFIG_DIR") or Path.cwd())
-    config = Config.from_options({"root": root, **options})
-    return Site(config, BuildResolver(Engine(config)), header=page_header)
 
 
 def is_executed(fence: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import PurePath
 
 from codeout.model.blocks import Block
+from codeout.model.expectations import SKIPPED
 from codeout.model.outputs import Provenance, Run
 from codeout.render.html import time_text
 
@@ -56,7 +57,8 @@ def sentence(runs: Sequence[Run], recordings: Sequence[Run] = ()) -> str:
     if not runs:
         return ""
     provenances = [run.provenance for run in runs]
-    count = "1 block" if len(runs) == 1 else f"{len(runs)} blocks"
+    skipped = sum(run.error is not None and run.error.type == SKIPPED for run in runs)
+    count = "1 block" if len(runs) == 1 else f"{len(runs) - skipped} {f'of {len(runs)} ' if skipped else ''}blocks"
     seconds = time_text(sum(each.seconds for each in provenances))
     packages = _enumerate(f"{name} {version}" for each in provenances for name, version in each.packages[:1])
     facts = [f"{count} ran in {seconds} on {_enumerate(_devices(runs))}", packages, _period(provenances)]

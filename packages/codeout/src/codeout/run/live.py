@@ -68,7 +68,7 @@ class LiveSessions:
 
     def report_idle(self) -> None:
         """Say that all outputs are up to date, once nothing runs and unless a block has failed."""
-        if self.engine.is_idle and not any(_has_failed(job) for job in self.engine.jobs):
+        if self.engine.is_idle and all(job.is_over and not _has_failed(job) for job in self.engine.jobs):
             log.info("%s", UP_TO_DATE)
 
     def run(self, name: str) -> Run | None:
