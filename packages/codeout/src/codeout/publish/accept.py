@@ -216,7 +216,7 @@ def _check_files(folder: Path) -> Iterator[str]:
             if count > MAX_FILES:
                 yield f"{folder}:1: more than {MAX_FILES:,} files"
                 return
-            if inside in (MEMO, TIMES) and not path.is_symlink():
+            if inside in (MEMO, TIMES, ".gitignore") and not path.is_symlink():  # a cache has them; they stay closed
                 continue
             if path.is_dir() and not path.is_symlink() and "/" not in inside:
                 waiting.append(path)
