@@ -101,6 +101,22 @@ def test_what_ran_on_a_device_that_is_here_needs_no_recording(
     assert "stored 0 recordings" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("older", ["3.9", "3.10"])
+def test_of_two_runs_of_a_block_the_newer_is_recorded(
+    project: Path, monkeypatch: pytest.MonkeyPatch, older: str
+) -> None:
+    monkeypatch.chdir(project)
+    (newer,) = {"3.9", "3.10"} - {older}
+    record(project, text=lambda _: "older", date="2026-01-01T00:00:00+00:00", python=older)
+    record(project, text=lambda _: "newer", date="2026-01-02T00:00:00+00:00", python=newer)
+    (project / "recordings").rename(project / "both")
+    assert main(["accept", "both"]) == 0
+    store = RunStore(project / "recordings")
+    runs = [store.load(entry.path) for entry in store.entries()]
+    assert {run.provenance.python for run in runs} == {newer}
+    assert len(runs) == 2
+
+
 def test_a_new_recording_takes_the_place_of_the_old_one(project: Path, sent: Path) -> None:
     main(["accept", "sent"])
     snippet = project / "snippets" / "first.py"

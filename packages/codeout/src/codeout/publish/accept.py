@@ -131,7 +131,7 @@ def accept_folder(engine: Engine, blocks: Sequence[Block], folder: Path) -> list
     accepted, problems = check_folder(site, folder)
     if problems:
         raise PageError(_join(problems))
-    accepted = _with_traces(accepted)
+    accepted = _with_traces(_newest(accepted))
     _store(accepted, engine.lookup.recordings.store)
     return accepted
 
@@ -188,6 +188,12 @@ def _with_inputs(recording: Recording, read: tuple[Input, ...] | None) -> Record
         raise InvalidRecording("runs of the blocks above it are missing")
     run = msgspec.structs.replace(recording.run, inputs=shared_inputs(read))
     return Recording(recording.entry, run, recording.left_out)
+
+
+def _newest(accepted: Iterable[Recording]) -> list[Recording]:
+    """Return the newest recording of each block: a machine that was upgraded still has those of its old packages."""
+    by_date = sorted(accepted, key=lambda each: each.run.provenance.date)
+    return list({each.entry.name: each for each in by_date}.values())
 
 
 def _with_traces(accepted: Sequence[Recording]) -> list[Recording]:
