@@ -236,8 +236,10 @@ class BlockLayout:
 
         The fence itself is not written and converted, since the text could end it, or include a file.
         """
+        if language in formatters and language not in DRAWN:
+            return self._highlighted(text, language)
         fences: Any = self._md.preprocessors["fenced_code_block"]
-        for fence in reversed(fences.extension.superfences) if language in DRAWN or language not in formatters else ():
+        for fence in fences.extension.superfences:
             options: dict[str, Any] = {}
             attributes: dict[str, Any] = {}
             if fence["name"] == language and fence["validator"](language, {}, options, attributes, self._md):

@@ -32,14 +32,14 @@ def is_drawing(svg: bytes) -> bool:
 
 
 def extract_data_urls(
-    html: str, url_of: Callable[[str], str], is_drawing: Callable[[bytes], bool] = is_drawing
+    html: str, url_of: Callable[[str], str], only_draws: Callable[[bytes], bool] = is_drawing
 ) -> tuple[str, dict[str, bytes]]:
     """Replace the large `data:` URLs of a page with URLs of files.
 
     Args:
         html: the HTML of the page.
         url_of: returns the URL, relative to the page, of a file with a given name.
-        is_drawing: whether SVG only draws.
+        only_draws: whether SVG only draws.
 
     Returns:
         The new HTML, and the content of each file by name. The name is a digest of the content: same data, same file.
@@ -54,7 +54,7 @@ def extract_data_urls(
             content = base64.b64decode(match["data"])
         except binascii.Error:
             return match[0]  # left for the browser to report
-        if match["mime"] == SVG.name and not is_drawing(content):
+        if match["mime"] == SVG.name and not only_draws(content):
             return match[0]
         from mimetypes import guess_extension  # on use: its import takes longer than all the rest
 

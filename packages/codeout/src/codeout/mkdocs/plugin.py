@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -25,7 +25,6 @@ from mkdocs.structure.pages import Page
 from mkdocs.utils import DuplicateFilter
 
 from codeout.cache.build_record import BuildRecord, write_record
-from codeout.cache.input_reader import InputReader
 from codeout.cache.layouts import LayoutCache
 from codeout.config import Config
 from codeout.errors import CodeoutError, PageError
@@ -36,8 +35,8 @@ from codeout.markdown.predictor import Predictor
 from codeout.markdown.site import BuildResolver, CacheResolver, CurrentPage, LiveResolver, Resolver, Site
 from codeout.mkdocs.page_extras import PageExtras
 from codeout.mkdocs.paths import PagePaths, site_root
+from codeout.mkdocs.watched_folders import WatchedFolders
 from codeout.model.blocks import Block, Session, group_sessions
-from codeout.model.outputs import Run
 from codeout.run.engine import Engine
 from codeout.run.progress import UP_TO_DATE, log
 
@@ -49,10 +48,6 @@ if TYPE_CHECKING:
     from codeout.mkdocs.live_stream import EventStream
 
 Mode = Literal["build", "serve", "collect"]
-MAX_WATCHED = 20
-"""Folders besides those of pages and modules that a server watches; it has a thread for each."""
-SYSTEM_FOLDERS = ("/usr/", "/etc/", "/lib")
-"""What only an installation changes, such as fonts."""
 
 
 class Settings(PluginConfig):
@@ -89,8 +84,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         self._is_partial = False  # whether pages are left out: those that a dirty build skips, or have a mistake
         self._is_dirty = False
         self._events: EventStream | None = None
-        self._server: LiveReloadServer | None = None
-        self._watched: set[str] = set()
+        self._watched = WatchedFolders()
 
     # ------------------------------------------------------------------------------------------------ before pages
 
@@ -140,7 +134,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
             from codeout.run.live import LiveSessions  # on use, so that a build starts quickly
 
             resolver = LiveResolver(
-                LiveSessions(engine, self._publish_change, partial(self._watch, engine.lookup.inputs))
+                LiveSessions(engine, self._publish_change, partial(self._watched.add, engine.lookup.inputs))
             )
         elif self.mode == "collect":
             resolver = CacheResolver(engine)
@@ -305,21 +299,8 @@ class CodeoutPlugin(BasePlugin[Settings]):
         settings = self._ready.config
         for path in {*settings.paths, settings.prelude} - {""}:
             server.watch(str(settings.path(path)))
-        self._server = server
-        for folder in sorted(self._watched):
-            server.watch(folder, recursive=False)
+        self._watched.attach(server)
         return server
-
-    def _watch(self, reader: InputReader, runs: Sequence[Run]) -> None:
-        """Watch the folders of what runs have read: an editor may replace a file, or put one where none was."""
-        for path in reader.paths(runs):
-            folder = path if Path(path).is_dir() else str(Path(path).parent)
-            if folder in self._watched or len(self._watched) == MAX_WATCHED or folder.startswith(SYSTEM_FOLDERS):
-                continue
-            if Path(folder).is_dir():
-                self._watched.add(folder)
-                if self._server:
-                    self._server.watch(folder, recursive=False)
 
     def on_shutdown(self) -> None:
         """End all processes."""

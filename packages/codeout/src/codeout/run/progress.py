@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -162,3 +162,18 @@ def _table(running: tuple[SessionProgress, ...]) -> Table:
         last_line = Text(progress.last_line(), style="dim")
         table.add_row(Text(progress.session), bar, Text(progress.describe(now)), last_line)
     return table
+
+
+class Ticker:
+    """Tells the board what a block prints."""
+
+    def __init__(self, board: ProgressBoard, progress: SessionProgress) -> None:
+        """Show that a block begins."""
+        self._board, self._progress = board, progress
+        board.update(progress)
+
+    def __call__(self, text: str) -> None:
+        """Show more of what it prints."""
+        if text:
+            self._progress = replace(self._progress, text=(self._progress.text + text)[-MAX_TEXT:])
+            self._board.update(self._progress)

@@ -7,12 +7,10 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
-from codeout.cache.data_sources import used_sources
 from codeout.cache.keys import Key, KeyedSession, KeyInputs, add_trace
 from codeout.cache.lookup import Lookup
 from codeout.cache.timings import Timing
@@ -21,12 +19,13 @@ from codeout.errors import BlockError
 from codeout.model.blocks import Block, Place
 from codeout.model.expectations import has_unexpected_error, skipped_run, with_hint
 from codeout.model.inputs import Input, Observation
-from codeout.model.outputs import Error, Provenance, Run
+from codeout.model.outputs import Error, Run
 from codeout.run.hints import find_hint
 from codeout.run.job import Interrupted, Job
-from codeout.run.progress import MAX_TEXT, ProgressBoard, SessionProgress, log
+from codeout.run.progress import ProgressBoard, SessionProgress, Ticker, log
 from codeout.run.protocol import BlockResult
 from codeout.run.resume import ResumableSession
+from codeout.run.run_composer import compose_death, compose_run
 from codeout.run.sweep import run_sweep
 
 if TYPE_CHECKING:
@@ -190,20 +189,10 @@ class SessionRunner:
     ) -> bool:
         """Run a block and store its run; return False if it failed, so that no other can run."""
         (block, inputs), target, number = step, job.target, len(session.runs)
-        result = self._run_in(session, block, _Ticker(self.board, progress))
+        result = self._run_in(session, block, Ticker(self.board, progress))
         session.written.append(result.written)
         read = self._resolve(session, block, (*session.observed, *result.observed))
-        provenance = self._provenance(job, session, inputs, read, result)
-        run = Run(
-            result.outputs,
-            provenance,
-            str(block.origin),
-            read,
-            result.reads_lines,
-            result.values,
-            block.measured,
-            result.cases,
-        )
+        run = compose_run(self.config, target.session, block, inputs, result, read, session.runs)
         name = target.session.block_name(number + 1)
         if has_unexpected_error(block, run):
             self._report_failure(
@@ -223,7 +212,7 @@ class SessionRunner:
             session.checkpoints.add(number + 1)
         return True
 
-    def _run_in(self, session: ResumableSession, block: Block, on_progress: _Ticker) -> BlockResult:
+    def _run_in(self, session: ResumableSession, block: Block, on_progress: Ticker) -> BlockResult:
         """Run a block, with all its cases if it is swept.
 
         Raises:
@@ -237,7 +226,7 @@ class SessionRunner:
         replay = partial(self._replay, session, on_progress)
         return run_sweep(session.process, block, on_progress, replay, workers)
 
-    def _replay(self, session: ResumableSession, on_progress: _Ticker, case: Block) -> BlockResult:
+    def _replay(self, session: ResumableSession, on_progress: Ticker, case: Block) -> BlockResult:
         """Run a case of a block in a process of its own, after the blocks above it.
 
         Raises:
@@ -282,33 +271,13 @@ class SessionRunner:
 
     def _report_death(self, job: Job, session: ResumableSession, message: str, seconds: float) -> None:
         target, number = job.target, len(session.runs)
-        error = Error("BlockError", message, message, None)
-        result = BlockResult((error,), seconds, {}, "")
-        run = Run((error,), self._provenance(job, session, target.inputs[number], (), result))
+        run = compose_death(self.config, target.session, target.inputs[number], message, seconds, session.runs)
         self._report_failure(job, session, run, target.session.block_name(number + 1))
-
-    def _provenance(
-        self, job: Job, session: ResumableSession, inputs: KeyInputs, read: tuple[Input, ...], result: BlockResult
-    ) -> Provenance:
-        versions = inputs.environment
-        above = [each for run in session.runs for each in run.inputs]
-        return Provenance(
-            versions.device,
-            versions.python,
-            versions.packages,
-            result.seconds,
-            datetime.now(UTC).isoformat(timespec="seconds"),
-            used_sources(job.target.session, self.config, [*above, *read]),
-            inputs.key.code[:12],
-            result.used_network,
-            result.memory,
-            result.gpu_memory,
-        )
 
     def _run_prelude(self, session: ResumableSession, first: Block, progress: SessionProgress) -> None:
         for prelude in self._prelude(first):
             progress = replace(progress, block=0)
-            result = session.process.run(prelude, _Ticker(self.board, progress))
+            result = session.process.run(prelude, Ticker(self.board, progress))
             session.observed = result.observed
             for output in result.outputs:
                 if isinstance(output, Error):
@@ -334,16 +303,3 @@ class SessionRunner:
     def _log_start(name: str, blocks: int, seconds: float | None) -> None:
         estimate = f", about {seconds:.0f} s" if seconds else ""
         log.info("codeout: %s: running %d block%s%s", name, blocks, "" if blocks == 1 else "s", estimate)
-
-
-class _Ticker:
-    """Tells the board what a block prints."""
-
-    def __init__(self, board: ProgressBoard, progress: SessionProgress) -> None:
-        self._board, self._progress = board, progress
-        board.update(progress)
-
-    def __call__(self, text: str) -> None:
-        if text:
-            self._progress = replace(self._progress, text=(self._progress.text + text)[-MAX_TEXT:])
-            self._board.update(self._progress)
