@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -74,12 +73,12 @@ def record(
         packages = {**dict(entry.inputs.environment.packages), **(older or {})}
         named = tuple((name, packages[name]) for name, _ in run.provenance.packages)
         recorded = replace(run.provenance, **{"device": device, "packages": named, **provenance})
-        environment = dataclasses.replace(
+        environment = replace(
             entry.inputs.environment, device=device, python=recorded.python, packages=tuple(packages.items())
         )
-        inputs = dataclasses.replace(entry.inputs, environment=environment)
+        inputs = replace(entry.inputs, environment=environment)
         outputs = tuple(change_text(output, text) for output in run.outputs)
-        key = dataclasses.replace(inputs.key, trace=entry.key.trace)
+        key = replace(inputs.key, trace=entry.key.trace)
         target.put(key, replace(run, outputs=outputs, provenance=recorded), inputs, entry.name)
         files.append(target.path_of(key))
     return files

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -63,9 +62,9 @@ def add_package(folder: Path) -> None:
     entry, run = store.entry(path), store.load(path)
     assert entry is not None
     packages = (("numpy", "2.0"),)
-    environment = dataclasses.replace(entry.inputs.environment, packages=packages)
-    inputs = dataclasses.replace(entry.inputs, environment=environment)
-    key = dataclasses.replace(inputs.key, trace=entry.key.trace)
+    environment = replace(entry.inputs.environment, packages=packages)
+    inputs = replace(entry.inputs, environment=environment)
+    key = replace(inputs.key, trace=entry.key.trace)
     path.unlink()
     store.put(key, replace(run, provenance=replace(run.provenance, packages=packages)), inputs, entry.name)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from msgspec.structs import replace
 
 from codeout import BlockError, Error, Run, Stream
 from codeout.model.blocks import Place
@@ -206,7 +206,7 @@ def test_an_exception_names_page_and_line_and_shows_only_the_author_s_frames(run
 
 def test_an_exception_in_a_snippet_also_names_the_snippet_s_line(run: Runner) -> None:
     with pytest.raises(BlockError, match=r"^docs/page\.md:1 \(snippets/s\.py:41\): NameError: "):
-        run(dataclasses.replace(block("x = 1\nundefined"), origin=Place("snippets/s.py", 40)))
+        run(replace(block("x = 1\nundefined"), origin=Place("snippets/s.py", 40)))
 
 
 def test_a_syntax_error_names_its_line(run: Runner) -> None:

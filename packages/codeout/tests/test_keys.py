@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from codeout import Block, Config, PageError
 from codeout.cache import environment as env
@@ -58,7 +58,7 @@ def test_an_edit_reruns_what_it_can_change(old: str, new: str, stale: list[bool]
     ],
 )
 def test_another_environment_is_another_run_of_the_same_code(change: dict[str, object]) -> None:
-    other = dataclasses.replace(HERE, **change)  # type: ignore[arg-type]
+    other = replace(HERE, **change)
     key, other_key = keys_of_codes("a = 1")[0], accumulate_keys([Step("a = 1", ())], other)[0]
     assert key.code == other_key.code
     assert key.environment != other_key.environment
@@ -157,7 +157,7 @@ def key_inputs_of(blocks: list[Block], config: Config) -> tuple[KeyInputs, ...]:
 
 def last_inputs(*codes: str, files: dict[str, str] | None = None, **environment: object) -> KeyInputs:
     session_files = [File(path, digest) for path, digest in (files or {}).items()]
-    other = dataclasses.replace(HERE, **environment)  # type: ignore[arg-type]
+    other = replace(HERE, **environment)
     return accumulate_inputs([Step(code, ()) for code in codes], other, "docs/a.md s", (), session_files)[-1]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -143,16 +142,16 @@ def test_a_value_from_placeholder_data_says_so() -> None:
     source = Source("CIFAR-10", "placeholder", "drawings")
     made = page("It is {x}.\n\n```python exec='on' source='above'\nx = 42\n```\n")
     runs = [replace(made.runs[0], provenance=replace(PROVENANCE, sources=(source,)))]
-    assert cells(dataclasses.replace(made, runs=runs))[0].source == "It is 42 (placeholder data)."
+    assert cells(replace(made, runs=runs))[0].source == "It is 42 (placeholder data)."
 
 
 def test_an_export_lies_where_its_page_does_and_brings_its_modules() -> None:
     assert [*exported_files(page(modules=HELPER), "ipynb", "docs")] == ["page.ipynb"]
     assert [*exported_files(page(modules=HELPER), "py", "docs")] == ["page.py", "helper.py"]
     deep = page(modules=HELPER)
-    places = [dataclasses.replace(block.place, path="docs/a/b.md") for block in deep.blocks]
-    blocks = [dataclasses.replace(block, place=place) for block, place in zip(deep.blocks, places, strict=True)]
-    files = exported_files(dataclasses.replace(deep, blocks=blocks), "py", "docs")
+    places = [replace(block.place, path="docs/a/b.md") for block in deep.blocks]
+    blocks = [replace(block, place=place) for block, place in zip(deep.blocks, places, strict=True)]
+    files = exported_files(replace(deep, blocks=blocks), "py", "docs")
     assert files == {"a/b.py": script(deep), "a/helper.py": HELPER["helper"]}
     assert [*exported_files(deep, "py", "other")] == ["page.py", "helper.py"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -173,7 +172,7 @@ def one_recording(folder: Path, **fields: object) -> tuple[Recordings, str]:
     named = {name: value for name, value in fields.items() if name in PROVENANCE.__struct_fields__}
     run = Run((Stream("stdout", "x"),), replace(provenance, **named), "docs/page.md:3")
     run = replace(run, **{name: value for name, value in fields.items() if name in run.__struct_fields__})
-    RunStore(folder).put(dataclasses.replace(inputs.key, trace="f" * 16), run, inputs, "docs/page.md s 1")
+    RunStore(folder).put(replace(inputs.key, trace="f" * 16), run, inputs, "docs/page.md s 1")
     recordings = Recordings(recordings_in(folder))
     recordings.refresh()
     return recordings, inputs.key.code

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import re
 from collections.abc import Callable
 from io import BytesIO
@@ -178,4 +177,4 @@ def test_a_picture_that_is_no_png_has_no_size() -> None:
 
 def test_run_lines_can_be_switched_off() -> None:
     run = Run((Stream("stdout", "a"),), PROVENANCE)
-    assert "codeout-run" not in dataclasses.replace(RENDERER, has_run_lines=False).render_run(run, "n")
+    assert "codeout-run" not in replace(RENDERER, has_run_lines=False).render_run(run, "n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 import time
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from codeout import Block, BlockError, Config, Engine, PageError, Run
 from codeout.model.blocks import Place, group_sessions
@@ -22,7 +22,7 @@ Runner = Callable[..., list[Run]]
 
 def test_blocks_of_a_session_share_a_namespace_and_pages_do_not(run: Runner) -> None:
     assert printed_text(run("x = 1", "print(x)")[1]) == "1\n"
-    elsewhere = dataclasses.replace(block("print('x' in globals())"), place=Place("docs/other.md", 1))
+    elsewhere = replace(block("print('x' in globals())"), place=Place("docs/other.md", 1))
     assert printed_text(run(block("x = 1"), elsewhere)[1]) == "False\n"
 
 
@@ -123,7 +123,7 @@ def test_the_session_that_took_longest_last_time_starts_first(run: Runner, caplo
 
 def test_equal_blocks_of_a_page_have_runs_of_their_own(run: Runner) -> None:
     again = block("x += 1\nprint(x)")
-    assert [printed_text(one) for one in run(block("x = 1"), again, dataclasses.replace(again))] == ["", "2\n", "3\n"]
+    assert [printed_text(one) for one in run(block("x = 1"), again, replace(again))] == ["", "2\n", "3\n"]
 
 
 def test_the_kernel_s_future_imports_do_not_reach_the_author_s_code(run: Runner) -> None:

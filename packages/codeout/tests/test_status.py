@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from codeout import Config
 from codeout.cache.input_reader import InputReader
@@ -18,7 +18,7 @@ from codeout.run.status import resume_mode, stale_reasons
 INPUTS = KeyInputs(
     Environment("3.11", "Linux", "CPU", (), ()), "docs/a.md s", (), (File("prelude.py", "1"),), ("code",)
 )
-CHANGED = dataclasses.replace(INPUTS, files=(File("prelude.py", "2"),))
+CHANGED = replace(INPUTS, files=(File("prelude.py", "2"),))
 DATA = Input("file", "data.csv", "1")
 
 

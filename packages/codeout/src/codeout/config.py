@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
+
+import msgspec
 
 from codeout.errors import PageError, suggest
 
 PAGE_NOTES = ("sentence", "run_line", "link")
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(msgspec.Struct, frozen=True):
     """How blocks run, and what their cache keys cover besides code.
 
     Paths are relative to `root`. A session pattern is the name of a session, in which `*` and `?` are wildcards.
     """
 
-    root: Path = field(default_factory=Path.cwd)
+    root: Path = msgspec.field(default_factory=Path.cwd)
     """Folder that all other paths are relative to: where `mkdocs.yml` is."""
 
     source: str = "mkdocs.yml"
@@ -52,7 +52,7 @@ class Config:
     links: tuple[str, ...] = ()
     """Folders that blocks find under the same name in the empty folder of a sandbox."""
 
-    data: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    data: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     """Session pattern → data files that those sessions depend on."""
 
     sources: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class Config:
     """Files that each page offers for download: "ipynb" (a notebook with outputs), "py" (a script) and "md"
     (Markdown with outputs)."""
 
-    open_in: Mapping[str, str] = field(default_factory=dict)
+    open_in: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Link text → URL where else a page can be opened; `{page}` and `{VARIABLE}` are filled in."""
 
     timeout: float = 600.0

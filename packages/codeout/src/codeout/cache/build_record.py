@@ -5,7 +5,6 @@ Commands that must not remove anything the site needs read it, and so do command
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -99,7 +98,7 @@ def find_recorded_cache(config: Config) -> Config:
     """Return settings with the cache that the last build of a site used, if it is one of the folders below its root."""
     records = [path for path in config.root.glob("*/memo/" + NAME) if path.is_file()]
     newest = max(records, key=lambda path: path.stat().st_mtime, default=_path(config))
-    return dataclasses.replace(config, cache=newest.parent.parent.name)
+    return msgspec.structs.replace(config, cache=newest.parent.parent.name)
 
 
 def _path(config: Config) -> Path:

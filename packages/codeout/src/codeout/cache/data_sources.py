@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from codeout.config import Config
 from codeout.errors import PageError
@@ -20,8 +21,7 @@ from codeout.model.inputs import Input
 from codeout.model.outputs import Source
 
 
-@dataclass(frozen=True, slots=True)
-class DataSource:
+class DataSource(msgspec.Struct, frozen=True):
     """A source, and the files that are from it."""
 
     source: Source

@@ -13,7 +13,6 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -48,13 +47,12 @@ class _Installed(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Installed)
 
 
-@dataclass(slots=True)
-class InstalledPackages:
+class InstalledPackages(msgspec.Struct):
     """The packages of this Python, as of the last `refresh`."""
 
     memo: Path
     """The file that stores them between builds; it may be deleted at any time."""
-    _installed: _Installed = field(default_factory=lambda: _Installed([], {}, {}, ""))
+    _installed: _Installed = msgspec.field(default_factory=lambda: _Installed([], {}, {}, ""))
 
     def version(self, name: str) -> str:
         """Return the version of a package; an empty string if it is not installed."""

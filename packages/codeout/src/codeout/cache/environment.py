@@ -42,7 +42,8 @@ def add_keys(session: Session, config: Config, reader: InputReader) -> KeyedSess
     )
     environment = read_environment(config, reader.packages)
     name = f"{session.page} {session.identity}"
-    return KeyedSession(session, tuple(accumulate_inputs(steps, environment, name, settings, files)))
+    inputs = accumulate_inputs(steps, environment, name, settings, files)
+    return KeyedSession(session, tuple(inputs), tuple(each.key for each in inputs))
 
 
 def _step(block: Block) -> Step:

@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from importlib.machinery import all_suffixes
 from pathlib import Path
 
@@ -208,13 +207,12 @@ class InputReader:
         return self._files
 
 
-@dataclass(slots=True)
-class CurrentInputs:
+class CurrentInputs(msgspec.Struct):
     """What inputs are at one moment: each is read once, however many runs have it."""
 
     reader: InputReader
     """Reads them."""
-    _digests: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    _digests: dict[tuple[str, str, str], str] = msgspec.field(default_factory=dict)
 
     def read(self, each: Input) -> str:
         """Return the digest of an input now."""

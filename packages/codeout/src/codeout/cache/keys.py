@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
+
+import msgspec
 
 from codeout.model.blocks import Block, Session
 from codeout.model.inputs import Input
@@ -24,8 +25,7 @@ FORMAT = 9
 """The format of entries; raise it when captured outputs change shape, and every entry on disk is a miss."""
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(msgspec.Struct, frozen=True):
     """What a run depends on besides code and data."""
 
     python: str
@@ -40,8 +40,7 @@ class Environment:
     """(name, value) of environment variables, sorted."""
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(msgspec.Struct, frozen=True):
     """A file that a block depends on."""
 
     path: str
@@ -50,8 +49,7 @@ class File:
     """SHA-256 of the content, hexadecimal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One block as its key sees it."""
 
     code: str
@@ -62,8 +60,7 @@ class Step:
     """Those that can change its output, but not what the blocks below it find."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """The name of a run; the same code in another environment has the same first part."""
 
     code: str
@@ -78,8 +75,7 @@ class Key:
         return "-".join(part for part in (self.code, self.environment, self.trace) if part)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyInputs:
+class KeyInputs(msgspec.Struct, frozen=True):
     """Everything that a block's cache key covers; stored with a run, it explains later why the run is stale."""
 
     environment: Environment
@@ -102,20 +98,15 @@ class KeyInputs:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class KeyedSession:
+class KeyedSession(msgspec.Struct, frozen=True):
     """A session with the key inputs of each of its blocks."""
 
     session: Session
     """The blocks."""
     inputs: tuple[KeyInputs, ...]
     """One for each block, in the same order."""
-    keys: tuple[Key, ...] = field(init=False, compare=False)
+    keys: tuple[Key, ...]
     """The cache keys of the blocks; they are digests, so each is computed once."""
-
-    def __post_init__(self) -> None:
-        """Compute the keys."""
-        object.__setattr__(self, "keys", tuple(inputs.key for inputs in self.inputs))
 
     def __iter__(self) -> Iterator[tuple[Block, KeyInputs]]:
         """Iterate over the blocks with their key inputs."""
@@ -158,7 +149,7 @@ def trace_keys(keyed: KeyedSession, runs: Iterable[Run]) -> list[Key]:
     trace, keys = "", []
     for key, run in zip(keyed.keys, runs, strict=False):
         trace = add_trace(trace, run.inputs)
-        keys.append(replace(key, trace=trace))
+        keys.append(msgspec.structs.replace(key, trace=trace))
     return keys
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +29,15 @@ class _Stored(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Stored)
 
 
-@dataclass(slots=True)
-class LayoutCache:
+class LayoutCache(msgspec.Struct):
     """The layouts of one site, kept in a file between builds."""
 
     file: Path
     """The file."""
     settings: str
     """A digest of what else a layout depends on: the site's extensions and the installed packages."""
-    _loaded: dict[str, str] = field(default_factory=dict)
-    _used: dict[str, str] = field(default_factory=dict)
+    _loaded: dict[str, str] = msgspec.field(default_factory=dict)
+    _used: dict[str, str] = msgspec.field(default_factory=dict)
 
     @classmethod
     def load(cls, file: Path, extensions: object) -> LayoutCache:

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, replace
 from threading import Lock
+
+import msgspec
 
 from codeout.cache import environment
 from codeout.cache.input_reader import CurrentInputs, InputReader
@@ -24,8 +25,7 @@ from codeout.model.outputs import Run
 PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
 
 
-@dataclass(frozen=True, slots=True)
-class CachedSession:
+class CachedSession(msgspec.Struct, frozen=True):
     """A session with the runs that the cache has of it."""
 
     keyed: KeyedSession
@@ -173,7 +173,7 @@ class _Walk:
             if run is None:
                 break  # what is below it depends on what it will read
             cached.append(run)
-            keys[number] = replace(key, trace=self._trace)
+            keys[number] = msgspec.structs.replace(key, trace=self._trace)
             if has_unexpected_error(block, run):
                 cached += [skipped_run(run, block)] * (len(keys) - len(cached))
                 break

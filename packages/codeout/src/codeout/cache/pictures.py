@@ -6,8 +6,9 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from codeout.cache.files import read_regular_file, write_atomically
 from codeout.model.mime import BINARY_TYPES, MIME_TYPES_BY_NAME, is_binary
@@ -19,8 +20,7 @@ REFERENCE = re.compile(rf'"{REFERENCE_PREFIX}([^"/\\]+)"')
 PICTURE_NAME = re.compile(rf"([0-9a-f]{{64}})\.({'|'.join(mime.extension for mime in BINARY_TYPES)})")
 
 
-@dataclass(frozen=True, slots=True)
-class PictureFolder:
+class PictureFolder(msgspec.Struct, frozen=True):
     """A folder of pictures. Two builds may read and write it at the same time."""
 
     path: Path

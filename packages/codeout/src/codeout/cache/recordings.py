@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+import msgspec
 
 from codeout.cache.keys import FORMAT
 from codeout.cache.store import Entry, RunStore, key_of
@@ -29,8 +30,7 @@ IsCurrent = Callable[[Run], bool]
 """Whether what a run has read in the site's folder is still what it was."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(msgspec.Struct, frozen=True):
     """A run from another machine that has been validated."""
 
     entry: Entry
@@ -63,7 +63,7 @@ def read_recording(store: RunStore, path: Path) -> Recording:
     except (OSError, ValueError) as problem:
         raise InvalidRecording("incomplete, or does not match its file name") from problem
     entry = stored.entry(path)
-    if entry is None or entry.inputs.key != replace(entry.key, trace=""):
+    if entry is None or entry.inputs.key != msgspec.structs.replace(entry.key, trace=""):
         raise InvalidRecording("its key does not match the inputs that it lists")
     _check_inputs(entry, run.provenance)
     return Recording(entry, validate(run, datetime.now(UTC)), tuple(sorted(left_out(run))))
@@ -84,13 +84,12 @@ def _check_inputs(entry: Entry, provenance: Provenance) -> None:
         raise InvalidRecording("its code digest does not match its key")
 
 
-@dataclass(slots=True)
-class Recordings:
+class Recordings(msgspec.Struct):
     """The recordings of a site, as of the last `refresh`."""
 
     store: RunStore
     """Their folder."""
-    _paths: dict[str, list[Path]] = field(default_factory=dict)
+    _paths: dict[str, list[Path]] = msgspec.field(default_factory=dict)
     """Their files, by the digest of their code."""
 
     def refresh(self) -> None:

@@ -16,7 +16,6 @@ import math
 import os
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -74,8 +73,7 @@ _decoder = msgspec.json.Decoder(StoredRun)
 _format_decoder = msgspec.json.Decoder(_StoredFormat)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """What the file of a run says about it, but for its outputs."""
 
     path: Path
@@ -92,8 +90,7 @@ class Entry:
     """When it ran: ISO 8601, UTC."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunStore:
+class RunStore(msgspec.Struct, frozen=True):
     """A folder of runs. Two builds may read and write it at the same time."""
 
     root: Path

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -36,8 +35,7 @@ class _StoredTiming(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(_StoredTiming)
 
 
-@dataclass(frozen=True, slots=True)
-class SessionTimings:
+class SessionTimings(msgspec.Struct, frozen=True):
     """A folder of timings. Two builds may read and write it at the same time."""
 
     folder: Path

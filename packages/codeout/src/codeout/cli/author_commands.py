@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import logging
 import sys
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codeout.cli.options import FILE, FOLDER, POSITIVE, examples, json_option, pages_argument, pass_site
+from codeout.cli.options import FILE, FOLDER, POSITIVE, examples, json_option, pages_argument, pass_site, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,11 +77,13 @@ def watch(site: CommandSite, pages: tuple[Path, ...]) -> None:
 
     An edit resumes from a checkpoint of the block above it where possible. No browser is needed. Press Ctrl-C to stop.
     """
+    import msgspec
+
     from codeout.run.engine import Engine
     from codeout.run.watch import watch as watch_files
 
     _log_to_terminal()
-    engine = Engine(dataclasses.replace(site.config, checkpoints=True, errors="show"))
+    engine = Engine(msgspec.structs.replace(site.config, checkpoints=True, errors="show"))
     with contextlib.suppress(KeyboardInterrupt), contextlib.closing(engine):
         watch_files(lambda: site.reload().blocks(pages), engine, lambda message: print(message, flush=True))
 
@@ -118,7 +118,7 @@ def status(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
     rows = list(block_statuses(engine, blocks))
     resumes = resume_modes(engine.lookup.cache.timings.load_all(), blocks)
     if as_json:
-        print(json.dumps({"blocks": [dataclasses.asdict(row) for row in rows], "resumes": resumes}, indent=1))
+        print_json({"blocks": rows, "resumes": resumes})
         return
     for row in rows:
         print(line(row))
@@ -149,7 +149,7 @@ def why(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
 
     rows = list(block_reasons(Engine(site.config), site.blocks(pages)))
     if as_json:
-        print(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
+        print_json(rows)
         return
     for row in rows:
         print(f"{row.block}: {'; '.join(row.why)}")
@@ -177,7 +177,7 @@ def inputs(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
 
     rows = list(block_inputs(Engine(site.config), site.blocks(pages)))
     if as_json:
-        print(json.dumps([dataclasses.asdict(row) for row in rows], indent=1))
+        print_json(rows)
         return
     for row in rows:
         print("\n    ".join([f"{row.block}:", *row.inputs]))
@@ -211,7 +211,7 @@ def numbers(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
         for number in hardcoded_numbers(site.config.path(path).read_text("utf8"), path, blocks, engine.run(blocks))
     ]
     if as_json:
-        print(json.dumps([dataclasses.asdict(number) for number in numbers], indent=1))
+        print_json(numbers)
         return
     for number in numbers:
         print(f"{number.place}: {number.number}: {number.line}")

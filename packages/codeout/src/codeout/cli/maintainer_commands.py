@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from codeout.cli.options import FILE, FOLDER, POSITIVE, examples, json_option, pages_argument, pass_site
+from codeout.cli.options import FILE, FOLDER, POSITIVE, examples, json_option, pages_argument, pass_site, print_json
 from codeout.errors import CodeoutError
 
 if TYPE_CHECKING:
@@ -96,7 +94,7 @@ def plan(site: CommandSite, pages: tuple[Path, ...], shards: int, gpus: int, as_
 
     planned = plan_shards(Engine(site.config), site.blocks(pages), shards, gpus)
     if as_json:
-        print(json.dumps({"shards": [dataclasses.asdict(shard) for shard in planned]}))
+        print_json({"shards": planned}, indent=None)
         return
     for number, shard in enumerate(planned, start=1):
         print(f"shard {number}, {shard.device}, about {shard.seconds:.0f} s: {', '.join(shard.sessions) or 'nothing'}")
@@ -141,7 +139,7 @@ def _diff(old_folder: Path, new_folder: Path, tolerance: float | None, html: Pat
     if html:
         html.write_text(drift_page(differences, old, new), encoding="utf8")
     if as_json:
-        print(json.dumps([dataclasses.asdict(difference) for difference in differences], indent=1))
+        print_json(differences)
     else:
         print(report(differences, old, new), end="")
     return int(any(difference.kind != "added" for difference in differences))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -17,6 +18,13 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 
 pages_argument = click.argument("pages", nargs=-1, type=click.Path(path_type=Path), metavar="[PAGE]...")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+def print_json(value: object, indent: int | None = 1) -> None:
+    """Print rows, or whatever else JSON can hold."""
+    import msgspec  # on use, like all of the engine: the command line answers `--help` at once
+
+    print(json.dumps(msgspec.to_builtins(value), indent=indent))
 
 
 def examples(commands: Mapping[str, str]) -> str:

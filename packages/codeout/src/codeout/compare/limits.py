@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 MAX_PIXELS = 20_000_000
 """Pixels of all pictures of a run together; decoding them takes about a second."""
@@ -19,8 +20,7 @@ class InvalidRecording(Exception):
     """A run from another machine that may not be shown; the message says why, but not in which file it is."""
 
 
-@dataclass(slots=True)
-class PictureBudget:
+class PictureBudget(msgspec.Struct):
     """What is left for the pictures of one run."""
 
     pixels: int = MAX_PIXELS

@@ -10,9 +10,10 @@ import difflib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from typing import Literal
+
+import msgspec
 
 from codeout.compare.pictures import difference
 from codeout.model.outputs import Error, Figure, Output, Run, Stream, Value, as_text
@@ -39,8 +40,7 @@ NUMBER = re.compile(
 Kind = Literal["changed", "added", "removed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True):
     """A block whose outputs differ, or that only one of the two sets has."""
 
     block: str
@@ -144,8 +144,7 @@ def compare_texts(old: str, new: str, tolerance: float) -> Iterator[str]:
         yield f"{len(moved)} of {len(old_numbers)} numbers changed (largest change: {farthest.old} → {farthest.new})"
 
 
-@dataclass(frozen=True, slots=True)
-class MovedNumber:
+class MovedNumber(msgspec.Struct, frozen=True):
     """A number that differs between two texts."""
 
     old: str

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class TextCell:
+
+class TextCell(msgspec.Struct, frozen=True):
     """Markdown."""
 
     text: str
-    attachments: Mapping[str, bytes] = field(default_factory=dict)
+    attachments: Mapping[str, bytes] = msgspec.field(default_factory=dict)
     """Files that the text refers to as `attachment:NAME`, by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class CodeCell:
+class CodeCell(msgspec.Struct, frozen=True):
     """Code that runs."""
 
     code: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+import msgspec
 
 ITEM = re.compile(r" *(?:[-*+]|\d+\.) +(?=\S)")
 FENCE = re.compile(r" *(?P<fence>`{3,}|~{3,})")
@@ -21,10 +22,9 @@ def indent_lists(text: str) -> str:
     return "\n".join(writer.lines)
 
 
-@dataclass(slots=True)
-class _Writer:
-    lines: list[str] = field(default_factory=list)
-    _levels: list[tuple[int, int]] = field(default_factory=list)
+class _Writer(msgspec.Struct):
+    lines: list[str] = msgspec.field(default_factory=list)
+    _levels: list[tuple[int, int]] = msgspec.field(default_factory=list)
     """Of the lists around a line: the columns of the marker and of the text of the last item."""
     _fence: str = ""
     """What has opened the code block around a line."""

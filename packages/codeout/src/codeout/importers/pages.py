@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from codeout.importers.cells import Cell, CodeCell, TextCell
 from codeout.importers.lists import indent_lists
@@ -35,19 +36,18 @@ KEPT = re.compile(
 MATH_SETTING, MAGICS_SETTING = "pymdownx.arithmatex", "magics: true"
 
 
-@dataclass(slots=True)
-class ImportedPage:
+class ImportedPage(msgspec.Struct):
     """What one notebook or script becomes."""
 
     page: str
     """The Markdown."""
     snippet: str
     """The Python file whose sections the page includes."""
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, bytes] = msgspec.field(default_factory=dict)
     """Attachments, by their name."""
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)
     """What an author should look at, each beginning with the number of its cell."""
-    settings: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = msgspec.field(default_factory=dict)
     """What it takes for this page to look right, by what the site's settings then contain."""
     blocks: int = 0
     """How many blocks the page has."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
+
+import msgspec
 
 from codeout.markdown.sources import Fence, find_fences
 from codeout.model.blocks import HOLE, Block
@@ -14,8 +15,7 @@ from codeout.render.overview import sentence
 from codeout.run.engine import BlockState
 
 
-@dataclass(frozen=True, slots=True)
-class ConvertedPage:
+class ConvertedPage(msgspec.Struct, frozen=True):
     """What a conversion leaves behind."""
 
     path: str

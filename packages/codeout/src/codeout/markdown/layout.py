@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from html import escape
 from itertools import groupby
 from typing import Any
 
+import msgspec
 from markdown import Markdown
 from markdown_exec import MarkdownConverter, add_source, base_format, formatters, tabbed
 
@@ -36,8 +36,7 @@ MARKDOWN_RESULT = "md"  # the value of `result` with which printed text is Markd
 DRAWN = ("tree",)  # the languages of markdown-exec that are drawn; text in any other could be run
 
 
-@dataclass(frozen=True, slots=True)
-class BlockLayout:
+class BlockLayout(msgspec.Struct, frozen=True):
     """How one block is shown."""
 
     block: Block
@@ -188,7 +187,7 @@ class BlockLayout:
 
     def _recording(self, run: Run, block_id: str) -> str:
         """Return the HTML of a recording; its drawings are images, in which the browser lets nothing act."""
-        renderer = replace(self._renderer, draws_images=True)
+        renderer = msgspec.structs.replace(self._renderer, draws_images=True)
         return renderer.render_run(run, block_id, str(self.block.origin), is_recording=True)
 
     def _output(self, state: BlockState, block_id: str) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from functools import partial
 from html import escape
 from typing import Any
 
+import msgspec
 from markdown import Markdown
 
 from codeout.errors import PageError
@@ -34,8 +34,7 @@ CURRENT: ContextVar[PageConversion | None] = ContextVar("codeout-page", default=
 """The page that is being converted."""
 
 
-@dataclass(slots=True)
-class PageConversion:
+class PageConversion(msgspec.Struct):
     """The blocks and values of a page while it converts."""
 
     site: Site
@@ -52,11 +51,11 @@ class PageConversion:
     """The Markdown, with everything that it includes."""
     skips: bool = False
     """Whether its blocks do not run."""
-    blocks: PageBlocks = field(default_factory=PageBlocks)
+    blocks: PageBlocks = msgspec.field(default_factory=PageBlocks)
     """The blocks so far."""
-    references: list[Reference] = field(default_factory=list)
+    references: list[Reference] = msgspec.field(default_factory=list)
     """The values that the text names so far."""
-    states: dict[int, BlockState] = field(default_factory=dict)
+    states: dict[int, BlockState] = msgspec.field(default_factory=dict)
     """The state of each block, by its position."""
     _printing: Block | None = None  # the block whose Markdown is being converted
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container
-from dataclasses import dataclass, field
+
+import msgspec
 
 from codeout.errors import PageError
 from codeout.markdown.layout import BlockLayout
@@ -13,15 +14,14 @@ from codeout.markdown.values import Reference
 from codeout.model.blocks import Block
 
 
-@dataclass(slots=True)
-class PageBlocks:
+class PageBlocks(msgspec.Struct):
     """The blocks that a page has registered so far."""
 
-    registered: list[RegisteredBlock] = field(default_factory=list)
+    registered: list[RegisteredBlock] = msgspec.field(default_factory=list)
     """All of them, also those that the page does not show."""
-    content: dict[str, int] = field(default_factory=dict)
+    content: dict[str, int] = msgspec.field(default_factory=dict)
     """HTML of blocks that are content of the page → their numbers."""
-    filled: set[int] = field(default_factory=set)
+    filled: set[int] = msgspec.field(default_factory=set)
     """The numbers of the blocks that are filled in already."""
 
     def add(

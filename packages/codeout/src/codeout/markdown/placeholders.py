@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
+
+import msgspec
 
 from codeout.markdown.layout import BlockLayout
 from codeout.markdown.values import MARK
@@ -31,8 +32,7 @@ PARTS_WITH_VALUES = re.compile(
 OUR_ID = re.compile(r'\sid="(out-[^"]+)"')
 
 
-@dataclass(slots=True)
-class RegisteredBlock:
+class RegisteredBlock(msgspec.Struct):
     """A block that was handed over, and what is needed to show it."""
 
     number: int

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 from codeout.cache.layouts import LayoutCache
 from codeout.config import Config
@@ -140,8 +141,7 @@ class CacheResolver:
         self.engine.close()
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentPage:
+class CurrentPage(msgspec.Struct, frozen=True):
     """The page that a generator converts now."""
 
     path: str
@@ -159,8 +159,7 @@ def raise_error(problem: CodeoutError) -> str:
     raise problem
 
 
-@dataclass(slots=True)
-class Site:
+class Site(msgspec.Struct):
     """What the conversions of one site share."""
 
     config: Config
@@ -173,13 +172,13 @@ class Site:
     """The page that is converted now, if a plugin knows it."""
     is_announcing: bool = False
     """Whether a plugin announces each page; what is converted in between is part of another page."""
-    renderers: dict[str, Renderer] = field(default_factory=dict)
+    renderers: dict[str, Renderer] = msgspec.field(default_factory=dict)
     """By the name of a block: how a live page shows it."""
-    dependents: dict[str, Dependent] = field(default_factory=dict)
+    dependents: dict[str, Dependent] = msgspec.field(default_factory=dict)
     """By the name of a value or a summary: how a live page shows it."""
-    depends_on: dict[str, set[str]] = field(default_factory=dict)
+    depends_on: dict[str, set[str]] = msgspec.field(default_factory=dict)
     """By the name of a block: the names of its dependents."""
-    keys: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = msgspec.field(default_factory=dict)
     """By the name of a dependent: what tells one version of its page from another."""
     header: Callable[[Site, ConvertedPage], str] = lambda site, page: ""
     """Returns the HTML to insert under the title of a page."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from pymdownx.snippets import SnippetPreprocessor
 
 
-@dataclass(frozen=True, slots=True)
-class SnippetFile:
+class SnippetFile(msgspec.Struct, frozen=True):
     """A file with snippets."""
 
     lines: list[str]
@@ -43,13 +42,12 @@ class SnippetFile:
         return "\n".join(code[first:]).rstrip(), begin + first + 1
 
 
-@dataclass(frozen=True, slots=True)
-class SnippetFinder:
+class SnippetFinder(msgspec.Struct, frozen=True):
     """Finds the snippets of one page; reads each file once."""
 
     snippets: SnippetPreprocessor
     """The preprocessor of the site."""
-    _files: dict[Path, SnippetFile] = field(default_factory=dict)
+    _files: dict[Path, SnippetFile] = msgspec.field(default_factory=dict)
 
     def file(self, path: Path) -> SnippetFile:
         """Return a file with snippets."""

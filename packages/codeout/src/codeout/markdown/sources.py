@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+import msgspec
 from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
 
 from codeout.markdown.prompts import split_prompts
@@ -36,8 +36,7 @@ CODE_OR_COMMENT = re.compile(
 MAX_INCLUDES = 200  # files that are searched for one page
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
+class Fence(msgspec.Struct, frozen=True):
     """An executable-looking fence in a text."""
 
     line: int
@@ -53,8 +52,7 @@ class Fence:
         return wanted == _normalize(self.body) or wanted == split_prompts("\n".join(self.body))[0].strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(msgspec.Struct, frozen=True):
     """Where a fence and its code are."""
 
     place: Place
@@ -71,8 +69,7 @@ class Location:
     """The line of `origin`'s file on which that begins, counted from 1."""
 
 
-@dataclass(slots=True)
-class Sources:
+class Sources(msgspec.Struct):
     """Finds places of fences in the files of one page, in page order."""
 
     page: str
@@ -89,7 +86,7 @@ class Sources:
     _fences: list[Fence] | None = None
     _next: int = 0
     _includes: list[tuple[int, Path]] | None = None
-    _files: dict[Path, list[Fence]] = field(default_factory=dict)
+    _files: dict[Path, list[Fence]] = msgspec.field(default_factory=dict)
     _finder: SnippetFinder | None = None
 
     def locate(self, code: str, printed_by: Place | None = None, documented: str = "") -> Location:
@@ -129,7 +126,9 @@ class Sources:
         for fence in self._file_fences(path) if path else ():
             if self._has_code(fence.body, code):
                 place = Place(self.page, self._directive_line(documented))
-                return replace(self._location(place, fence, self._shown(path) if path else ""), is_commented=False)
+                return msgspec.structs.replace(
+                    self._location(place, fence, self._shown(path) if path else ""), is_commented=False
+                )
         return None
 
     def _unknown(self, printed_by: Place | None, documented: str) -> Location:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from html import escape
 from xml.etree.ElementTree import Element
 
+import msgspec
 from markdown import Markdown
 from markdown.preprocessors import Preprocessor
 from markdown.treeprocessors import Treeprocessor
@@ -37,8 +37,7 @@ SKIPPED = re.compile(
 MATH = re.compile(r"(?s)\$\$.*?\$\$|\$[^\s$](?:[^$\n]*[^\s$\\])?\$|\\\(.*?\\\)|\\\[.*?\\\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """A `{name}` in the text of a page."""
 
     literal: str
@@ -108,8 +107,7 @@ def mark_number(mark: str) -> int:
     return int("".join(f"{ord(digit) - ZERO:x}" for digit in mark[1:-1]), 16)
 
 
-@dataclass(frozen=True, slots=True)
-class ValueFiller:
+class ValueFiller(msgspec.Struct, frozen=True):
     """Fills in the values of one page."""
 
     site: Site

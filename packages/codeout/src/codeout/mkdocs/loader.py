@@ -7,9 +7,10 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from codeout.cache.build_record import BuildRecord, RecordedPage, find_recorded_cache, read_record
 from codeout.config import Config
@@ -19,8 +20,7 @@ NAMES = ("mkdocs.yml", "mkdocs.yaml", "properdocs.yml", "properdocs.yaml")
 """Configuration files, in the order in which they are looked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedSite:
+class LoadedSite(msgspec.Struct, frozen=True):
     """A site with the blocks of its pages."""
 
     config: Config

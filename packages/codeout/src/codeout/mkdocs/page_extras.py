@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from html import escape
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
@@ -30,8 +30,7 @@ COMPAT = '<div class="codeout-compat"></div>'  # what a page writes where the ta
 LINK_TEXTS = {"ipynb": "Notebook", "py": "Script", "md": "Markdown"}
 
 
-@dataclass(frozen=True, slots=True)
-class PageExtras:
+class PageExtras(msgspec.Struct, frozen=True):
     """Adds to the pages of one build."""
 
     site: Site

@@ -6,7 +6,6 @@ build.
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import logging
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 from mkdocs.config.base import Config as PluginConfig
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -118,7 +118,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         except CodeoutError as problem:
             raise PluginError(str(problem)) from problem
         serves = self.mode == "serve"
-        return dataclasses.replace(
+        return msgspec.structs.replace(
             settings,
             docs_dir=PagePaths(config, settings.root).docs_dir,
             errors="show" if serves else settings.errors,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from codeout.cache.input_reader import InputReader
 from codeout.model.outputs import Run
@@ -19,12 +20,11 @@ SYSTEM_FOLDERS = ("/usr/", "/etc/", "/lib")
 """What only an installation changes, such as fonts."""
 
 
-@dataclass(slots=True)
-class WatchedFolders:
+class WatchedFolders(msgspec.Struct):
     """The folders of what blocks have read: an editor may replace a file, or put one where none was."""
 
     _server: LiveReloadServer | None = None
-    _folders: set[str] = field(default_factory=set)
+    _folders: set[str] = msgspec.field(default_factory=set)
 
     def attach(self, server: LiveReloadServer) -> None:
         """Have a server watch the folders that are known, and those that follow."""

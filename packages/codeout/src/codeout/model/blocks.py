@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
+
+import msgspec
 
 from codeout.model.source import is_same_program
 from codeout.model.sweeps import ONCE, Sweep, case_codes
@@ -19,8 +20,7 @@ HOLE = "\0"
 """Begins what stands in place of a block in the text of a page that is exported; the number of the block follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A line of a file; `str()` of it is what a terminal makes clickable."""
 
     path: str
@@ -33,8 +33,7 @@ class Place:
         return f"{self.path}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(msgspec.Struct, frozen=True):
     """One executable fence of a page."""
 
     place: Place
@@ -89,7 +88,10 @@ class Block:
         Raises:
             ValueError: its code cannot be changed as its sweep demands.
         """
-        return [replace(self, code=code, sweep=ONCE) for code in case_codes(self.executable_code, self.sweep)[1:]]
+        return [
+            msgspec.structs.replace(self, code=code, sweep=ONCE)
+            for code in case_codes(self.executable_code, self.sweep)[1:]
+        ]
 
     @property
     def annotation_numbers(self) -> list[int]:
@@ -117,8 +119,7 @@ def _without_annotations(code: str) -> str:
     return bare if is_certain or bare == code or is_same_program(bare, code) else code
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True):
     """The blocks of a page that share a namespace; one kernel process runs them in order."""
 
     page: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class MimeType:
+class MimeType(msgspec.Struct, frozen=True):
     """What the engine knows of one MIME type."""
 
     name: str

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from codeout.model.blocks import Block, Place
 from codeout.model.outputs import Run, Scalar, Source, as_text
@@ -25,8 +26,7 @@ NOT_PROSE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PageValue:
+class PageValue(msgspec.Struct, frozen=True):
     """A value that the blocks of a page computed, to be shown in its text."""
 
     value: Scalar
@@ -58,8 +58,7 @@ class PageValue:
 PLACEHOLDER_MARK = " (placeholder data)"
 
 
-@dataclass(frozen=True, slots=True)
-class HardcodedNumber:
+class HardcodedNumber(msgspec.Struct, frozen=True):
     """A number in the text of a page that matches no nearby code or output."""
 
     place: Place

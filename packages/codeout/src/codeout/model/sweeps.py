@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
+
+import msgspec
 
 MAX_CASES = 64
 """Of one block: each of them runs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Knob:
+class Knob(msgspec.Struct, frozen=True):
     """A name, and the values that it takes in turn."""
 
     name: str
@@ -25,8 +25,7 @@ class Knob:
     """As the author wrote them: literals of Python. The first is the one in the code."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
+class Sweep(msgspec.Struct, frozen=True):
     """The knobs of a block."""
 
     knobs: tuple[Knob, ...] = ()
@@ -82,8 +81,7 @@ def _parse_knob(text: str) -> Knob:
     return Knob(name, tuple(ast.get_source_segment(source, element) or "" for element in elements.elts))
 
 
-@dataclass(frozen=True, slots=True)
-class _Literal:
+class _Literal(msgspec.Struct, frozen=True):
     """Where a value is in the code."""
 
     line: int

@@ -6,10 +6,8 @@ and if it shows text or pictures that cannot act. Its HTML, Markdown and LaTeX a
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -40,8 +38,7 @@ RUN_PATH = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{38}-[0-9a-f]{16}-[0-9a-f]{16}\.
 PICTURE_PATH = re.compile(rf"{PICTURES}/{PICTURE_NAME.pattern}")
 
 
-@dataclass(frozen=True, slots=True)
-class KnownBlock:
+class KnownBlock(msgspec.Struct, frozen=True):
     """A block of the site as it is now, which a recording of it must match."""
 
     block: Block
@@ -54,8 +51,7 @@ class KnownBlock:
     """Of its session's data."""
 
 
-@dataclass(frozen=True, slots=True)
-class KnownBlocks:
+class KnownBlocks(msgspec.Struct, frozen=True):
     """What runs from another machine are compared with."""
 
     blocks: Mapping[str, KnownBlock]
@@ -206,8 +202,8 @@ def _with_traces(accepted: Sequence[Recording]) -> list[Recording]:
     for each in sorted(accepted, key=lambda each: len(each.entry.inputs.codes)):
         session = each.entry.inputs.session, each.run.provenance.device
         traces[session] = add_trace(traces.get(session, ""), each.run.inputs)
-        key = dataclasses.replace(each.entry.key, trace=traces[session])
-        traced.append(Recording(dataclasses.replace(each.entry, key=key), each.run, each.left_out))
+        key = msgspec.structs.replace(each.entry.key, trace=traces[session])
+        traced.append(Recording(msgspec.structs.replace(each.entry, key=key), each.run, each.left_out))
     return sorted(traced, key=lambda each: each.entry.name)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from codeout.cache.keys import Environment, KeyInputs
 from codeout.cache.lookup import CachedSession
@@ -18,8 +19,7 @@ NewestEntries = Mapping[tuple[str, str], Entry]
 """By the name of a block and a device."""
 
 
-@dataclass(frozen=True, slots=True)
-class Readiness:
+class Readiness(msgspec.Struct, frozen=True):
     """What is known of a site before it is published."""
 
     blocks: int

@@ -6,7 +6,6 @@ How the machines are started is not decided here; a matrix of GitHub Actions job
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -23,15 +22,14 @@ DEFAULT_SECONDS = 10.0
 MAX_PLAN_BYTES = 10_000_000
 
 
-@dataclass(slots=True)
-class Shard:
+class Shard(msgspec.Struct):
     """What one machine is to run."""
 
     device: str
     """`cpu` or `gpu`."""
     seconds: float = 0.0
     """How long it will take, estimated from the last runs."""
-    sessions: list[str] = field(default_factory=list)
+    sessions: list[str] = msgspec.field(default_factory=list)
     """Names of sessions."""
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
+
+import msgspec
 
 from codeout.model import prose
 from codeout.model.blocks import ANNOTATION, HOLE, Block
@@ -18,8 +19,7 @@ REFERENCE = re.compile(  # or code, which is left as it is
 HIDE_COMMENT = re.compile(r"[ \t]*# markdown-exec: hide[ \t]*$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """What a notebook or a script is made from."""
 
     text: str
@@ -31,7 +31,7 @@ class Page:
     runs: Sequence[Run]
     """The run of each block."""
 
-    modules: Mapping[str, str] = field(default_factory=dict)
+    modules: Mapping[str, str] = msgspec.field(default_factory=dict)
     """The site's own modules that blocks import: name → source."""
 
     prelude: str = ""
@@ -44,8 +44,7 @@ class Page:
     """Whether a block uses a GPU if there is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(msgspec.Struct, frozen=True):
     """Prose, or the code of a block with its run."""
 
     text: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from codeout.cache.distributions import engine_stamp
 from codeout.cache.files import write_atomically
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from codeout.render.cells import Page
 
 
-@dataclass(frozen=True, slots=True)
-class Exports:
+class Exports(msgspec.Struct, frozen=True):
     """Notebooks and scripts of a site, kept in a folder that may be lost at any time."""
 
     config: Config

@@ -6,9 +6,10 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from html import escape
 from itertools import groupby
+
+import msgspec
 
 from codeout.model.mime import HTML, JAVASCRIPT, JSON, LATEX, MARKDOWN, SVG, preferred_type
 from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Source, Stream, Value
@@ -31,8 +32,7 @@ MarkdownConverter = Callable[[str], str]
 """Markdown text → HTML."""
 
 
-@dataclass(frozen=True, slots=True)
-class Renderer:
+class Renderer(msgspec.Struct, frozen=True):
     """Converts runs to the HTML of an Out tab."""
 
     markdown: MarkdownConverter
@@ -73,7 +73,7 @@ class Renderer:
     def _render_sweep(self, run: Run, block_id: str, origin: str, *, is_recording: bool) -> str:
         """Return the HTML of a run with its cases; those of a recording may be others than the page has now."""
         known = self.sweep.cases
-        as_images = replace(self, draws_images=True)
+        as_images = msgspec.structs.replace(self, draws_images=True)
         others = [(case.values, run.of_case(case), as_images) for case in run.cases if case.values in known]
         parts = (
             (

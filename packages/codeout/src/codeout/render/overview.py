@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from itertools import groupby
 from pathlib import PurePath
+
+import msgspec
 
 from codeout.model.blocks import Block
 from codeout.model.expectations import SKIPPED
@@ -24,8 +25,7 @@ MARKER = '<div class="codeout-overview"></div>'
 HEADINGS = ("Block", "Seconds", "Output", "Device", "Ran")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """A block of the site with one of its runs."""
 
     page: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+import msgspec
 
 FENCE = re.compile(r"^(?P<indent>[ >]*)(?P<fence>`{3,}|~{3,})")
 ADMONITION = re.compile(r"""^(?P<indent>\s*)(?:!!!|\?\?\?\+?)\s+(?P<kind>[\w-]+)[^"]*(?:"(?P<title>[^"]*)")?\s*$""")
@@ -27,17 +28,16 @@ def portable_markdown(text: str, site_url: str = "") -> str:
     return re.sub(r"(?m)^([> ]*)$(?:\n^\1$)+", r"\1", converted)  # one blank line is enough
 
 
-@dataclass(slots=True)
-class _Converter:
+class _Converter(msgspec.Struct):
     """Converts a page line by line."""
 
     site_url: str
     """Where links lead."""
 
-    lines: list[str] = field(default_factory=list)
+    lines: list[str] = msgspec.field(default_factory=list)
     """The converted lines."""
 
-    boxes: list[tuple[int, str]] = field(default_factory=list)
+    boxes: list[tuple[int, str]] = msgspec.field(default_factory=list)
     """Open admonitions and tabs, outermost first: the column of their content, and what precedes it when converted."""
 
     closing: str = ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from codeout.kernel import scratch
@@ -18,8 +18,7 @@ MIN_FREE_MEMORY = 1_000_000_000  # bytes that must be available for another chec
 MAX_FILES_SIZE = 200_000_000  # bytes of files that are copied for a checkpoint
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(msgspec.Struct, frozen=True):
     """A process that waits after some block, and the files as they were then."""
 
     connection: socket.socket

@@ -10,9 +10,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from codeout.cache.keys import trace_keys
 from codeout.cache.lookup import CachedSession, Lookup, raise_all
@@ -29,8 +30,7 @@ if TYPE_CHECKING:  # a build in which nothing runs does not import it
     from codeout.run.runner import SessionRunner
 
 
-@dataclass(frozen=True, slots=True)
-class BlockState:
+class BlockState(msgspec.Struct, frozen=True):
     """A block as a page shows it."""
 
     name: str = ""

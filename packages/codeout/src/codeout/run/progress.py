@@ -7,9 +7,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from codeout.model.outputs import Stream
 from codeout.model.terminal import render_terminal
@@ -25,8 +26,7 @@ UP_TO_DATE = "codeout: all outputs are up to date"
 log = logging.getLogger("mkdocs.plugins.codeout")  # MkDocs shows it; anywhere else it is an ordinary logger
 
 
-@dataclass(frozen=True, slots=True)
-class SessionProgress:
+class SessionProgress(msgspec.Struct, frozen=True):
     """How far a running session has come."""
 
     session: str
@@ -175,5 +175,5 @@ class Ticker:
     def __call__(self, text: str) -> None:
         """Show more of what it prints."""
         if text:
-            self._progress = replace(self._progress, text=(self._progress.text + text)[-MAX_TEXT:])
+            self._progress = msgspec.structs.replace(self._progress, text=(self._progress.text + text)[-MAX_TEXT:])
             self._board.update(self._progress)

@@ -7,7 +7,6 @@ decoded, and everything that is none is an `InvalidEvent`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -173,8 +172,7 @@ class InvalidEvent(Exception):
     """A line from a kernel that is no event."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockResult:
+class BlockResult(msgspec.Struct, frozen=True):
     """What a kernel reports of a block that it has run."""
 
     outputs: tuple[Output, ...]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from codeout.cache.input_reader import InputReader
 from codeout.cache.keys import KeyedSession, KeyInputs, add_trace
@@ -16,17 +17,16 @@ if TYPE_CHECKING:
     from codeout.run.process import KernelProcess
 
 
-@dataclass(slots=True)
-class ResumableSession:
+class ResumableSession(msgspec.Struct):
     """A session whose process is alive, with what has run in it so far."""
 
     process: KernelProcess
     """The kernel process."""
-    steps: list[tuple[Block, KeyInputs]] = field(default_factory=list)
+    steps: list[tuple[Block, KeyInputs]] = msgspec.field(default_factory=list)
     """The blocks that have run."""
-    runs: list[Run] = field(default_factory=list)
+    runs: list[Run] = msgspec.field(default_factory=list)
     """Their runs."""
-    checkpoints: set[int] = field(default_factory=set)
+    checkpoints: set[int] = msgspec.field(default_factory=set)
     """The numbers of blocks after which there is a checkpoint."""
     seconds: float = 0.0
     """How long it has run; not counted for one that has resumed from a checkpoint."""
@@ -43,7 +43,7 @@ class ResumableSession:
     """What has been read so far, as the keys of the runs have it."""
     is_tainted: bool = False
     """Whether a file was changed while the session used it, so that nothing from then on may be stored."""
-    written: list[frozenset[str]] = field(default_factory=list)
+    written: list[frozenset[str]] = msgspec.field(default_factory=list)
     """The files outside of the scratch folder that each block wrote, one that failed included."""
 
     def add(self, block: Block, inputs: KeyInputs, run: Run) -> None:

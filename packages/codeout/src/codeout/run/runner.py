@@ -6,10 +6,11 @@ import contextlib
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import partial
 from threading import Event, Lock
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from codeout.cache.keys import Key, KeyedSession, KeyInputs, add_trace
 from codeout.cache.lookup import Lookup
@@ -181,7 +182,9 @@ class SessionRunner:
                 if job.is_over:
                     return True
                 continue
-            if not self._run_block(session, job, step, replace(progress, block=number + 1, blocks=len(job.target))):
+            if not self._run_block(
+                session, job, step, msgspec.structs.replace(progress, block=number + 1, blocks=len(job.target))
+            ):
                 return True
 
     def _run_block(
@@ -201,7 +204,7 @@ class SessionRunner:
             return False
         if session.is_tainted and self.config.checkpoints and job.restart():
             raise Interrupted
-        key = replace(inputs.key, trace=add_trace(session.trace, read))
+        key = msgspec.structs.replace(inputs.key, trace=add_trace(session.trace, read))
         session.add(block, inputs, run)
         if session.forkable == number:
             session.forkable, session.obstacle = number + (not result.obstacle), result.obstacle
@@ -262,7 +265,7 @@ class SessionRunner:
         """Report a failed run and, for the blocks below it, that they were skipped; where errors show, store it."""
         target, number = job.target, len(session.runs)
         if self.config.errors == "show" and not self._closing.is_set() and not session.is_tainted:
-            key = replace(target.inputs[number].key, trace=add_trace(session.trace, run.inputs))
+            key = msgspec.structs.replace(target.inputs[number].key, trace=add_trace(session.trace, run.inputs))
             self._store(key, run, target.inputs[number], name)
         job.report(number, run)
         for position in range(number + 1, len(target)):
@@ -276,7 +279,7 @@ class SessionRunner:
 
     def _run_prelude(self, session: ResumableSession, first: Block, progress: SessionProgress) -> None:
         for prelude in self._prelude(first):
-            progress = replace(progress, block=0)
+            progress = msgspec.structs.replace(progress, block=0)
             result = session.process.run(prelude, Ticker(self.board, progress))
             session.observed = result.observed
             for output in result.outputs:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from codeout.cache.build_record import read_record
 from codeout.cache.input_reader import CurrentInputs
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 LINES_MOVED = ("its line numbers changed, and its output may contain some",)
 
 
-@dataclass(frozen=True, slots=True)
-class BlockStatus:
+class BlockStatus(msgspec.Struct, frozen=True):
     """Whether the cache has a run of a block, and what that run took."""
 
     block: str
@@ -47,8 +47,7 @@ class BlockStatus:
     """Size of the cached run on disk."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockInputs:
+class BlockInputs(msgspec.Struct, frozen=True):
     """What a block read."""
 
     block: str
@@ -58,8 +57,7 @@ class BlockInputs:
     """In words."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockReasons:
+class BlockReasons(msgspec.Struct, frozen=True):
     """Why a block is stale."""
 
     block: str

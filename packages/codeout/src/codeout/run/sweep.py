@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from codeout.model.blocks import Block
 from codeout.model.outputs import Case
@@ -73,7 +74,7 @@ def _ignore(text: str) -> None:
 def _merge(block: Block, own: BlockResult, others: list[BlockResult]) -> BlockResult:
     """Return the result of a block with its cases; it has read whatever one of them has."""
     cases = zip(block.sweep.cases[1:], others, strict=True)
-    return replace(
+    return msgspec.structs.replace(
         own,
         observed=(*own.observed, *(each for other in others for each in other.observed)),
         reads_lines=own.reads_lines or any(other.reads_lines for other in others),
