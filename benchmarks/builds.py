@@ -86,18 +86,22 @@ def copy(folder: Path) -> Path:
 
 
 def without_execution(folder: Path) -> Path:
-    """Turn every block into plain code, and take the engine out of the settings."""
+    """Turn every block into plain code, and take codeout out of the settings; markdown-exec stays, and runs nothing."""
     for page in (folder / "docs").glob("*.md"):
         page.write_text(re.sub(r'(?m)^```python exec="on".*$', "```python", page.read_text(encoding="utf8")))
     settings = (folder / "mkdocs.yml").read_text(encoding="utf8")
     start, end = settings.index("  - codeout:\n"), settings.index("plugins:")
-    plugins = settings[end:].replace("  - codeout\n", "").replace("  - markdown-exec: {languages: [python]}\n", "")
+    plugins = settings[end:].replace("  - codeout\n", "")
     (folder / "mkdocs.yml").write_text(settings[:start] + "\n" + plugins)
     return folder
 
 
 def with_outputs(folder: Path, site: Path) -> Path:
-    """Turn every block into plain code with its output as HTML below it, without what codeout says about the run."""
+    """Turn every block into plain code with its output as HTML below it, without what codeout says about the run.
+
+    Large data of outputs are files beside the pages, as in the site.
+    """
+    shutil.copytree(site / "site" / "assets" / "outputs", folder / "docs" / "assets" / "outputs")
     for page in (folder / "docs").glob("*.md"):
         built = site / "site" / ("index.html" if page.stem == "index" else f"{page.stem}/index.html")
         text = page.read_text(encoding="utf8")

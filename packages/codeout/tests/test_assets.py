@@ -10,6 +10,9 @@ import pytest
 from codeout.mkdocs.assets import MIN_DATA_LENGTH, extract_data_urls
 from small_sites import CONFIG, build
 
+SHOW = f"""from IPython.display import HTML
+HTML('<img src="data:image/png;base64,' + "A" * {MIN_DATA_LENGTH} + '">')"""
+
 
 def url(content: bytes, mime: str) -> str:
     return f"data:{mime};base64,{base64.b64encode(content).decode()}"
@@ -51,10 +54,8 @@ def test_other_data_urls_are_left_alone(html: str) -> None:
 
 
 def test_the_links_of_a_page_lead_to_its_files(tmp_path: Path) -> None:
-    data = f'"A" * {MIN_DATA_LENGTH}'
-    code = f'from IPython.display import HTML\nHTML("<img src=\\"data:image/png;base64," + {data} + "\\">")'
     (tmp_path / "docs" / "sub").mkdir(parents=True)
-    (tmp_path / "docs" / "sub" / "first.md").write_text(f'# First\n\n```python exec="on" session="s"\n{code}\n```\n')
+    (tmp_path / "docs" / "sub" / "first.md").write_text(f'# First\n\n```python exec="on" session="s"\n{SHOW}\n```\n')
     (tmp_path / "mkdocs.yml").write_text(CONFIG.replace("{paths: [snippets]}", "{}"))
     for _ in range(2):
         assert build(tmp_path, "--strict").returncode == 0
@@ -64,3 +65,14 @@ def test_the_links_of_a_page_lead_to_its_files(tmp_path: Path) -> None:
             in (tmp_path / "site" / "sub" / "first" / "index.html").read_text()
         )
         assert file.read_bytes() == bytes(MIN_DATA_LENGTH * 3 // 4)
+
+
+def test_other_plugins_see_the_file_and_not_its_data(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text(f'# First\n\n```python exec="on" session="s"\n{SHOW}\n```\n')
+    (tmp_path / "mkdocs.yml").write_text(CONFIG.replace("{paths: [snippets]}", "{}") + "hooks: [hook.py]\n")
+    (tmp_path / "hook.py").write_text('def on_page_content(html, **_):\n    open("seen.html", "w").write(html)\n')
+    assert build(tmp_path, "--strict").returncode == 0
+    seen = (tmp_path / "seen.html").read_text()
+    assert 'src="assets/outputs/' in seen
+    assert "base64" not in seen

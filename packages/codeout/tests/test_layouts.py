@@ -33,6 +33,37 @@ def test_a_layout_is_rendered_once_until_its_parts_change(tmp_path: Path) -> Non
     assert get(["b"], code="x") == "<p>4</p>"
 
 
+def test_the_longest_entries_are_left_out_of_a_file_that_would_be_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layouts, "MAX_CHARACTERS", 10)
+    first = LayoutCache.load(tmp_path / "x", [])
+    for text in ("a long drawing", "short", "tiny"):
+        first.get({"of": text}, lambda text=text: text)  # type: ignore[misc]
+    first.save()
+    second = LayoutCache.load(tmp_path / "x", [])
+    assert [second.get({"of": text}, lambda: "new") for text in ("tiny", "short", "a long drawing")] == [
+        "tiny",
+        "short",
+        "new",
+    ]
+
+
+def test_a_drawing_is_converted_once(project: Path) -> None:
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h1"/></svg>'
+    code = f"from IPython.display import SVG, display\ndisplay(SVG({drawing!r}))"
+    (project / "snippets/first.py").write_text(SNIPPET.replace("x = ", f"{code}\nx = "))
+    for _ in range(2):
+        assert build(project, "--strict").returncode == 0
+        assert 'd="M0 0h1"' in page_html(project)
+    file = project / ".codeout" / "memo" / "layouts.json"
+    content = json.loads(file.read_text())["content"]
+    content["layouts"] = {key: html.replace("M0 0h1", "M9 9h9") for key, html in content["layouts"].items()}
+    write_sealed(file, json.dumps(content).encode())
+    build(project)
+    assert 'd="M9 9h9"' in page_html(project), "drawings come from the file"
+
+
 def test_installing_a_package_invalidates_all_layouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = LayoutCache.load(tmp_path / "x", []).settings
     monkeypatch.setattr(layouts, "installation_stamp", lambda: ["another"])

@@ -1,7 +1,7 @@
 """Cached layouts of blocks: highlighted source and tabs, with a slot where each output belongs.
 
-Outputs are not part of a layout, so it does not change when they do. What was found out about drawings is kept beside
-them. The cache may be lost at any time.
+Outputs are not part of a layout, so it does not change when they do. Drawings as pages show them, and what was found
+out about them, are kept beside the layouts. The cache may be lost at any time.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from codeout.cache.distributions import engine_stamp, installation_stamp, local_
 from codeout.cache.files import read_sealed, write_sealed
 from codeout.cache.keys import digest
 
+MAX_CHARACTERS = 20_000_000
+"""Of all entries; in the file, a character takes six bytes at most."""
 MAX_BYTES = 200_000_000
 
 
@@ -60,10 +62,22 @@ class LayoutCache(msgspec.Struct):
 
     def save(self) -> None:
         """Write the layouts that were used since the last time."""
-        if self._used != self._loaded:
+        kept = _shortest(self._used)
+        if kept != self._loaded:
             with contextlib.suppress(OSError):  # the cache of runs logs it
-                write_sealed(self.file, msgspec.json.encode(_Stored(self.settings, self._used)))
-        self._loaded, self._used = self._used, {}
+                write_sealed(self.file, msgspec.json.encode(_Stored(self.settings, kept)))
+        self._loaded, self._used = kept, {}
+
+
+def _shortest(entries: Mapping[str, str]) -> dict[str, str]:
+    """Return the entries that fit into the file; a few large drawings must not push out all that is small."""
+    kept, left = {}, MAX_CHARACTERS
+    for key, text in sorted(entries.items(), key=lambda entry: len(entry[1])):
+        left -= len(text)
+        if left < 0:
+            break
+        kept[key] = text
+    return kept
 
 
 def _name_of(value: object) -> str:

@@ -27,7 +27,7 @@ from codeout.markdown.prompts import split_prompts
 from codeout.model.blocks import Block
 from codeout.model.outputs import Run, Stream
 from codeout.model.sweeps import swept_lines
-from codeout.render.html import Renderer
+from codeout.render.html import Renderer, make_anew
 from codeout.run.engine import BlockState
 
 ID = "codeout-id"  # stands for the block's id in a layout
@@ -223,6 +223,7 @@ class BlockLayout(msgspec.Struct, frozen=True):
             markdown=lambda text: self.expand(str(convert(text))),
             sweep=self.block.sweep,
             has_run_lines="run_line" in self.notes,
+            remember=self.layouts.get if self.layouts else make_anew,
         )
 
     def _console(self, run: Run) -> str:

@@ -208,7 +208,7 @@ class PageConversion(msgspec.Struct):
 
     def _show(self, registered: RegisteredBlock) -> str:
         state = self.states[registered.number]
-        return self._live(registered, state, self._render(registered, state))
+        return self._live(registered, state, self.site.move_data_out(self._render(registered, state)))
 
     def _render(self, registered: RegisteredBlock, state: BlockState) -> str:
         """Return the HTML of a block in a state; a live server calls this long after the conversion.

@@ -186,6 +186,8 @@ class Site(msgspec.Struct):
     """Returns the path of a page by its generator's file object."""
     on_error: Callable[[CodeoutError], str] = raise_error
     """Receives a page's mistake; raises, or returns the HTML of a page that shows it."""
+    move_data_out: Callable[[str], str] = lambda html: html
+    """Moves large data out of the HTML of an output; returns the HTML that is left."""
     on_page: Callable[[ConvertedPage], None] = lambda page: None
     """Receives each converted page."""
 

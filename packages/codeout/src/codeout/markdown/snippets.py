@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,16 @@ class SnippetFile(msgspec.Struct, frozen=True):
         matches = [(number, snippets.match_section(line)) for number, line in enumerate(lines, start=1)]
         return cls(lines, [(number, match["name"]) for number, match in matches if match])
 
-    def first_line(self, target: dict[str, Any]) -> int | None:
-        """Return the line where a snippet begins; None if its lines are not contiguous."""
+    def span(self, target: dict[str, Any]) -> range | None:
+        """Return the lines of a snippet, counted from 0; None if they are not contiguous."""
         if not target["section"]:
             is_whole = not self.markers and len(target["start"]) <= 1
-            return ((target["start"] or [None])[0] or 0) + 1 if is_whole else None
+            return range((target["start"] or [None])[0] or 0, len(self.lines)) if is_whole else None
         edges = [number for number, name in self.markers if name == target["section"]]
-        first, last = edges[0], edges[1] if len(edges) > 1 else self.markers[-1][0] + 1
-        return None if any(first < number < last for number, _ in self.markers) else first + 1
+        if not edges:
+            return None
+        first, last = edges[0], edges[1] if len(edges) > 1 else len(self.lines) + 1
+        return None if any(first < number < last for number, _ in self.markers) else range(first, last - 1)
 
     def checks_below(self, section: str) -> tuple[str, int]:
         """Return the code below a section, up to the next marker, and the line on which it begins, counted from 1."""
@@ -42,12 +45,29 @@ class SnippetFile(msgspec.Struct, frozen=True):
         return "\n".join(code[first:]).rstrip(), begin + first + 1
 
 
+class Snippet(msgspec.Struct, frozen=True):
+    """What a fence includes, if that is all that it contains."""
+
+    file: SnippetFile
+    path: Path
+    lines: range
+    """The lines of the file, counted from 0."""
+    section: str
+    """The name of the section; empty if it has none."""
+
+    @property
+    def code(self) -> list[str]:
+        """The lines of code."""
+        return self.file.lines[self.lines.start : self.lines.stop]
+
+
 class SnippetFinder(msgspec.Struct, frozen=True):
-    """Finds the snippets of one page; reads each file once."""
+    """Finds the snippets of one page; reads each file, and looks for each snippet, once."""
 
     snippets: SnippetPreprocessor
     """The preprocessor of the site."""
     _files: dict[Path, SnippetFile] = msgspec.field(default_factory=dict)
+    _found: dict[str, Snippet | None] = msgspec.field(default_factory=dict)
 
     def file(self, path: Path) -> SnippetFile:
         """Return a file with snippets."""
@@ -55,8 +75,8 @@ class SnippetFinder(msgspec.Struct, frozen=True):
             self._files[path] = SnippetFile.read(self.snippets, path)
         return self._files[path]
 
-    def locate(self, body: list[str]) -> tuple[Path, int, str] | None:
-        """Return where the code of a fence begins: its file, the line from 1, and its section or an empty string.
+    def find(self, body: Sequence[str]) -> Snippet | None:
+        """Return the snippet that a fence includes.
 
         Args:
             body: the lines of the fence, as written.
@@ -65,12 +85,18 @@ class SnippetFinder(msgspec.Struct, frozen=True):
             None if the fence contains anything but one directive, or if the included lines are not contiguous.
         """
         directives = [line for line in body if line.strip()]
-        parsed = _parse_directive(self.snippets, directives[0]) if len(directives) == 1 else None
-        target, path = parsed or ({}, None)
-        if path is None:
+        if len(directives) != 1:
             return None
-        first = self.file(path).first_line(target)
-        return None if first is None else (path, first, target["section"] or "")
+        directive = directives[0]
+        if directive not in self._found:
+            self._found[directive] = self._find(directive)
+        return self._found[directive]
+
+    def _find(self, directive: str) -> Snippet | None:
+        target, path = _parse_directive(self.snippets, directive) or ({}, None)
+        file = self.file(path) if path else None
+        lines = file.span(target) if file else None
+        return Snippet(file, path, lines, target["section"] or "") if file and path and lines is not None else None
 
 
 def describe_available(snippets: SnippetPreprocessor, line: str) -> str:

@@ -16,7 +16,7 @@ import msgspec
 from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
 
 from codeout.markdown.prompts import split_prompts
-from codeout.markdown.snippets import SnippetFinder
+from codeout.markdown.snippets import Snippet, SnippetFinder
 from codeout.model.blocks import Place
 
 OPENING = re.compile(r"^(?P<indent>[> \t]*)(?P<fence>`{3,}|~{3,})[ {]*(?:[^`]*[. ])?(?:python|py|pycon)\b")
@@ -88,6 +88,7 @@ class Sources(msgspec.Struct):
     _includes: list[tuple[int, Path]] | None = None
     _files: dict[Path, list[Fence]] = msgspec.field(default_factory=dict)
     _finder: SnippetFinder | None = None
+    _names: dict[Path, str] = msgspec.field(default_factory=dict)
 
     def locate(self, code: str, printed_by: Place | None = None, documented: str = "") -> Location:
         """Return where a fence with this code is.
@@ -172,6 +173,8 @@ class Sources(msgspec.Struct):
             return True
         if self.snippets is None or "8<" not in "\n".join(body):
             return False
+        if (snippet := self._snippet(body)) and _normalize(snippet.code) == wanted:
+            return True
         try:
             return _normalize(self.snippets.run(list(body))) == wanted
         except SnippetMissingError:
@@ -179,17 +182,26 @@ class Sources(msgspec.Struct):
 
     def _location(self, place: Place, fence: Fence, path: str) -> Location:
         """Return where a fence's code is: in its snippet, or in the file that has the fence."""
-        finder = self._finder = self._finder or (SnippetFinder(self.snippets) if self.snippets else None)
-        begin = finder.locate(list(fence.body)) if finder else None
-        if begin is None or finder is None:
+        snippet = self._snippet(fence.body)
+        if snippet is None:
             return Location(place, Place(path, fence.line + 1), "", fence.is_commented)
-        file, line, section = begin
-        checks = finder.file(file).checks_below(section) if self.has_checks and section else ("", 0)
-        return Location(place, Place(self._shown(file), line), section, fence.is_commented, *checks)
+        section = snippet.section
+        checks = snippet.file.checks_below(section) if self.has_checks and section else ("", 0)
+        origin = Place(self._shown(snippet.path), snippet.lines.start + 1)
+        return Location(place, origin, section, fence.is_commented, *checks)
+
+    def _snippet(self, body: Sequence[str]) -> Snippet | None:
+        """Return the snippet that is all that a fence contains; None if there is none."""
+        if self._finder is None and self.snippets:
+            self._finder = SnippetFinder(self.snippets)
+        return self._finder.find(body) if self._finder else None
 
     def _shown(self, path: Path) -> str:
-        resolved = path.resolve()
-        return (resolved.relative_to(self.root) if resolved.is_relative_to(self.root) else path).as_posix()
+        if path not in self._names:
+            resolved = path.resolve()
+            shown = resolved.relative_to(self.root) if resolved.is_relative_to(self.root) else path
+            self._names[path] = shown.as_posix()
+        return self._names[path]
 
 
 def find_fences(text: str) -> list[Fence]:

@@ -31,6 +31,12 @@ def is_drawing(svg: bytes) -> bool:
     return True
 
 
+def _extension(mime: str) -> str:
+    from mimetypes import guess_extension  # on use: its import takes longer than all the rest
+
+    return guess_extension(mime) or ".bin"
+
+
 def extract_data_urls(
     html: str, url_of: Callable[[str], str], only_draws: Callable[[bytes], bool] = is_drawing
 ) -> tuple[str, dict[str, bytes]]:
@@ -56,11 +62,7 @@ def extract_data_urls(
             return match[0]  # left for the browser to report
         if match["mime"] == SVG.name and not only_draws(content):
             return match[0]
-        from mimetypes import guess_extension  # on use: its import takes longer than all the rest
-
-        name = hashlib.sha256(content).hexdigest()[:20] + (
-            EXTENSIONS.get(match["mime"]) or guess_extension(match["mime"]) or ".bin"
-        )
+        name = hashlib.sha256(content).hexdigest()[:20] + (EXTENSIONS.get(match["mime"]) or _extension(match["mime"]))
         files[name] = content
         return f'="{url_of(name)}"'
 

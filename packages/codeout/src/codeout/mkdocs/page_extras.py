@@ -43,15 +43,15 @@ class PageExtras(msgspec.Struct, frozen=True):
     """Where the files of the site are written."""
     url: str
     """The address of the site; empty if unknown."""
-    writes_downloads: bool
-    """Whether downloads are written: a server does not."""
+    site_dir: str
+    """Where the site is written; empty where downloads and data are not: by a server."""
 
     def links(self, page: ConvertedPage) -> list[str]:
         """Write what can be downloaded of a page; return links to it, and to where else the page can be opened."""
         file = self.files.get(page.path)
         if file is None:
             return []
-        downloads = self._downloads(page, file) if self.writes_downloads and page.runs else ()
+        downloads = self._downloads(page, file) if self.site_dir and page.runs else ()
         return [*downloads, *self._links_elsewhere(file)]
 
     def _downloads(self, page: ConvertedPage, file: Any) -> Iterator[str]:
@@ -129,18 +129,20 @@ class PageExtras(msgspec.Struct, frozen=True):
                             is_recording=run is not own,
                         )
 
-    def move_data_out(self, html: str, page: Page, site_dir: str) -> str:
-        """Write large data beside the pages of the site, instead of into them."""
+    def move_data_out(self, html: str, url: str) -> str:
+        """Write large data beside the pages of the site, instead of into the page with this address."""
+        if not self.site_dir:
+            return html
         layouts = self.site.layouts
 
         def remembered(svg: bytes) -> bool:
             if layouts is None:
                 return is_drawing(svg)
-            return layouts.get({"drawing": sha256(svg).hexdigest()}, lambda: str(is_drawing(svg))) == str(True)
+            return layouts.get({"only_draws": sha256(svg).hexdigest()}, lambda: str(is_drawing(svg))) == str(True)
 
-        html, files = extract_data_urls(html, lambda name: get_relative_url(f"{FOLDER}/{name}", page.url), remembered)
+        html, files = extract_data_urls(html, lambda name: get_relative_url(f"{FOLDER}/{name}", url), remembered)
         for name, content in files.items():
-            path = Path(site_dir) / FOLDER / name
+            path = Path(self.site_dir) / FOLDER / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         return html

@@ -78,7 +78,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         self._paths: PagePaths | None = None
         self._files: dict[str, Any] = {}
         self._destinations: set[str] = set()
-        self._url = ""
+        self._url = self._site_dir = ""
         self._options: dict[str, Any] = {}
         self._problems: list[str] = []
         self._is_partial = False  # whether pages are left out: those that a dirty build skips, or have a mistake
@@ -141,7 +141,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         else:
             resolver = BuildResolver(engine, self.predict)
         site = Site(settings, resolver, is_announcing=True, on_error=self._on_error, on_page=self._on_page)
-        site.header = self._header
+        site.header, site.move_data_out = self._header, self._move_data_out
         return site
 
     def _forget_logged_messages(self) -> None:
@@ -160,6 +160,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         self._files = {self._path(file): file for file in files.documentation_pages()}
         self._destinations = {file.dest_uri for file in files}
         self._url = config.site_url or ""
+        self._site_dir = config.site_dir if self.mode == "build" else ""
         if self.mode == "build":
             gc.freeze()  # what is there now stays to the end; a collection would only go through all of it
         return nav
@@ -209,6 +210,15 @@ class CodeoutPlugin(BasePlugin[Settings]):
         links = self._extras.links(page) if self.mode != "collect" and page.blocks else []
         return page_header(site, page, links)
 
+    def _move_data_out(self, html: str) -> str:
+        """Move large data out of an output at once: what sees the page afterwards need not read through it.
+
+        Not if the output is part of another page, like an excerpt in a blog's index, whose address is not known.
+        """
+        announced = self._ready.announced
+        file = self._files.get(announced.path) if announced else None
+        return self._extras.move_data_out(html, file.url) if file else html
+
     def _on_error(self, problem: CodeoutError) -> str:
         """Take in a page's mistake: a build reports those of all pages, a server shows each as its page."""
         self._is_partial = True
@@ -253,9 +263,9 @@ class CodeoutPlugin(BasePlugin[Settings]):
         return [file.page for file in files.documentation_pages() if file.page]
 
     def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
-        """Move large data out of a built page; have a served page listen."""
+        """Move large data out of what else is on a built page; have a served page listen."""
         if self.mode == "build":
-            return self._extras.move_data_out(output, page, config.site_dir)
+            return self._extras.move_data_out(output, page.url)
         from codeout.mkdocs.live_stream import SCRIPT, STYLE
 
         head, body, rest = output.rpartition("</body>")
@@ -318,7 +328,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
 
     @property
     def _extras(self) -> PageExtras:
-        return PageExtras(self._ready, self.pages, self._files, self._destinations, self._url, self.mode == "build")
+        return PageExtras(self._ready, self.pages, self._files, self._destinations, self._url, self._site_dir)
 
     @property
     def _ready(self) -> Site:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
@@ -31,6 +32,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 MarkdownConverter = Callable[[str], str]
 """Markdown text → HTML."""
 
+Remember = Callable[[Mapping[str, str], Callable[[], str]], str]
+"""What HTML is made of, and what makes it → the HTML, which may have been made before."""
+
+
+def make_anew(parts: Mapping[str, str], make: Callable[[], str]) -> str:
+    """Remember nothing."""
+    return make()
+
 
 class Renderer(msgspec.Struct, frozen=True):
     """Converts runs to the HTML of an Out tab."""
@@ -46,6 +55,9 @@ class Renderer(msgspec.Struct, frozen=True):
 
     has_run_lines: bool = True
     """Whether a line under each output says how it was made."""
+
+    remember: Remember = make_anew
+    """Keeps drawings as the page shows them: nothing else takes so long to convert."""
 
     def render_run(
         self, run: Run, block_id: str, origin: str = "", last: Run | None = None, *, is_recording: bool = False
@@ -144,7 +156,7 @@ class Renderer(msgspec.Struct, frozen=True):
             case HTML.extension:
                 return content
             case SVG.extension:
-                return svg_image(content, alt) if self.draws_images else inline_svg(content, output_id, alt)
+                return self._drawing(content, output_id, alt)
             case MARKDOWN.extension:
                 return self.markdown(content)
             case LATEX.extension:
@@ -154,6 +166,13 @@ class Renderer(msgspec.Struct, frozen=True):
             case JSON.extension:
                 return _streams([Stream("stdout", content)], output_id, "codeout-json")
         return _streams([Stream("stdout", content)], output_id, "")
+
+    def _drawing(self, svg: str, output_id: str, alt: str) -> str:
+        digest = hashlib.sha256(svg.encode()).hexdigest()
+        if self.draws_images:
+            return self.remember({"image": digest, "alt": alt}, lambda: svg_image(svg, alt))
+        parts = {"drawing": digest, "prefix": output_id, "alt": alt}
+        return self.remember(parts, lambda: inline_svg(svg, output_id, alt))
 
 
 def _size(data: str, scale: int, width: int) -> str:
