@@ -50,8 +50,8 @@ def test_the_longest_entries_are_left_out_of_a_file_that_would_be_too_large(
 
 
 def test_a_drawing_is_converted_once(project: Path) -> None:
-    drawing = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h1"/></svg>'
-    code = f"from IPython.display import SVG, display\ndisplay(SVG({drawing!r}))"
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0hN"/></svg>'
+    code = f"from IPython.display import SVG, display\ndisplay(SVG({drawing!r}.replace('N', '1')))"
     (project / "snippets/first.py").write_text(SNIPPET.replace("x = ", f"{code}\nx = "))
     for _ in range(2):
         assert build(project, "--strict").returncode == 0
