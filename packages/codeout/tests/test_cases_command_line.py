@@ -185,7 +185,7 @@ def test_without_a_generator_the_record_of_the_last_build_is_used(tmp_path: Path
     built(project)
     for command, expected in {
         ("status",): "0 of 1 blocks are stale",
-        ("why",): "docs/index.md:3: hit",
+        ("why", "--json"): '"block": "docs/index.md:3"',
         ("run",): "1 blocks are up to date",
         ("clean",): "removed 0 runs, 1 remain",
         ("export", "-o", "out"): "index.ipynb",

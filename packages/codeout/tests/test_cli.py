@@ -173,18 +173,18 @@ def test_why_names_what_changed(project: Path, capsys: pytest.CaptureFixture[str
         assert main(["why"]) == 0
         return [re.sub(r"^\S+( \(\S+\))?: ", "", line) for line in capsys.readouterr().out.splitlines()]
 
-    assert why() == ["has not run yet"] * 3
+    assert why() == [*["has not run yet"] * 3, "3 of 3 blocks are stale"]
     main(["run"])
-    assert why() == ["hit"] * 3
+    assert why() == ["0 of 3 blocks are stale"]
     (project / "snippets" / "helper.py").write_text("VALUE = 42\n")
     assert why() == [
         "snippets/helper.py: content changed",
         "docs/first.md:6 (snippets/first.py:4) above it is stale",
-        "hit",
+        "2 of 3 blocks are stale",
     ]
     (project / "snippets" / "helper.py").write_text("VALUE = 41\n")
     (project / "snippets" / "first.py").write_text(SNIPPET.replace('"x is"', '"x was"'))
-    assert why() == ["hit", "its own code changed", "hit"]
+    assert why() == ["its own code changed", "1 of 3 blocks are stale"]
 
 
 def test_a_build_does_not_rerun_what_the_command_line_ran(project: Path) -> None:

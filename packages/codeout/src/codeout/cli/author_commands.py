@@ -13,7 +13,7 @@ import click
 from codeout.cli.options import FILE, FOLDER, POSITIVE, examples, json_option, pages_argument, pass_site, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from codeout.cli.site import CommandSite
     from codeout.model.blocks import Block
@@ -122,7 +122,7 @@ def status(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
         return
     for row in rows:
         print(line(row))
-    print(f"{sum(row.state == 'stale' for row in rows)} of {len(rows)} blocks are stale\n")
+    print(f"{_count_stale([row.state == 'stale' for row in rows])}\n")
     for name, mode in resumes.items():
         print(f"{name}: {mode}")
 
@@ -142,7 +142,7 @@ def why(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
     """Show why each block is stale.
 
     For each stale block, the output names what changed since its last run: its code, the code above it, a file, a
-    package, or the machine. A block that is up to date is listed as "hit".
+    package, or the machine. With --json, a block that is up to date is listed as "hit".
     """
     from codeout.run.engine import Engine
     from codeout.run.status import block_reasons
@@ -152,7 +152,13 @@ def why(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
         print_json(rows)
         return
     for row in rows:
-        print(f"{row.block}: {'; '.join(row.why)}")
+        if row.is_stale:
+            print(f"{row.block}: {'; '.join(row.why)}")
+    print(_count_stale([row.is_stale for row in rows]))
+
+
+def _count_stale(are_stale: Sequence[bool]) -> str:
+    return f"{sum(are_stale)} of {len(are_stale)} blocks are stale"
 
 
 @click.command(

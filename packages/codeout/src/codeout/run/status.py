@@ -22,6 +22,7 @@ from codeout.model.inputs import describe_change, describe_input
 if TYPE_CHECKING:
     from codeout.run.engine import Engine
 
+UP_TO_DATE = ("hit",)
 LINES_MOVED = ("its line numbers changed, and its output may contain some",)
 
 
@@ -66,6 +67,11 @@ class BlockReasons(msgspec.Struct, frozen=True):
     why: tuple[str, ...]
     """Reasons; only "hit" if it is up to date."""
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the block is not up to date."""
+        return self.why != UP_TO_DATE
+
 
 def block_statuses(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockStatus]:
     """Yield the status of each block, session by session.
@@ -95,7 +101,7 @@ def block_reasons(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockReas
         names = cached.session.block_names
         for (block, inputs), name, run in zip(cached.keyed, names, cached.cached, strict=True):
             if run is not None:
-                yield BlockReasons(str(block), ("hit",))
+                yield BlockReasons(str(block), UP_TO_DATE)
                 continue
             last = newest.get(name)
             reasons = stale_reasons(last, inputs, now)
