@@ -16,7 +16,7 @@ from PIL import Image
 from codeout import Error, Figure, Output, Run, Source, Stream, Value
 from codeout.model.prose import PageValue
 from codeout.render.html import Renderer, time_text
-from codeout.render.svg import inline_svg
+from codeout.render.svg import LARGE, inline_svg
 from codeout.render.values import render_value
 from helpers import PROVENANCE
 
@@ -41,6 +41,24 @@ def html(*outputs: Output) -> str:
 def test_text_cannot_become_html(output: Output) -> None:
     assert "<script>" not in html(output)
     assert "<md>" not in html(output)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_image"),
+    [
+        ('<image href="data:image/png;base64,{large}"/>', True),
+        ('<image href="data:image/png;base64,AAAA"/>', False),
+        ('<path d="{large}"/>', False),
+        ('<image href="data:image/png;base64,{large}"/><script>1</script>', False),
+    ],
+    ids=["a photograph", "a small picture", "lines", "a script"],
+)
+def test_a_drawing_with_a_large_picture_loads_when_it_is_seen(content: str, is_image: bool) -> None:
+    shown = html(Figure({"image/svg+xml": SVG.format(content.format(large="A" * LARGE))}, "a photograph"))
+    picture = BeautifulSoup(shown, "html.parser").select_one("img, svg")
+    assert picture is not None and (picture.name == "img") == is_image
+    assert "a photograph" in (picture.get("alt"), picture.get("aria-label"))
+    assert picture.get("loading") == ("lazy" if is_image else None)
 
 
 def test_html_that_came_as_html_is_let_through() -> None:

@@ -15,7 +15,7 @@ import msgspec
 from codeout.model.mime import HTML, JAVASCRIPT, JSON, LATEX, MARKDOWN, SVG, preferred_type
 from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Source, Stream, Value
 from codeout.model.sweeps import ONCE, Sweep
-from codeout.render.svg import inline_svg, svg_image
+from codeout.render.svg import has_large_picture, inline_svg, svg_image
 from codeout.render.sweep import sweep_html
 
 MAX_LINES = 40
@@ -48,7 +48,7 @@ class Renderer(msgspec.Struct, frozen=True):
     """Converts Markdown and LaTeX outputs of the site's own runs."""
 
     draws_images: bool = False
-    """Whether drawings are images of their own, which load when they come into view, instead of parts of the page."""
+    """Whether all drawings are images of their own, which load when they come into view, not parts of the page."""
 
     sweep: Sweep = ONCE
     """The knobs of the block."""
@@ -169,7 +169,7 @@ class Renderer(msgspec.Struct, frozen=True):
 
     def _drawing(self, svg: str, output_id: str, alt: str) -> str:
         digest = hashlib.sha256(svg.encode()).hexdigest()
-        if self.draws_images:
+        if self.draws_images or has_large_picture(svg):
             return self.remember({"image": digest, "alt": alt}, lambda: svg_image(svg, alt))
         parts = {"drawing": digest, "prefix": output_id, "alt": alt}
         return self.remember(parts, lambda: inline_svg(svg, output_id, alt))

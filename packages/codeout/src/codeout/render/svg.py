@@ -15,6 +15,9 @@ SCHEME_STYLE = (
 )
 """In an `<img>`, the scheme is that of the element's property `color-scheme`."""
 
+LARGE = 50_000
+"""Characters of SVG from which a picture in it is worth a request of its own."""
+
 ElementTree.register_namespace("", SVG_NAMESPACE)
 ElementTree.register_namespace("xlink", XLINK_NAMESPACE)
 
@@ -62,6 +65,14 @@ def svg_image(text: str, alt: str) -> str:
     content = drawn.replace(">", f">{SCHEME_STYLE}", 1)
     data = base64.b64encode(content.encode()).decode()
     return f'<img class="codeout-picture" src="data:{SVG.name};base64,{data}" alt="{escape(alt)}"{size} loading="lazy">'
+
+
+def has_large_picture(text: str) -> bool:
+    """Return whether SVG has a large picture in it, like a photograph, which should load only when it is seen.
+
+    Not if it has a script, which would not run in an `<img>`.
+    """
+    return len(text) > LARGE and "data:image/" in text and "<script" not in text
 
 
 def _pixels(length: str) -> int:
