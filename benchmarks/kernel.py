@@ -58,7 +58,19 @@ def start_session(config: Config, folder: Path) -> subprocess.Popen[bytes]:
     process = start_kernel(config, folder)
     if process.stdin is None:
         raise AssertionError("it is a pipe")
-    process.stdin.write(encode(RunRequest("", "page.md", 1, 0, "", 60.0)))
+    request = RunRequest(
+        code="",
+        checks="",
+        checks_line=1,
+        file="page.md",
+        line=1,
+        width=0,
+        workdir="",
+        keeps_saved_figures=True,
+        has_magics=False,
+        timeout=60.0,
+    )
+    process.stdin.write(encode(request))
     process.stdin.flush()
     return process
 

@@ -2,7 +2,7 @@
 
     python benchmarks/many.py               20 and 200 pages of 10 blocks: about five minutes
 
-Each figure is the median of three. A page has ten short paragraphs and ten blocks of three lines, each with a line of
+Each figure is the median of three, taken in turns. A page has ten short paragraphs and ten blocks of three lines, each with a line of
 output; each page is a session.
 """
 
@@ -12,16 +12,18 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from textwrap import indent
 
-from builds import build, median, told
+from builds import build, medians, told
 
 from codeout import RunStore
 from codeout.cache.keys import Key
 
 BLOCKS = 10
 SIZES = (20, 200)
+TIMES = 3
 CONFIG = """site_name: Many
 theme: {name: material, font: false}
 markdown_extensions:
@@ -49,7 +51,7 @@ def main() -> None:
             plain = write(Path(folder) / f"plain-{pages}", pages, run=False)
             site = write(Path(folder) / f"site-{pages}", pages, run=True)
             build(site)  # fills the store
-            floor, warm = median(lambda plain=plain: build(plain)), median(lambda site=site: build(site))
+            floor, warm = medians((partial(build, plain), partial(build, site)), TIMES)
             store = site / ".codeout"
             size = sum(path.stat().st_size for path in store.rglob("*") if path.is_file()) / 1e6
             row = (pages, pages * BLOCKS, f"{floor:.2f}", f"{warm:.2f}", f"{warm / floor:.2f}", f"{size:.1f}")
@@ -87,7 +89,7 @@ def look_up(folder: Path) -> float:
             sys.exit(f"{folder}: a run is not whole")
         return (time.perf_counter() - start) / len(keys)
 
-    return statistics.median(once() for _ in range(3))
+    return statistics.median(once() for _ in range(TIMES))
 
 
 if __name__ == "__main__":
