@@ -2,8 +2,8 @@
 
     python benchmarks/many.py               20 and 200 pages of 10 blocks: about five minutes
 
-Each figure is the median of three, taken in turns. A page has ten short paragraphs and ten blocks of three lines, each with a line of
-output; each page is a session.
+Each figure is the median of three, taken in turns. A page has ten short paragraphs and ten blocks of three lines, each
+with a line of output; each page is a session.
 """
 
 from __future__ import annotations
