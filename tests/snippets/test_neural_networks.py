@@ -28,6 +28,7 @@ class TestNeuralNetworks(PageTests, DiagramTests, PictureTests):
     }
     diagrams = ("diagram", "chain_drawn")
     pictures = {"convolve": "after the filter: vertical edges"}
+    photographs = ("convolve",)
     printed = (
         "Net(\n  (conv1)",
         "10\ntorch.Size([6, 1, 5, 5])",

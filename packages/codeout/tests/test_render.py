@@ -47,7 +47,7 @@ def test_text_cannot_become_html(output: Output) -> None:
     ("content", "is_image"),
     [
         ('<image href="data:image/png;base64,{large}"/>', True),
-        ('<image href="data:image/png;base64,AAAA"/>', False),
+        ('<image href="data:image/png;base64,AAAA"/><path d="{large}"/>', False),
         ('<path d="{large}"/>', False),
         ('<image href="data:image/png;base64,{large}"/><script>1</script>', False),
     ],

@@ -15,8 +15,9 @@ SCHEME_STYLE = (
 )
 """In an `<img>`, the scheme is that of the element's property `color-scheme`."""
 
-LARGE = 50_000
-"""Characters of SVG from which a picture in it is worth a request of its own."""
+LARGE = 20_000
+"""Characters of base64 from which a picture in a drawing is worth waiting until it is seen."""
+_LARGE_PICTURE = re.compile(rf"data:image/[^\"']{{{LARGE},}}")
 
 ElementTree.register_namespace("", SVG_NAMESPACE)
 ElementTree.register_namespace("xlink", XLINK_NAMESPACE)
@@ -72,7 +73,7 @@ def has_large_picture(text: str) -> bool:
 
     Not if it has a script, which would not run in an `<img>`.
     """
-    return len(text) > LARGE and "data:image/" in text and "<script" not in text
+    return "<script" not in text and _LARGE_PICTURE.search(text) is not None
 
 
 def _pixels(length: str) -> int:
