@@ -45,6 +45,17 @@ def test_nothing_moves_while_a_page_loads(visit: Visit, path: str) -> None:
     assert sum(page.evaluate(shift)) < 0.005
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_the_first_paint_waits_for_no_script(visit: Visit, path: str) -> None:
+    page = visit(path)
+    scripts = (
+        "[...document.querySelectorAll('body script[src]')].map(script => [script.src, script.defer || script.async])"
+    )
+    deferred = dict(page.evaluate(scripts))
+    assert any("/bundle." in script for script in deferred)
+    assert all(deferred.values()), deferred
+
+
 @pytest.mark.parametrize("anchor", ["new-names", "out-optim", "exercises"])
 def test_a_link_to_an_anchor_scrolls_there(visit: Visit, anchor: str) -> None:
     page = visit(f"neural_networks/#{anchor}", viewport={"width": 390, "height": 844})

@@ -49,6 +49,14 @@ def test_the_longest_entries_are_left_out_of_a_file_that_would_be_too_large(
     ]
 
 
+def change_file(project: Path, old: str, new: str) -> None:
+    """Replace a text in everything that the file of a project's layouts holds."""
+    file = project / ".codeout" / "memo" / "layouts.json"
+    content = json.loads(file.read_text())["content"]
+    content["layouts"] = {key: html.replace(old, new) for key, html in content["layouts"].items()}
+    write_sealed(file, json.dumps(content).encode())
+
+
 def test_a_drawing_is_converted_once(project: Path) -> None:
     drawing = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0hN"/></svg>'
     code = f"from IPython.display import SVG, display\ndisplay(SVG({drawing!r}.replace('N', '1')))"
@@ -56,10 +64,7 @@ def test_a_drawing_is_converted_once(project: Path) -> None:
     for _ in range(2):
         assert build(project, "--strict").returncode == 0
         assert 'd="M0 0h1"' in page_html(project)
-    file = project / ".codeout" / "memo" / "layouts.json"
-    content = json.loads(file.read_text())["content"]
-    content["layouts"] = {key: html.replace("M0 0h1", "M9 9h9") for key, html in content["layouts"].items()}
-    write_sealed(file, json.dumps(content).encode())
+    change_file(project, "M0 0h1", "M9 9h9")
     build(project)
     assert 'd="M9 9h9"' in page_html(project), "drawings come from the file"
 
@@ -117,10 +122,7 @@ def test_the_second_build_shows_the_same_page_from_cached_layouts(project: Path)
     first = page_html(project)
     assert build(project, "--strict").returncode == 0
     assert page_html(project) == first
-    file = project / ".codeout" / "memo" / "layouts.json"
-    content = json.loads(file.read_text())["content"]
-    content["layouts"] = {key: html.replace(">Out<", ">Cached<") for key, html in content["layouts"].items()}
-    write_sealed(file, json.dumps(content).encode())
+    change_file(project, ">Out<", ">Cached<")
     build(project)
     assert ">Cached<" in page_html(project), "layouts come from the file"
 

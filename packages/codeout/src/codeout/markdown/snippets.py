@@ -49,7 +49,9 @@ class Snippet(msgspec.Struct, frozen=True):
     """What a fence includes, if that is all that it contains."""
 
     file: SnippetFile
+    """The file that has it."""
     path: Path
+    """Where that file is."""
     lines: range
     """The lines of the file, counted from 0."""
     section: str

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator
 from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
 from mkdocs.config.base import Config as PluginConfig
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -29,12 +27,13 @@ from codeout.cache.layouts import LayoutCache
 from codeout.config import Config
 from codeout.errors import CodeoutError, PageError
 from codeout.markdown.converted_page import ConvertedPage
-from codeout.markdown.extension import NAME, is_executed
+from codeout.markdown.extension import NAME
 from codeout.markdown.header import page_header
 from codeout.markdown.predictor import Predictor
 from codeout.markdown.site import BuildResolver, CacheResolver, CurrentPage, LiveResolver, Resolver, Site
 from codeout.mkdocs.page_extras import PageExtras
-from codeout.mkdocs.paths import PagePaths, site_root
+from codeout.mkdocs.paths import PagePaths
+from codeout.mkdocs.settings import read_settings
 from codeout.mkdocs.watched_folders import WatchedFolders
 from codeout.model.blocks import Block, Session, group_sessions
 from codeout.run.engine import Engine
@@ -52,18 +51,6 @@ Mode = Literal["build", "serve", "collect"]
 
 class Settings(PluginConfig):
     """None: the options are those of the extension, where every generator reads them."""
-
-
-def _missing_parts(config: MkDocsConfig) -> Iterator[str]:
-    """Yield what a site lacks for its blocks to run, to complete "needs"."""
-    names = config.markdown_extensions
-    if NAME not in names:
-        yield "`- codeout` under `markdown_extensions` as well"
-    if not {"pymdownx.superfences", "pymdownx.extra"} & {*names}:
-        yield "`- pymdownx.superfences` under `markdown_extensions`"
-    fences = (config.mdx_configs.get("pymdownx.superfences") or {}).get("custom_fences") or ()
-    if "markdown-exec" not in config.plugins and not any(is_executed(fence) for fence in fences):
-        yield "`- markdown-exec` under `plugins`: it finds the blocks to run"
 
 
 class CodeoutPlugin(BasePlugin[Settings]):
@@ -98,10 +85,8 @@ class CodeoutPlugin(BasePlugin[Settings]):
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         """Set up the site from the options of the extension; a server keeps it as long as they are the same."""
         source = Path(config.config_file_path or "mkdocs.yml").name
-        for need in _missing_parts(config):
-            raise PluginError(f"{source}:1: codeout needs {need}")
         options = {key: value for key, value in (config.mdx_configs.get(NAME) or {}).items() if key != "site"}
-        settings = self._settings(config, options, source)
+        settings = read_settings(config, options, source, serves=self.mode == "serve")
         self._options = options
         if self._site is None or self._site.config != settings:
             self.on_shutdown()
@@ -111,19 +96,6 @@ class CodeoutPlugin(BasePlugin[Settings]):
         self._site.path_of = self._paths.path_of
         config.mdx_configs[NAME] = {**options, "site": self._site}
         return config
-
-    def _settings(self, config: MkDocsConfig, options: dict[str, Any], source: str) -> Config:
-        try:
-            settings = Config.from_options({"root": site_root(config), **options}, source)
-        except CodeoutError as problem:
-            raise PluginError(str(problem)) from problem
-        serves = self.mode == "serve"
-        return msgspec.structs.replace(
-            settings,
-            docs_dir=PagePaths(config, settings.root).docs_dir,
-            errors="show" if serves else settings.errors,
-            checkpoints=serves or settings.checkpoints,
-        )
 
     def _new_site(self, settings: Config) -> Site:
         engine = Engine(settings)

@@ -22,7 +22,7 @@ from codeout.model.inputs import describe_change, describe_input
 if TYPE_CHECKING:
     from codeout.run.engine import Engine
 
-UP_TO_DATE = ("hit",)
+HIT = ("hit",)
 LINES_MOVED = ("its line numbers changed, and its output may contain some",)
 
 
@@ -70,7 +70,7 @@ class BlockReasons(msgspec.Struct, frozen=True):
     @property
     def is_stale(self) -> bool:
         """Whether the block is not up to date."""
-        return self.why != UP_TO_DATE
+        return self.why != HIT
 
 
 def block_statuses(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockStatus]:
@@ -101,7 +101,7 @@ def block_reasons(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockReas
         names = cached.session.block_names
         for (block, inputs), name, run in zip(cached.keyed, names, cached.cached, strict=True):
             if run is not None:
-                yield BlockReasons(str(block), UP_TO_DATE)
+                yield BlockReasons(str(block), HIT)
                 continue
             last = newest.get(name)
             reasons = stale_reasons(last, inputs, now)
