@@ -36,14 +36,26 @@ def test_tabs_work_by_keyboard_and_independently(visit: Visit) -> None:
 def test_copy_buttons_copy_code_and_out(visit: Visit) -> None:
     page = visit("training_a_classifier/", permissions=["clipboard-read", "clipboard-write"])
     block = block_of(page, "train")
+    block.scroll_into_view_if_needed()
     copied = "navigator.clipboard.readText()"
     block.locator(".tabbed-block").first.get_by_title("Copy to clipboard").click()
     page.wait_for_function(f"{copied}.then(text => text.includes('for epoch in range(2)'))")
     block.get_by_text("Out", exact=True).click()
     block.locator(".codeout").get_by_title("Copy to clipboard").click()
     page.wait_for_function(f"{copied}.then(text => text.startsWith('[1,  2000] loss'))")
+
+
+def test_code_gets_its_button_when_it_is_first_seen(visit: Visit) -> None:
+    page = visit("training_a_classifier/")
+    boxes = page.locator(".md-content pre:has(> code:visible)").all()
+    assert boxes[-1].locator(".md-code__nav").count() == 0
+    for box in boxes:
+        box.scroll_into_view_if_needed()
+        expect(box.get_by_title("Copy to clipboard")).to_be_visible()
     ids = page.evaluate("[...document.querySelectorAll('pre[id]')].map(box => box.id)")
-    assert len(ids) == len(set(ids)) > 20
+    assert len(ids) == len(set(ids)) >= len(boxes) > 10
+    roles = page.locator(".md-code__nav").evaluate_all("groups => groups.map(group => group.role)")
+    assert set(roles) == {"none"}, "not a landmark each"
 
 
 def test_an_annotation_has_a_visible_number_that_is_not_copied(visit: Visit) -> None:
@@ -172,12 +184,34 @@ def test_search_results_show_what_readers_see(site: Path) -> None:
     assert not re.search(r"</(pre|ol)>\s*#", text)
 
 
-def test_the_scheme_follows_the_system_and_the_switch(visit: Visit) -> None:
+def test_the_scheme_follows_the_system_until_somebody_chooses(visit: Visit) -> None:
     page = visit(color_scheme="dark")
-    scheme = "document.body.getAttribute('data-md-color-scheme')"
-    assert page.evaluate(scheme) == "slate"
+
+    def expect_scheme(name: str) -> None:
+        expect(page.locator("body")).to_have_attribute("data-md-color-scheme", name)
+
+    expect_scheme("slate")
+    page.emulate_media(color_scheme="light")
+    expect_scheme("default")
+    page.emulate_media(color_scheme="dark")
+    expect_scheme("slate")
     page.get_by_title("Switch to light mode").click()
-    assert page.evaluate(scheme) == "default"
+    expect_scheme("default")
+    expect(page.get_by_title("Switch to dark mode")).to_be_focused()
+    page.goto(f"{page.url}autograd/")
+    expect_scheme("default")
+    page.emulate_media(color_scheme="light")
+    page.get_by_title("Switch to dark mode").click()
+    expect_scheme("slate")
+
+
+def test_the_scheme_is_set_before_anything_is_drawn(visit: Visit) -> None:
+    page = visit(color_scheme="dark")
+    page.route("**/*.js", lambda route: route.fulfill(content_type="text/javascript", body=""))
+    page.reload()
+    assert page.evaluate("getComputedStyle(document.body).colorScheme") == "dark"
+    plain = visit(color_scheme="dark", java_script_enabled=False)
+    expect(plain.locator(".switch").first).to_be_hidden()
 
 
 @pytest.mark.parametrize("path", CHAPTER)

@@ -1,10 +1,13 @@
 // What the pages do in a browser beyond Material: figures open large, and what Material leaves nameless gets a name.
 // Everything is there without it.
 (() => {
-  // Buttons that copy code come in a `nav` each, and a page can't have twenty landmarks of one name.
-  function name(root) {
-    for (const group of root.querySelectorAll("nav.md-code__nav")) group.setAttribute("role", "none")
-  }
+  // A button that copies code comes in a `nav` when the code is first seen, and a page can't have twenty landmarks of one
+  // name.
+  const names = new MutationObserver(changes => {
+    for (const node of changes.flatMap(change => [...change.addedNodes])) {
+      if (node.className === "md-code__nav") node.setAttribute("role", "none")
+    }
+  })
 
   function enlarge(figure) {
     const picture = figure.querySelector("svg, img")
@@ -83,21 +86,48 @@
       root.classList.toggle("outs-below", below)
       button.textContent = below ? "Outs in tabs" : "Outs below their code"
     }
-    set(kept.get())
+    set(!!kept.get("outs-below"))
     button.addEventListener("click", () => {
-      kept.put(!root.classList.contains("outs-below"))
-      set(kept.get())
+      const below = !root.classList.contains("outs-below")
+      kept.put("outs-below", below)
+      set(below)
     })
     tools(line).prepend(button)
   }
 
-  // Where a page may keep nothing, the choice holds until it is left.
+  // Light or dark, as the system has it until somebody chooses. What sets it before the page is drawn is in
+  // overrides/partials/javascripts/palette.html.
+  function schemes() {
+    const switches = [...document.querySelectorAll(".switch")]
+    const bar = document.createElement("meta") // of a phone's browser
+    bar.name = "theme-color"
+    document.head.append(bar)
+    const set = scheme => {
+      document.body.dataset.mdColorScheme = scheme
+      for (const button of switches) button.hidden = button.dataset.scheme !== scheme
+      later(() => { bar.content = getComputedStyle(document.body).getPropertyValue("--paper") })
+    }
+    set(document.body.dataset.mdColorScheme)
+    for (const button of switches) {
+      button.addEventListener("click", () => {
+        const other = switches.find(one => one !== button)
+        kept.put("scheme", other.dataset.scheme)
+        set(other.dataset.scheme)
+        other.focus()
+      })
+    }
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", ({ matches }) => {
+      if (!kept.get("scheme")) set(matches ? "slate" : "default")
+    })
+  }
+
+  // Where a page may keep nothing, a choice holds until it is left.
   const kept = {
-    below: false,
-    get() { try { return localStorage.getItem("outs-below") === "yes" } catch { return this.below } },
-    put(below) {
-      this.below = below
-      try { localStorage.setItem("outs-below", below ? "yes" : "no") } catch { /* this.below has it */ }
+    here: {},
+    get(name) { try { return __md_get(name) ?? this.here[name] } catch { return this.here[name] } },
+    put(name, value) {
+      this.here[name] = value
+      __md_set(name, value) // does nothing where it may not
     },
   }
 
@@ -129,15 +159,17 @@
 
   function start() {
     document.querySelector(".md-search")?.setAttribute("aria-label", "Search")
+    names.observe(document.querySelector(".md-content"), { childList: true, subtree: true })
     arrive()
     choice()
     copying()
     later(() => {
-      name(document)
       document.querySelectorAll(".codeout-figure").forEach(enlarge)
       document.querySelectorAll("div.arithmatex, .codeout pre > code, .md-typeset__scrollwrap").forEach(box => sizes.observe(box))
     })
   }
+
+  schemes()
 
   // While a page is served, its sentence comes when its blocks have run.
   document.addEventListener("codeout:updated", () => { choice(); copying() })
