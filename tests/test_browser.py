@@ -123,6 +123,7 @@ def test_a_switch_puts_outs_below_their_code_on_all_pages(visit: Visit) -> None:
     expect(out).to_be_visible()
     bottom, top = block_of(page, "check").evaluate(CODE_BOTTOM_AND_OUT_TOP)
     assert top >= bottom
+    out.scroll_into_view_if_needed()
     link, copy = [box_of(block_of(page, "check").locator(name).first) for name in (".codeout-link", ".md-code__nav")]
     assert link["x"] + link["width"] <= copy["x"], "the button covers the link"
     page.goto(page.url.replace("autograd", "neural_networks"))
