@@ -67,6 +67,15 @@ def test_the_notebook_of_a_page_runs_from_top_to_bottom(exported: Path, name: st
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("name", ["tensors", "neural_networks"])  # the others download, or take longer
+def test_the_script_of_a_page_runs_alone(site: Path, tmp_path: Path, name: str) -> None:
+    shutil.copy(site / name / f"{name}.py", tmp_path)
+    done = run_in(tmp_path, f"{name}.py")
+    assert done.returncode == 0, done.stderr
+    assert "tensor(" in done.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.py", "figures"}
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.stem)
 def test_every_link_of_the_overview_leads_to_a_block(site: Path, path: Path) -> None:
     overview = parse(site / "outputs" / "index.html")

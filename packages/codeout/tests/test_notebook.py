@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from codeout import Error, Figure, Run, Source, Stream, Value
 from codeout.model.outputs import Output
 from codeout.render.cells import Page
-from codeout.render.files import exported_files
+from codeout.render.files import exported_file
 from codeout.render.notebook import notebook, validated
 from codeout.render.portable_markdown import portable_markdown
 from codeout.render.script import script
@@ -145,15 +145,13 @@ def test_a_value_from_placeholder_data_says_so() -> None:
     assert cells(replace(made, runs=runs))[0].source == "It is 42 (placeholder data)."
 
 
-def test_an_export_lies_where_its_page_does_and_brings_its_modules() -> None:
-    assert [*exported_files(page(modules=HELPER), "ipynb", "docs")] == ["page.ipynb"]
-    assert [*exported_files(page(modules=HELPER), "py", "docs")] == ["page.py", "helper.py"]
-    deep = page(modules=HELPER)
+def test_an_export_lies_where_its_page_does() -> None:
+    assert exported_file(page(), "ipynb", "docs")[0] == "page.ipynb"
+    deep = page()
     places = [replace(block.place, path="docs/a/b.md") for block in deep.blocks]
     blocks = [replace(block, place=place) for block, place in zip(deep.blocks, places, strict=True)]
-    files = exported_files(replace(deep, blocks=blocks), "py", "docs")
-    assert files == {"a/b.py": script(deep), "a/helper.py": HELPER["helper"]}
-    assert [*exported_files(deep, "py", "other")] == ["page.py", "helper.py"]
+    assert exported_file(replace(deep, blocks=blocks), "py", "docs") == ("a/b.py", script(deep))
+    assert exported_file(deep, "py", "other")[0] == "page.py"
 
 
 def test_two_exports_of_the_same_are_the_same() -> None:
@@ -193,14 +191,14 @@ def test_a_notebook_runs_with_the_modules_that_it_brings(tmp_path: Path) -> None
     assert all(cell.metadata.jupyter.source_hidden for cell in folded)
 
 
-def test_a_script_runs_next_to_the_modules_that_it_names(tmp_path: Path) -> None:
-    text = script(page(modules=HELPER))
-    assert text.startswith("# This script needs these files in its folder: helper.py\n")
+@pytest.mark.parametrize("source", [HELPER["helper"], f'''"""A \\n\\\\ of "quotes"."""\n{HELPER["helper"]}# \\""""'''])
+def test_a_script_runs_with_the_modules_that_it_brings(tmp_path: Path, source: str) -> None:
+    text = script(page(modules={"helper": source}))
     assert "\n# %% [markdown]\n# # A page\n#\n# First, 42." in text
     (tmp_path / "a.py").write_text(text)
-    (tmp_path / "helper.py").write_text(HELPER["helper"])
-    done = run_in(tmp_path, "a.py")
+    done = run_in(tmp_path, "-W", "error", "a.py")
     assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
+    assert [*tmp_path.iterdir()] == [tmp_path / "a.py"]
     alone = script(page("```python exec='on' source='above'\nprint(1)\n```", modules=HELPER))
     assert "helper" not in alone
 

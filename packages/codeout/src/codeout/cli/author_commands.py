@@ -240,21 +240,21 @@ def numbers(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
 def export(site: CommandSite, pages: tuple[Path, ...], kind: str, output: Path) -> None:
     """Write pages as notebooks with outputs, or as scripts.
 
-    Stale blocks are run first. Scripts are written together with the site's modules that they import.
+    Stale blocks are run first. Notebooks and scripts bring the modules of the site that they import.
     """
     from codeout.render.export import make_page
-    from codeout.render.files import exported_files
+    from codeout.render.files import exported_file
     from codeout.run.engine import Engine
 
     engine = Engine(site.config)
     _run_blocks(site, engine, lambda: site.blocks(pages))
     for each in site.pages(pages):
         page = make_page(each.text, each.blocks, engine.run(each.blocks), site.config, site.url)
-        for path, text in exported_files(page, kind, site.config.docs_dir).items():
-            target = output / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf8")
-            print(target)
+        path, text = exported_file(page, kind, site.config.docs_dir)
+        target = output / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf8")
+        print(target)
 
 
 @click.command()
