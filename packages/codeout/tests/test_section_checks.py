@@ -108,6 +108,24 @@ def test_the_download_has_the_shown_code_alone(tmp_path: Path) -> None:
     assert "assert" not in script
 
 
+@pytest.mark.parametrize(
+    "listing",
+    [
+        '````markdown\n```python exec="on" session="s" source="above"\nx = 1\nx + 1\n```\n````\n',
+        "```python\nx = 1\nx + 1\n```\n",
+    ],
+)
+def test_a_listing_of_the_same_code_is_not_the_block(tmp_path: Path, listing: str) -> None:
+    project = site(tmp_path, config=SITE.replace("section_checks: true", "section_checks: true, downloads: [py]"))
+    page = project / "docs" / "index.md"
+    page.write_text(page.read_text().replace("# P\n", f"# P\n\n{listing}"))
+    result = build(project)
+    assert result.returncode == 0, result.stderr
+    assert "42" in plain((project / "site" / "index.html").read_text()), "the checks of its section have run"
+    script = (project / "site" / "index.py").read_text()
+    assert script.index("# x + 1") < script.index("# %%\nx = 1\nx + 1\n")
+
+
 def test_a_block_knows_where_its_checks_are(tmp_path: Path) -> None:
     (tmp_path / "snippets").mkdir()
     (tmp_path / "snippets" / "p.py").write_text(SNIPPET.format(wanted=1))

@@ -50,7 +50,7 @@ class ConvertedPage(msgspec.Struct, frozen=True):
 @cache  # a notebook, a script and the record of the build are made from it
 def _cut_holes(text: str, codes: Sequence[str]) -> str:
     lines, done, number = text.split("\n"), 0, 0
-    fences = [fence for fence in find_fences(text) if not fence.is_commented]
+    fences = [fence for fence in find_fences(text) if not fence.is_commented and not fence.is_listing]
     parts: list[str] = []
     for position, fence in enumerate(fences):
         if fence.line <= done:

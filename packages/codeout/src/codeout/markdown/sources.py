@@ -19,6 +19,7 @@ from codeout.markdown.prompts import split_prompts
 from codeout.markdown.snippets import Snippet, SnippetFinder
 from codeout.model.blocks import Place
 
+ANY_OPENING = re.compile(r"^(?P<indent>[> \t]*)(?P<fence>`{3,}|~{3,})[^`]*$")
 OPENING = re.compile(r"^(?P<indent>[> \t]*)(?P<fence>`{3,}|~{3,})[ {]*(?:[^`]*[. ])?(?:python|py|pycon)\b")
 INCLUDE = re.compile(
     r"""-{1,2}8<-{1,2}\s+"(?P<snippet>[^"]+)"|\{%-?\s*include(?:-markdown)?\s+["'](?P<include>[^"']+)["']|\{!\s*(?P<bang>[^!]+?)\s*!\}"""
@@ -45,6 +46,8 @@ class Fence(msgspec.Struct, frozen=True):
     """Its lines, without the fence's own indentation."""
     is_commented: bool = False
     """Whether it is inside an HTML comment."""
+    is_listing: bool = False
+    """Whether it seems to be shown and not to run: it lacks `exec`, or is inside another fence."""
 
     def is_code(self, code: str) -> bool:
         """Return whether its lines are this code, but for white space that Python-Markdown changes."""
@@ -110,7 +113,7 @@ class Sources(msgspec.Struct):
         for number in (*range(self._next, len(fences)), *range(self._next)):
             fence = fences[number]
             if self._has_code(fence.body, code):
-                self._next = number + 1
+                self._next = 0 if fence.is_listing else number + 1
                 place = Place(self.page, fence.line)
                 return self._location(place, fence, self.page)
         return None
@@ -144,8 +147,9 @@ class Sources(msgspec.Struct):
         return 1
 
     def _page_fences(self) -> list[Fence]:
+        """Return the fences of the page in order; listings come last."""
         if self._fences is None:
-            self._fences = find_fences(self.text)
+            self._fences = sorted(find_fences(self.text), key=lambda fence: fence.is_listing)
         return self._fences
 
     def _file_fences(self, path: Path) -> list[Fence]:
@@ -208,15 +212,26 @@ def find_fences(text: str) -> list[Fence]:
     """Return everything in a text that looks like the fence of a Python block."""
     lines = text.split("\n")
     comments = find_comments(text)
-    fences, offset = [], 0
+    fences, offset, last = [], 0, 0  # the last line of the fence around or above
     for number, line in enumerate(lines, start=1):
         if match := OPENING.match(line):
-            closing = re.compile(rf"^[> \t]*{match['fence']}[ \t]*$")
-            end = next((i for i in range(number, len(lines)) if closing.match(lines[i])), len(lines))
+            closed = _closing_line(lines, number, match["fence"])
+            end = len(lines) if closed is None else closed
             body = tuple(_without_indent(text, match["indent"]) for text in lines[number:end])
-            fences.append(Fence(number, body, any(start < offset < stop for start, stop in comments)))
+            is_commented = any(start < offset < stop for start, stop in comments)
+            fences.append(Fence(number, body, is_commented, number <= last or "exec" not in line))
+            last = max(last, end + 1)
+        elif number > last and (match := ANY_OPENING.match(line)):
+            closed = _closing_line(lines, number, match["fence"])
+            last = last if closed is None else closed + 1
         offset += len(line) + 1
     return fences
+
+
+def _closing_line(lines: Sequence[str], start: int, fence: str) -> int | None:
+    """Return the index of the line that closes a fence; None if there is none."""
+    closing = re.compile(rf"^[> \t]*{fence}[ \t]*$")
+    return next((i for i in range(start, len(lines)) if closing.match(lines[i])), None)
 
 
 def find_comments(text: str) -> list[tuple[int, int]]:
