@@ -142,6 +142,11 @@ class Run(msgspec.Struct, frozen=True):
         return (*self.outputs, *(output for case in self.cases for output in case.outputs))
 
     @property
+    def total_seconds(self) -> float:
+        """Wall-clock time of the block and of all its cases, which may have run side by side."""
+        return self.provenance.seconds + sum(case.seconds for case in self.cases)
+
+    @property
     def error(self) -> Error | None:
         """The exception that ended the block, if one did."""
         return next((output for output in self.outputs if isinstance(output, Error)), None)

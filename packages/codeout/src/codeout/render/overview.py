@@ -59,7 +59,7 @@ def sentence(runs: Sequence[Run], recordings: Sequence[Run] = ()) -> str:
     provenances = [run.provenance for run in runs]
     skipped = sum(run.error is not None and run.error.type == SKIPPED for run in runs)
     count = "1 block" if len(runs) == 1 else f"{len(runs) - skipped} {f'of {len(runs)} ' if skipped else ''}blocks"
-    seconds = time_text(sum(each.seconds for each in provenances))
+    seconds = time_text(sum(run.total_seconds for run in runs))
     packages = _enumerate(f"{name} {version}" for each in provenances for name, version in each.packages[:1])
     facts = [f"{count} ran in {seconds} on {_enumerate(_devices(runs))}", packages, _period(provenances)]
     also = [f"; {n} of them also on {device}" for device, n in Counter(_devices(recordings)).items()]
@@ -90,7 +90,7 @@ def table(rows: Sequence[Row]) -> str:
 def _table_row(row: Row) -> str:
     provenance = row.run.provenance
     when = f'<time datetime="{escape(provenance.date)}">{_day(provenance.date)}</time>'
-    cells = (f"{provenance.seconds:.3f}", f"{row.size / 1000:.1f} kB", escape(provenance.device), when)
+    cells = (f"{row.run.total_seconds:.3f}", f"{row.size / 1000:.1f} kB", escape(provenance.device), when)
     origin = row.block.origin
     text = escape(f"{PurePath(origin.path).name}:{origin.line}")
     link = f'<a href="{escape(row.url)}" title="{escape(str(origin))}">{text}</a>'
@@ -101,7 +101,7 @@ def _bar_chart(rows: Sequence[Row]) -> str:
     """Return a bar for each page, as long as its blocks took, divided into blocks."""
     rows_here = [row for row in rows if not row.is_recording]
     pages = {page: list(group) for page, group in groupby(rows_here, lambda row: row.page)}
-    totals = {page: sum(row.run.provenance.seconds for row in group) for page, group in pages.items()}
+    totals = {page: sum(row.run.total_seconds for row in group) for page, group in pages.items()}
     longest = max(totals.values(), default=0) or 1.0
     bars = []
     for page, group in pages.items():
@@ -113,7 +113,7 @@ def _bar_chart(rows: Sequence[Row]) -> str:
 
 
 def _bar_segment(row: Row) -> str:
-    seconds = row.run.provenance.seconds
+    seconds = row.run.total_seconds
     title = f"{escape(str(row.block.origin))}: {time_text(seconds)}"
     return f'<span style="flex-grow: {seconds:.4f}" title="{title}"></span>'
 
