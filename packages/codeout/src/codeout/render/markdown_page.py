@@ -10,6 +10,8 @@ from codeout.model.outputs import Error, Figure, Output, Source, Stream, Value
 from codeout.render.cells import Cell, Page, split_page
 from codeout.render.notebook import provenance_text
 
+BARE_DISPLAY = re.compile(r"<IPython\.core\.display\.\w+ object>")
+"""The text of an object that IPython only shows."""
 MAX_TEXT = 10_000
 """Characters of a value's text; a longer one is that of an object that was made to be seen, not read."""
 
@@ -28,7 +30,8 @@ def _cell_parts(cell: Cell) -> Iterator[str]:
         return
     if cell.block.shows_source:
         yield _fence(cell.text, "python")
-    yield from map(_placeholder_note, (source for source in cell.run.provenance.sources if source.is_placeholder))
+    if cell.run.outputs:
+        yield from map(_placeholder_note, (source for source in cell.run.provenance.sources if source.is_placeholder))
     sweep = cell.block.sweep
     yield from _outputs(cell.run.outputs, f"Output with {sweep.describe(sweep.cases[0])}:" if sweep else "Output:")
     for case in cell.run.cases:
@@ -71,7 +74,8 @@ def _output(output: Output) -> tuple[str, bool]:
             return f"*Picture: {_described(data['image/svg+xml'])}*", False
         case Value(data):
             text = data.get("text/plain", "")
-            return (text, True) if 0 < len(text) <= MAX_TEXT else (f"*Not shown here: {', '.join(data)}*", False)
+            is_readable = 0 < len(text) <= MAX_TEXT and not BARE_DISPLAY.fullmatch(text)
+            return (text, True) if is_readable else ("*Not shown here: an output to look at.*", False)
 
 
 def _described(svg: str) -> str:
