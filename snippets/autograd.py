@@ -135,9 +135,9 @@ y = torch.rand(5, 5)
 z = torch.rand((5, 5), requires_grad=True)
 
 a = x + y
-print(f"Does `a` require gradients? : {a.requires_grad}")
+print(f"Does `a` require gradients? {a.requires_grad}")
 b = x + z
-print(f"Does `b` require gradients?: {b.requires_grad}")
+print(f"Does `b` require gradients? {b.requires_grad}")
 # --8<-- [end:tracking]
 assert torch.zeros(1).requires_grad_().requires_grad
 assert not a.requires_grad and b.requires_grad
@@ -160,14 +160,16 @@ trainable = [name for name, p in model.named_parameters() if p.requires_grad]
 assert trainable == ["fc.weight", "fc.bias"]
 
 # --8<-- [start:only_head]
-# all of them are handed over, one layer will change
+# all of them are handed over, but only one layer will change
 optimizer = optim.SGD(model.parameters(), lr=1e-2, momentum=0.9)
 # --8<-- [end:only_head]
 before = {name: p.detach().clone() for name, p in model.named_parameters()}
+averages = model.bn1.running_mean.clone()
 model(images).sum().backward()
 optimizer.step()
 moved = [name for name, p in model.named_parameters() if not torch.equal(p, before[name])]
 assert moved == ["fc.weight", "fc.bias"], moved
+assert model.training and not torch.equal(model.bn1.running_mean, averages)
 
 # --8<-- [start:no_grad]
 with torch.no_grad():

@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 
 plt.bar(words, [len(word) for word in words])
 plt.xticks(rotation=45)
-plt.title("Letters of each word")
+plt.title("Letters in each word")
 plt.show()
 # --8<-- [end:figure]
 

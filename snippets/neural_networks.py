@@ -61,6 +61,17 @@ class Net(nn.Module):
 net = Net()
 print(net)
 # --8<-- [end:net]
+bare = nn.Module()
+bare.layers = [nn.Linear(1, 1)]
+assert not list(bare.parameters())
+bare.layers = nn.ModuleList(bare.layers)
+assert len(list(bare.parameters())) == 2
+try:
+    nn.Module.__new__(nn.Module).layer = nn.Linear(1, 1)
+except AttributeError as problem:
+    assert "__init__" in str(problem)
+else:
+    raise AssertionError("a module takes layers before it is set up")
 assert net.conv2.weight.shape == (16, 6, 5, 5)
 
 # --8<-- [start:diagram]
@@ -154,7 +165,7 @@ function = loss.grad_fn
 while function is not None:
     steps.append(function.name())
     inputs = [f for f, _ in function.next_functions if f is not None]  # (1)!
-    # go on towards the image, not into a weight or a bias
+    # go on toward the image, not into a weight or a bias
     function = next((f for f in inputs if "AccumulateGrad" not in f.name() and f.name() != "TBackward0"), None)
 print(*reversed(steps), sep="\n-> ")
 # --8<-- [end:chain]
@@ -219,8 +230,11 @@ output = net(images)
 loss = criterion(output, target)
 loss.backward()
 optimizer.step()  # moves the parameters
+
+print(f"loss before the step: {loss.item():.4f}, after it: {criterion(net(images), target).item():.4f}")
 # --8<-- [end:optim]
 assert criterion(net(images), target) < loss
+assert f"{criterion(net(images), target).item():.4f}" < f"{loss.item():.4f}"
 
 # --8<-- [start:exercise_1]
 conv1, conv2 = nn.Conv2d(1, 6, 3), nn.Conv2d(6, 16, 5)

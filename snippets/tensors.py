@@ -23,8 +23,16 @@ whole = torch.tensor([1, 2, 3])
 real = torch.tensor([1.0, 2.0, 3.0])
 print(whole.dtype, real.dtype)
 print((whole / 2).dtype, (whole + real).dtype)  # (1)!
-print(real.to(torch.int64))
+print(real.to(torch.int64))  # (2)!
 # --8<-- [end:dtype]
+for mix in (lambda: real @ whole, lambda: torch.nn.Linear(3, 1)(real.double())):
+    try:
+        mix()
+    except RuntimeError as problem:
+        assert "dtype" in str(problem)
+    else:
+        raise AssertionError("two types can be mixed")
+assert (real + real.double()).dtype == torch.float64 and real.double().float().dtype == torch.float32
 assert torch.tensor(0.1).dtype == torch.float32 and torch.tensor(0.1).element_size() == 4
 
 # --8<-- [start:index]
@@ -113,7 +121,8 @@ array = np.ones(3)
 shared = torch.from_numpy(array)
 array[0] = 7
 print(shared)
-print(torch.tensor(array).dtype, shared.numpy() is array)  # (1)!
+shared.numpy()[1] = 8
+print(array, torch.tensor(array).dtype)  # (1)!
 # --8<-- [end:numpy]
 assert np.shares_memory(shared.numpy(), array)
 separate = torch.tensor(array)

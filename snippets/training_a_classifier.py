@@ -355,6 +355,7 @@ plt.plot(range(1, epochs + 1), right_seen, marker=".", label="images that it tra
 plt.plot(range(1, epochs + 1), right_new, marker=".", label="images that it has never seen")
 plt.axhline(10, linestyle=":", color="gray")  # guessing
 plt.ylim(0, 130)
+plt.yticks(range(0, 101, 20))
 plt.title("Right answers after each epoch")
 plt.xlabel("epoch")
 plt.ylabel("%")
@@ -366,7 +367,9 @@ print(f"right for {right_seen[-1]:.0f} % of the 400 images, and for {right_new[-
 if not data.ready("cifar10").is_placeholder:
     match lr, batch_size, epochs:
         case 0.01, 10, 30:
-            assert right_seen[-1] > 85 and right_new[-1] < 50
+            assert right_seen[-1] > 85 and right_new[-1] < 30
+        case 0.01, 50, 30:
+            assert 30 < right_seen[-1] < 60 and right_new[-1] > 27
         case 0.001, 10, 30:
             assert 20 < right_seen[-1] < 50 and right_seen[-1] > right_seen[0] + 5
         case 0.001, 50, 30:
