@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from msgspec.structs import replace
+
 from codeout import Error, Figure, Output, Run, Source, Stream, Value
 from codeout.model.blocks import HOLE
 from codeout.model.outputs import Case
@@ -14,6 +17,7 @@ from helpers import PROVENANCE, block, without_sources
 from small_sites import CONFIG, build, write_site
 
 TEXT = f"# Title\n\nSome $x$.\n\n!!! note\n\n    A note.\n\n{HOLE}0\n\nThe end, {{x}}.\n"
+UNREADABLE = "*Not shown here: an output to look at.*"
 
 
 def written(*outputs: Output, cases: tuple[Case, ...] = (), sweep: Sweep = ONCE, shows_source: bool = True) -> str:
@@ -37,7 +41,7 @@ def test_a_picture_is_its_alt_text_between_the_texts_around_it() -> None:
 
 def test_markdown_values_are_markdown_and_others_plain_text() -> None:
     shown = written(Value({"text/markdown": "**bold**", "text/plain": "x"}), Value({"text/html": "<b>"}))
-    assert "\n\n**bold**\n\n*Not shown here: text/html*" in shown
+    assert f"\n\n**bold**\n\n{UNREADABLE}" in shown
 
 
 def test_a_drawing_is_its_title_and_description() -> None:
@@ -45,8 +49,11 @@ def test_a_drawing_is_its_title_and_description() -> None:
     assert "*Picture: A & B. Two boxes*" in written(Value({"image/svg+xml": svg, "text/plain": "Drawing(...)"}))
 
 
-def test_a_value_whose_text_is_very_long_is_named() -> None:
-    assert "*Not shown here: text/html, text/plain*" in written(Value({"text/html": "<b>", "text/plain": "x" * 10_001}))
+@pytest.mark.parametrize("text", ["x" * 10_001, "<IPython.core.display.HTML object>"])
+def test_a_value_that_is_made_to_be_seen_is_mentioned(text: str) -> None:
+    shown = written(Value({"text/html": "<b>", "text/plain": text}))
+    assert UNREADABLE in shown
+    assert text not in shown
 
 
 def test_an_error_is_shown_as_text_and_code_that_the_page_hides_is_not() -> None:
@@ -69,6 +76,8 @@ def test_placeholder_data_is_named() -> None:
     source = Source("D", "placeholder", "drawn")
     run = Run((Stream("stdout", "3"),), without_sources(PROVENANCE, source), values={"x": 3})
     assert "> **D is placeholder data:** drawn\n\nOutput:" in markdown_page(Page(TEXT, [block("x = 3")], [run]))
+    silent = replace(run, outputs=())
+    assert "is placeholder data" not in markdown_page(Page(TEXT, [block("x = 3")], [silent]))
 
 
 def test_a_site_offers_it(tmp_path: Path) -> None:

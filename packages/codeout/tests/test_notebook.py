@@ -88,6 +88,11 @@ def test_prose_and_code_alternate_in_the_order_of_the_page() -> None:
     assert found[5].source.startswith(f"*Outputs computed on {PROVENANCE.device}, Python {PROVENANCE.python}, ")
 
 
+def test_a_box_below_a_box_is_a_quotation_of_its_own() -> None:
+    text = '!!! quiz "Q"\n\n    ??? right "A"\n\n        Yes.\n\n??? note "N"\n\n    Text.'
+    assert portable_markdown(text) == "> **Q**\n>\n> > **A**\n> >\n> > Yes.\n\n> **N**\n>\n> Text."
+
+
 def test_links_to_other_pages_lead_to_the_site() -> None:
     assert "(https://x.org/next/#part)" in cells(page(site_url="https://x.org/"))[0].source
     assert portable_markdown("[a](sub/b.md) [home](index.md)", "https://x.org/") == (

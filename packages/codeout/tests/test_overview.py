@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from codeout import Run, Source, Stream
 from codeout.model.expectations import skipped_run
+from codeout.model.outputs import Case
 from codeout.render.overview import Row, facts, placeholder_notice, sentence, table
 from helpers import PROVENANCE, block
 from small_sites import CONFIG, build
@@ -35,6 +36,12 @@ def test_a_sentence_says_how_many_blocks_ran_how_long_on_what_and_when() -> None
     assert sentence([]) == ""
     runs = [run(1, **provenance), skipped_run(run(1, **provenance), block("x"))]
     assert sentence(runs).startswith("1 of 2 blocks ran in ")
+
+
+def test_the_times_are_those_of_all_runs_of_a_swept_block() -> None:
+    swept = replace(run(1.0), cases=(Case(("2",), (), 2.0), Case(("3",), (), 4.0)))
+    assert sentence([swept]).startswith("1 block ran in 7.0 s")
+    assert "<td>7.000</td>" in table([Row("P", "", block("a"), swept, 0)])
 
 
 def test_the_table_has_every_block_with_its_facts_and_a_bar() -> None:

@@ -69,8 +69,8 @@ class _Converter(msgspec.Struct):
         """Add the title of an admonition or a tab."""
         quote = prefix + ("> " if match.re is ADMONITION else "")
         title = match["title"] if match["title"] is not None else match["kind"].capitalize()
-        if self.lines and self.lines[-1] == quote.rstrip() != "":  # a box below a box
-            self.lines[-1] = prefix.rstrip()
+        if self.lines and self.lines[-1].startswith(quote.rstrip()) and not self.lines[-1].strip("> "):
+            self.lines[-1] = prefix.rstrip()  # a box below a box is a quotation of its own
         self.lines += [f"{quote}**{title}**", quote.rstrip()]
         self.boxes.append((len(match["indent"]) + 4, quote))
 
