@@ -138,7 +138,7 @@
   // it, arrives where it should. Who comes by such a link waits for all of it.
   function lay(parts) {
     later(() => {
-      for (const part of parts.splice(0, 4)) part.style.contentVisibility = "visible"
+      for (const part of parts.splice(0, 2)) part.style.contentVisibility = "visible"
       if (parts.length) lay(parts)
     })
   }
@@ -153,7 +153,7 @@
     } else if (document.readyState === "complete") {
       lay(parts)
     } else {
-      addEventListener("load", () => setTimeout(() => lay(parts), 1500))
+      addEventListener("load", () => lay(parts))
     }
   }
 
