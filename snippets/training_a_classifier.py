@@ -34,6 +34,7 @@ print(len(trainset), "training images,", len(testset), "test images")
 picture, _ = torchvision.datasets.CIFAR10(root="./data", train=False)[0]
 assert picture.getextrema()[0][1] > 1  # a PIL image holds 0..255
 assert testset[0][0].min() >= -1 and testset[0][0].max() <= 1
+assert testset[0][0].shape == (3, 32, 32) and isinstance(testset[0][1], int)
 
 # --8<-- [start:samples]
 import figures

@@ -59,11 +59,17 @@ inputs, labels = batch[0].to(device), batch[1].to(device)
 # --8<-- [end:batch]
 assert inputs.device.type == labels.device.type == device.type
 assert (inputs is batch[0]) == (device.type == "cpu")
+
+# --8<-- [start:forgotten]
 try:
-    with torch.random.fork_rng():
-        make_net()(inputs.to("meta"))
+    net(inputs.to("meta"))
 except RuntimeError as problem:
-    assert "meta" in str(problem) and "cpu" in str(problem)
+    print(problem)
+# --8<-- [end:forgotten]
+try:
+    net(inputs.to("meta"))
+except RuntimeError as problem:
+    assert "meta" in str(problem) and device.type in str(problem)
 else:
     raise AssertionError("a network computes with tensors of another device")
 
