@@ -93,6 +93,12 @@ def test_a_box_below_a_box_is_a_quotation_of_its_own() -> None:
     assert portable_markdown(text) == "> **Q**\n>\n> > **A**\n> >\n> > Yes.\n\n> **N**\n>\n> Text."
 
 
+def test_what_only_a_site_can_fill_in_is_mentioned() -> None:
+    assert (
+        portable_markdown('<div class="codeout-overview"></div>') == "*Not shown here: a table that only the site has.*"
+    )
+
+
 def test_links_to_other_pages_lead_to_the_site() -> None:
     assert "(https://x.org/next/#part)" in cells(page(site_url="https://x.org/"))[0].source
     assert portable_markdown("[a](sub/b.md) [home](index.md)", "https://x.org/") == (

@@ -11,6 +11,8 @@ ADMONITION = re.compile(r"""^(?P<indent>\s*)(?:!!!|\?\?\?\+?)\s+(?P<kind>[\w-]+)
 TAB = re.compile(r"""^(?P<indent>\s*)===[!+]?\s+"(?P<title>[^"]*)"\s*$""")
 LINK = re.compile(r"(?<=\]\()(?P<page>[\w./-]*?)(?P<name>[\w-]+)\.md(?P<anchor>#[\w-]+)?(?=[)\s])")
 ATTRIBUTES = re.compile(r"\s?\{:?\s*[.#][^{}\n]*\}")
+FILLED_IN = re.compile(r'^<div class="codeout-[\w-]+"></div>$')
+"""What a site fills in when it is built: a list of all outputs, for instance."""
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
@@ -75,6 +77,8 @@ class _Converter(msgspec.Struct):
         self.boxes.append((len(match["indent"]) + 4, quote))
 
     def _converted(self, line: str) -> str:
+        if FILLED_IN.match(line):
+            return "*Not shown here: a table that only the site has.*"
         line = ATTRIBUTES.sub("", line)
         return LINK.sub(self._absolute, line) if self.site_url else line
 
