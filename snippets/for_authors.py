@@ -4,10 +4,10 @@ import prelude  # noqa: F401
 
 # --8<-- [start:value]
 words = "the quick brown fox jumps over the lazy dog".split()
+longest = max(map(len, words))
 print(len(words), "words")
 max(words, key=len)  # (1)!
 # --8<-- [end:value]
-longest = max(map(len, words))
 assert longest == 5
 
 # --8<-- [start:figure]

@@ -230,9 +230,11 @@ output = net(images)
 loss = criterion(output, target)
 loss.backward()
 optimizer.step()  # moves the parameters
-
-print(f"loss before the step: {loss.item():.4f}, after it: {criterion(net(images), target).item():.4f}")
 # --8<-- [end:optim]
+
+# --8<-- [start:smaller]
+print(f"before the step: {loss.item():.4f}, after it: {criterion(net(images), target).item():.4f}")
+# --8<-- [end:smaller]
 assert criterion(net(images), target) < loss
 assert f"{criterion(net(images), target).item():.4f}" < f"{loss.item():.4f}"
 

@@ -18,7 +18,7 @@ class TestAutograd(PageTests, DiagramTests, PictureTests):
         "A8": ("q_backward", None),
         "A9": ("check", r"(tensor\(\[True, True\]\)\n?){2}"),
         "AF1": ("graph", r".*PowBackward0.*SubBackward0.*"),
-        "A10": ("tracking", r"Does `a` require gradients\? : False\nDoes `b` require gradients\?: True"),
+        "A10": ("tracking", r"Does `a` require gradients\? False\nDoes `b` require gradients\? True"),
         "A11": ("freeze", None),
         "A12": ("head", None),
         "A13": ("only_head", None),

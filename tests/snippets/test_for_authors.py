@@ -10,7 +10,7 @@ from page_tests import PictureTests, out, soup, text_of
 
 class TestForAuthors(PictureTests):
     page = "for_authors"
-    pictures: ClassVar = {"figure": "Letters of each word"}
+    pictures: ClassVar = {"figure": "Letters in each word"}
 
     def test_the_page_shows_what_it_describes(self, site: Path) -> None:
         shown = {
