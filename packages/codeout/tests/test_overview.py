@@ -73,7 +73,7 @@ def test_the_facts_name_data_and_placeholder_data() -> None:
 def test_the_facts_name_what_did_not_run_on_a_gpu() -> None:
     here, there = block("a", session="train"), run(1, device="NVIDIA T4")
     rows = [Row("P", "", here, run(1), 0), Row("Q", "", block("b", session="other"), run(1), 0)]
-    reason = "Not run P on a GPU: this machine has none, and there is no recording of this code"
+    reason = "Not run on a GPU P: this machine has none, and there is no recording of this code"
     assert reason in BeautifulSoup(facts(rows, ["tr*"]), "html.parser").get_text(" ")
     assert "Not run" not in facts(rows)
     assert "Not run" not in facts([*rows, Row("P", "", here, there, 0, is_recording=True)], ["tr*"])

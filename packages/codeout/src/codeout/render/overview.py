@@ -136,8 +136,8 @@ def facts(rows: Sequence[Row], gpu: Sequence[str] = ()) -> str:
             kind = "Placeholder data" if source.is_placeholder else "Data"
             values.setdefault(kind, {})[f"{source.name}: {source.note}"] = None
     for page in _pages_without_gpu(rows, gpu):
-        reason = f"{page} on a GPU: this machine has none, and there is no recording of this code"
-        values.setdefault("Not run", {})[reason] = None
+        reason = f"{page}: this machine has none, and there is no recording of this code"
+        values.setdefault("Not run on a GPU", {})[reason] = None
     return _definition_list(values)
 
 
