@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from codeout import Error, Figure, Run, Source, Stream, Value
 from codeout.model.outputs import Output
 from codeout.render.cells import Page
-from codeout.render.files import exported_file
+from codeout.render.export import export_path
 from codeout.render.notebook import notebook, validated
 from codeout.render.portable_markdown import portable_markdown
 from codeout.render.script import script
@@ -157,12 +157,12 @@ def test_a_value_from_placeholder_data_says_so() -> None:
 
 
 def test_an_export_lies_where_its_page_does() -> None:
-    assert exported_file(page(), "ipynb", "docs")[0] == "page.ipynb"
+    assert str(export_path(page(), "ipynb", "docs")) == "page.ipynb"
     deep = page()
     places = [replace(block.place, path="docs/a/b.md") for block in deep.blocks]
     blocks = [replace(block, place=place) for block, place in zip(deep.blocks, places, strict=True)]
-    assert exported_file(replace(deep, blocks=blocks), "py", "docs") == ("a/b.py", script(deep))
-    assert exported_file(deep, "py", "other")[0] == "page.py"
+    assert str(export_path(replace(deep, blocks=blocks), "py", "docs")) == "a/b.py"
+    assert str(export_path(deep, "py", "other")) == "page.py"
 
 
 def test_two_exports_of_the_same_are_the_same() -> None:

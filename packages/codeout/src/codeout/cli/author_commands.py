@@ -238,22 +238,22 @@ def numbers(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
 @click.option("-o", "--output", type=FOLDER, default=Path("notebooks"), show_default=True, help="Folder to write to.")
 @pass_site
 def export(site: CommandSite, pages: tuple[Path, ...], kind: str, output: Path) -> None:
-    """Write pages as notebooks with outputs, or as scripts.
+    """Write pages as notebooks or Markdown with outputs, or as scripts.
 
     Stale blocks are run first. Notebooks and scripts bring the modules of the site that they import.
     """
-    from codeout.render.export import make_page
-    from codeout.render.files import exported_file
+    from codeout.render.export import content, export_path, make_page
+    from codeout.render.notebook import validated
     from codeout.run.engine import Engine
 
     engine = Engine(site.config)
     _run_blocks(site, engine, lambda: site.blocks(pages))
     for each in site.pages(pages):
         page = make_page(each.text, each.blocks, engine.run(each.blocks), site.config, site.url)
-        path, text = exported_file(page, kind, site.config.docs_dir)
-        target = output / path
+        target = output / export_path(page, kind, site.config.docs_dir)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf8")
+        text = content(page, kind)
+        target.write_text(validated(text) if kind == "ipynb" else text, encoding="utf8")
         print(target)
 
 

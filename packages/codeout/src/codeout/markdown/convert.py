@@ -84,8 +84,8 @@ def _convert(page: PageConversion, convert: Convert, source: str) -> str:
     except SnippetMissingError as problem:
         raise PageError(_missing_snippet(page.sources, problem)) from problem
     if not page.blocks.registered and not hands_on_fences(page.md):
-        for header in find_executed(lines):
-            raise PageError(f"{page.sources.page}:{_line_of(header, page.sources.text)}: {IGNORED}")
+        for number in find_executed(lines):
+            raise PageError(f"{page.sources.page}:{_line_of(lines[number - 1], page.sources.text)}: {IGNORED}")
     return html
 
 

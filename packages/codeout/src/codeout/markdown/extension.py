@@ -19,8 +19,8 @@ from codeout.config import Config
 from codeout.errors import CodeoutError
 from codeout.markdown.annotations import ListFinder
 from codeout.markdown.convert import FenceError, convert_page
+from codeout.markdown.fences import LANGUAGES
 from codeout.markdown.header import page_header
-from codeout.markdown.options import LANGUAGES
 from codeout.markdown.page import CURRENT, PageConversion
 from codeout.markdown.site import BuildResolver, Site
 from codeout.markdown.values import START, CodeRestorer, Marker

@@ -1,17 +1,17 @@
-"""Find fences that look as if they should run, and would not: a mistake in their first line means that nothing runs."""
+"""Find fences that ask to run, and those that would not because of a mistake in their first line."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 from markdown import Markdown
 from markdown_exec import formatter
 from pymdownx.superfences import SuperFencesCodeExtension
 
-from codeout.markdown.options import LANGUAGES
-
+LANGUAGES = ("python", "py", "pycon")
+"""Languages whose executable fences codeout runs; markdown-exec handles all others."""
 HEADER = re.compile(r"^[ \t>]*(?P<fence>`{3,}|~{3,})[ \t]*\{?[ \t]*\.?(?P<language>[\w+-]*)(?P<options>[^`]*)$")
 OPTION = re.compile(r"""(?P<name>[A-Za-z][\w-]*)=(?:"(?P<quoted>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[^\s"'}]+))""")
 TRUE, FALSE = ("on", "yes", "true", "1"), ("off", "no", "false", "0")
@@ -33,38 +33,43 @@ def hands_on_fences(md: Markdown) -> bool:
     )
 
 
-def find_executed(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the first line of each Python fence that asks to be run."""
-    for line, text in _python_fences(lines):
-        if any(match["name"] == "exec" and match["quoted"] in TRUE for match in OPTION.finditer(text)):
-            yield line
+def find_executed(lines: Sequence[str]) -> Iterator[int]:
+    """Yield the line of each fence that asks to be run, counted from 1."""
+    for number, header in _outermost(lines):
+        if _values(header.string).get("exec", "").lower() in TRUE:
+            yield number
 
 
-def find_mistakes(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+def find_mistakes(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield the first line of each Python fence with a mistake that would keep it from running, and what is wrong."""
-    for line, text in _python_fences(lines):
-        if mistake := _mistake(text):
-            yield line, mistake
+    for _, header in _outermost(lines):
+        if header["language"] in LANGUAGES and (mistake := _mistake(header["options"])):
+            yield header.string, mistake
 
 
-def _python_fences(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield the first line of each Python fence, and its options; fences inside of other fences are examples."""
-    outer = ""
-    for line in lines:
-        if outer:
-            end = line.strip()
-            if len(end) >= len(outer) and not end.strip(outer[0]):
-                outer = ""
-        elif match := HEADER.match(line):
-            outer = match["fence"]
-            if match["language"] in LANGUAGES:
-                yield line, match["options"]
+def _outermost(lines: Sequence[str]) -> Iterator[tuple[int, re.Match[str]]]:
+    """Yield the line and the header of each fence; fences inside of other fences are examples."""
+    end = 0
+    for number, line in enumerate(lines, start=1):
+        if number > end and (header := HEADER.match(line)):
+            closed = closing_line(lines, number, header["fence"])
+            end = closed + 1 if closed < len(lines) else number  # one that is never closed contains nothing
+            yield number, header
+
+
+def closing_line(lines: Sequence[str], start: int, fence: str) -> int:
+    """Return the index of the line that closes a fence, from `start` on; the number of lines if there is none."""
+    closing = re.compile(rf"[> \t]*{fence}[ \t]*$")
+    return next((i for i in range(start, len(lines)) if closing.match(lines[i])), len(lines))
+
+
+def _values(text: str) -> dict[str, str]:
+    return {match["name"]: match["quoted"] or match["single"] or match["bare"] or "" for match in OPTION.finditer(text)}
 
 
 def _mistake(text: str) -> str:
     """Return what is wrong with the options of a fence; an empty string if nothing is."""
-    options = list(OPTION.finditer(text))
-    values = {match["name"]: match["quoted"] or match["single"] or match["bare"] or "" for match in options}
+    options, values = list(OPTION.finditer(text)), _values(text)
     if "exec" not in values:
         names = [name for name in values if get_close_matches(name, ["exec"], cutoff=0.7)]
         return f"unknown option {names[0]!r}; did you mean 'exec'?" if names else ""

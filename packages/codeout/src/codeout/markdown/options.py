@@ -14,8 +14,6 @@ from codeout.model.blocks import Block, Place
 from codeout.model.sweeps import ONCE, Sweep, case_codes, parse_sweep
 
 log = logging.getLogger("mkdocs.plugins.codeout")
-LANGUAGES = ("python", "py", "pycon")
-"""Languages whose executable fences codeout runs; markdown-exec handles all others."""
 OWN_OPTIONS = ("measured", "raises", "show", "skip", "sweep", "timeout")
 """Options of a block that markdown-exec does not know."""
 SHOWN = ("all", "code", "output", "nothing")

@@ -15,7 +15,8 @@ from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
 
 from codeout.config import Config
 from codeout.errors import PageError
-from codeout.markdown.options import LANGUAGES, read_block
+from codeout.markdown.fences import LANGUAGES
+from codeout.markdown.options import read_block
 from codeout.markdown.prompts import split_prompts
 from codeout.markdown.sources import Sources, find_comments
 from codeout.model.blocks import Block

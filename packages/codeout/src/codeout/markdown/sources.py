@@ -15,11 +15,11 @@ from pathlib import Path
 import msgspec
 from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
 
+from codeout.markdown.fences import closing_line, find_executed
 from codeout.markdown.prompts import split_prompts
 from codeout.markdown.snippets import Snippet, SnippetFinder
 from codeout.model.blocks import Place
 
-ANY_OPENING = re.compile(r"^(?P<indent>[> \t]*)(?P<fence>`{3,}|~{3,})[^`]*$")
 OPENING = re.compile(r"^(?P<indent>[> \t]*)(?P<fence>`{3,}|~{3,})[ {]*(?:[^`]*[. ])?(?:python|py|pycon)\b")
 INCLUDE = re.compile(
     r"""-{1,2}8<-{1,2}\s+"(?P<snippet>[^"]+)"|\{%-?\s*include(?:-markdown)?\s+["'](?P<include>[^"']+)["']|\{!\s*(?P<bang>[^!]+?)\s*!\}"""
@@ -47,7 +47,7 @@ class Fence(msgspec.Struct, frozen=True):
     is_commented: bool = False
     """Whether it is inside an HTML comment."""
     is_listing: bool = False
-    """Whether it seems to be shown and not to run: it lacks `exec`, or is inside another fence."""
+    """Whether it is shown and does not run: it does not ask for it, or is inside another fence."""
 
     def is_code(self, code: str) -> bool:
         """Return whether its lines are this code, but for white space that Python-Markdown changes."""
@@ -212,26 +212,16 @@ def find_fences(text: str) -> list[Fence]:
     """Return everything in a text that looks like the fence of a Python block."""
     lines = text.split("\n")
     comments = find_comments(text)
-    fences, offset, last = [], 0, 0  # the last line of the fence around or above
+    executed = {*find_executed(lines)}
+    fences, offset = [], 0
     for number, line in enumerate(lines, start=1):
         if match := OPENING.match(line):
-            closed = _closing_line(lines, number, match["fence"])
-            end = len(lines) if closed is None else closed
+            end = closing_line(lines, number, match["fence"])
             body = tuple(_without_indent(text, match["indent"]) for text in lines[number:end])
             is_commented = any(start < offset < stop for start, stop in comments)
-            fences.append(Fence(number, body, is_commented, number <= last or "exec" not in line))
-            last = max(last, end + 1)
-        elif number > last and (match := ANY_OPENING.match(line)):
-            closed = _closing_line(lines, number, match["fence"])
-            last = last if closed is None else closed + 1
+            fences.append(Fence(number, body, is_commented, is_listing=number not in executed))
         offset += len(line) + 1
     return fences
-
-
-def _closing_line(lines: Sequence[str], start: int, fence: str) -> int | None:
-    """Return the index of the line that closes a fence; None if there is none."""
-    closing = re.compile(rf"^[> \t]*{fence}[ \t]*$")
-    return next((i for i in range(start, len(lines)) if closing.match(lines[i])), None)
 
 
 def find_comments(text: str) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""What a page's notebook is made from, read from disk: its text, and the author's modules that its code imports."""
+"""Pages as notebooks, scripts and Markdown, made from what is on disk: their text, and the modules that they import."""
 
 from __future__ import annotations
 
@@ -47,11 +47,12 @@ class Exports(msgspec.Struct, frozen=True):
         file = self.config.memo / "exports" / f"{key[:40]}.{kind}"
         if not file.is_file():
             page = make_page(text, blocks, runs, self.config, self.url)
-            write_atomically(file, _content(page, kind).encode())
+            write_atomically(file, content(page, kind).encode())
         return file
 
 
-def _content(page: Page, kind: str) -> str:
+def content(page: Page, kind: str) -> str:
+    """Return a page as a notebook (`ipynb`), a script (`py`) or Markdown (`md`)."""
     # On use, so that a build without exports is quick.
     from codeout.render.markdown_page import markdown_page
     from codeout.render.notebook import notebook
@@ -59,6 +60,19 @@ def _content(page: Page, kind: str) -> str:
 
     write = {"ipynb": notebook, "py": script, "md": markdown_page}
     return write[kind](page)
+
+
+def export_path(page: Page, kind: str, docs_dir: str) -> PurePosixPath:
+    """Return where the export of a page with at least one block belongs, relative to the folder of the exports.
+
+    Args:
+        page: the page.
+        kind: `ipynb`, `py` or `md`.
+        docs_dir: the folder of the site's pages.
+    """
+    source = PurePosixPath(page.blocks[0].place.path)
+    path = source.relative_to(docs_dir) if source.is_relative_to(docs_dir) else PurePosixPath(source.name)
+    return path.with_suffix(f".{kind}")
 
 
 def _modules(runs: Sequence[Run], config: Config) -> list[str]:

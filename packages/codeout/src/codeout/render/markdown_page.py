@@ -30,7 +30,7 @@ def _cell_parts(cell: Cell) -> Iterator[str]:
         return
     if cell.block.shows_source:
         yield _fence(cell.text, "python")
-    if cell.run.outputs:
+    if cell.run.all_outputs:
         yield from map(_placeholder_note, (source for source in cell.run.provenance.sources if source.is_placeholder))
     sweep = cell.block.sweep
     yield from _outputs(cell.run.outputs, f"Output with {sweep.describe(sweep.cases[0])}:" if sweep else "Output:")

@@ -84,7 +84,7 @@ def block_statuses(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockSta
             if run is None:
                 yield BlockStatus(str(block), block.session, "stale")
             else:
-                took = round(run.provenance.seconds, 3)
+                took = round(run.total_seconds, 3)
                 size = engine.lookup.cache.count_bytes(key)
                 yield BlockStatus(str(block), block.session, "hit", run.provenance.device, took, size)
 

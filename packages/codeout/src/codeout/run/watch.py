@@ -43,7 +43,7 @@ def watch(load_blocks: Callable[[], Sequence[Block]], engine: Engine, print_mess
                 for block, run in zip(blocks, runs, strict=True):
                     if printed_runs.get(str(block.place)) != run:
                         printed_runs[str(block.place)] = run
-                        print_message(f"\n{block}: {run.provenance.seconds:.2f} s\n{as_text(run)}".rstrip())
+                        print_message(f"\n{block}: {run.total_seconds:.2f} s\n{as_text(run)}".rstrip())
                 print_message(f"\n{len(blocks)} blocks are up to date; waiting for changes (press Ctrl-C to stop)")
             except CodeoutError as problem:
                 print_message(str(problem))
