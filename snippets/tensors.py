@@ -80,6 +80,7 @@ print(standard)
 # --8<-- [end:standardize]
 assert torch.allclose(standard.mean(dim=0), torch.zeros(2), atol=1e-6)
 assert torch.allclose(standard.std(dim=0), torch.ones(2))
+assert torch.allclose(spread, torch.from_numpy(table.numpy().std(0)) * (3 / 2) ** 0.5)  # NumPy divides by 3, not by 2
 
 # --8<-- [start:mismatch]
 try:

@@ -225,6 +225,10 @@ print(f"Accuracy of the network on the {total} test images: {100 * correct / tot
 # --8<-- [end:accuracy]
 right = correct / total
 assert right > 0.3  # chance: 10 %, and 0.3 points more or less in 10,000 tries
+tracked = torch.ones(100, requires_grad=True)
+assert nn.Dropout().eval()(tracked).requires_grad, "eval() does not stop tracking"
+with torch.no_grad(), torch.random.fork_rng():
+    assert (nn.Dropout()(tracked) == 0).any(), "no_grad() does not change a layer"
 
 # --8<-- [start:class_accuracy]
 # two counts for each class
