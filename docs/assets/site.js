@@ -136,9 +136,16 @@
 
   // What is far below is laid out when there is time, a little at once: then a link into the page, or the way back to
   // it, arrives where it should. Who comes by such a link waits for all of it.
+  function reveal(part) {
+    part.style.contentVisibility = "visible"
+    if (!part.matches(".arithmatex")) return
+    sizes.unobserve(part) // a formula may be as high as the room that was kept for it, and only now be too wide
+    sizes.observe(part)
+  }
+
   function lay(parts) {
     later(() => {
-      for (const part of parts.splice(0, 2)) part.style.contentVisibility = "visible"
+      parts.splice(0, 2).forEach(reveal)
       if (parts.length) lay(parts)
     })
   }
@@ -148,7 +155,7 @@
     const [how] = performance.getEntriesByType("navigation")
     const target = location.hash ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null
     if (target || how?.type === "back_forward" || how?.type === "reload") {
-      for (const part of parts) part.style.contentVisibility = "visible"
+      parts.forEach(reveal)
       target?.scrollIntoView()
     } else if (document.readyState === "complete") {
       lay(parts)
