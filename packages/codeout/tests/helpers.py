@@ -42,8 +42,8 @@ def printed_text(run: Run) -> str:
 
 def kernels(parent: int | None = None) -> list[psutil.Process]:
     """Return the kernels of a process, of this one by default."""
-    command = ["-m", "codeout.kernel", str(parent or os.getpid())]
-    return [p for p in psutil.process_iter(["cmdline"]) if (p.info["cmdline"] or [])[1:4] == command]
+    command = ["-P", "-m", "codeout.kernel", str(parent or os.getpid())]
+    return [p for p in psutil.process_iter(["cmdline"]) if (p.info["cmdline"] or [])[1:5] == command]
 
 
 def record(

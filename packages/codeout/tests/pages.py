@@ -7,7 +7,8 @@ from pathlib import Path
 from markdown import Markdown
 from markdown_exec import formatter, validator
 
-from codeout import Block, Config, Engine
+from codeout import Block, Config
+from codeout.cache.lookup import Lookup
 from codeout.markdown.converted_page import ConvertedPage
 from codeout.markdown.extension import CodeoutExtension
 from codeout.markdown.site import CacheResolver, CurrentPage, Site
@@ -39,7 +40,7 @@ def convert_page(
     """
     pages: list[ConvertedPage] = []
     config = Config(root=root or Path.cwd(), strict_values=strict, section_checks=section_checks)
-    site = Site(config, CacheResolver(Engine(config)), announced=CurrentPage(path, text), on_page=pages.append)
+    site = Site(config, CacheResolver(Lookup(config)), announced=CurrentPage(path, text), on_page=pages.append)
     fences = [{"name": name, "class": name, "validator": validator, "format": formatter} for name in LANGUAGES]
     settings: dict[str, dict[str, object]] = {
         "pymdownx.superfences": {"custom_fences": fences},

@@ -152,9 +152,9 @@ def test_what_prepares_data_ends_with_a_build_that_is_killed(tmp_path: Path) -> 
     (tmp_path / "prepare.py").write_text("import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(100)")
     build = f"""
 from codeout import Config
-from codeout.cache.lookup import Lookup
-lookup = Lookup(Config.from_options({{"root": {str(tmp_path)!r}, "prepare": "prepare.py"}}))
-lookup.prepare()
+from codeout.run.prepare import Preparation
+preparation = Preparation(Config.from_options({{"root": {str(tmp_path)!r}, "prepare": "prepare.py"}}))
+preparation.start()
 import time; time.sleep(100)
 """
     process = subprocess.Popen([sys.executable, "-c", build])

@@ -65,7 +65,7 @@ def test_control_characters_in_a_figure_s_title_are_not_in_its_alt_text(run: Run
 
 @posix
 def test_a_child_that_prints_without_end_is_stopped(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codeout.run.running_kernel.MAX_CHILD_BYTES", 1_000_000)
+    monkeypatch.setattr("codeout.run.kernel_client.MAX_CHILD_BYTES", 1_000_000)
     with pytest.raises(BlockError, match=r"^docs/page.md:1: its child processes printed more than 1 MB; print less$"):
         run("import subprocess\nsubprocess.run(['yes'])")
     assert not kernels()

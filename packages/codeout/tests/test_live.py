@@ -16,10 +16,9 @@ import pytest
 
 from codeout import Config, Engine, Run, Stream
 from codeout.model.blocks import Session, group_sessions
-from codeout.run.engine import BlockState
+from codeout.run.engine import UP_TO_DATE, BlockState
 from codeout.run.live import LiveSessions
-from codeout.run.progress import UP_TO_DATE
-from helpers import block, posix
+from helpers import block, kernels, posix
 from servers import Server, until
 from small_sites import CONFIG
 
@@ -36,7 +35,7 @@ def text(run: Run | None) -> str:
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[LiveSessions]:
     live = LiveSessions(
-        Engine(Config.from_options({"root": tmp_path, "checkpoints": True, "errors": "show", "timeout": 60}))
+        Config.from_options({"root": tmp_path, "checkpoints": True, "errors": "show", "timeout": 60})
     )
     yield live
     live.close()
@@ -63,14 +62,14 @@ def test_outputs_are_said_to_be_up_to_date_once_nothing_is_left(
 ) -> None:
     caplog.set_level("INFO")
     look(live, "import time\ntime.sleep(0.5)")
-    live.report_idle()  # as when the pages are built, at once
+    live.on_idle()  # as when the pages are built, at once
     assert UP_TO_DATE not in caplog.text
     until(lambda: UP_TO_DATE in caplog.text)
 
 
 def test_an_edit_ends_what_runs_if_it_is_not_wanted_any_more(live: LiveSessions) -> None:
     look(live, "print(1)", SLOW)
-    until(lambda: any("step" in status.text for status in live.engine.runner.board.running()))
+    until(lambda: any("step" in status.text for status in live.progress()))
     look(live, "print(1)", "print(2)")
     until(lambda: text(look(live, "print(1)", "print(2)")[1].run) == "2\n", 8)
 
@@ -89,17 +88,17 @@ def test_an_undone_edit_ends_what_it_made_run(live: LiveSessions) -> None:
     look(live, "print(1)")
     until(lambda: look(live, "print(1)")[0].run)
     look(live, SLOW)
-    until(live.engine.runner.board.running)
+    until(live.progress)
     assert text(look(live, "print(1)")[0].run) == "1\n"
-    until(lambda: not live.engine.runner.board.running(), 8)
+    until(lambda: not live.progress(), 8)
 
 
 def test_a_session_that_the_site_has_no_more_is_ended(live: LiveSessions) -> None:
     look(live, SLOW)
-    until(live.engine.runner.board.running)
+    until(live.progress)
     other = sessions("print(1)", session="renamed")
     live.keep(other)
-    until(lambda: not live.engine.runner.board.running(), 8)
+    until(lambda: not live.progress(), 8)
     until(lambda: next(iter(live.states(other).values())).run)
     assert [name for name, _, _ in live.current()] == ["docs/page.md renamed"]
 
@@ -119,7 +118,7 @@ def test_an_error_is_shown_with_the_last_good_run(live: LiveSessions) -> None:
 def test_the_last_good_run_is_known_from_the_store_and_follows_its_code(tmp_path: Path) -> None:
     config = Config.from_options({"root": tmp_path, "errors": "show"})
     Engine(config).run([block("print(1)"), block("print(2)", line=9)])
-    live = LiveSessions(Engine(config))
+    live = LiveSessions(config)
     seen = look(live, "x = 0", "print(1)", "print(2)")
     assert [text(each.last_good) for each in seen] == ["1\n", "1\n", "2\n"]
     live.close()
@@ -135,10 +134,10 @@ def test_a_failed_session_is_not_run_again_until_it_changes(live: LiveSessions, 
 def test_a_mistake_of_the_engine_is_shown_and_nothing_waits_for_ever(
     live: LiveSessions, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(job: object) -> None:
+    def broken(session: object) -> None:
         raise RuntimeError("a mistake")
 
-    monkeypatch.setattr(live.engine.runner, "run", broken)
+    monkeypatch.setattr("codeout.run.session.RunningSession.work", broken)
     look(live, "print(1)", "print(2)")
     until(lambda: all(seen.run for seen in look(live, "print(1)", "print(2)")))
     errors = [seen.run.error for seen in look(live, "print(1)", "print(2)") if seen.run]
@@ -147,10 +146,10 @@ def test_a_mistake_of_the_engine_is_shown_and_nothing_waits_for_ever(
 
 def test_closing_ends_what_runs(live: LiveSessions) -> None:
     look(live, SLOW)
-    until(live.engine.runner.board.running)
-    (worker,) = live.engine.runner.processes
+    until(kernels)
+    (kernel,) = kernels()
     live.close()
-    assert worker._process.poll() is not None
+    assert not kernel.is_running()
 
 
 PAGE = """# First, {word}

@@ -41,16 +41,18 @@ def test_a_short_run_logs_only_its_beginning_and_its_end(run: Runner, caplog: py
 
 
 def test_progress_gives_the_block_the_seconds_and_the_estimate_until_it_has_passed() -> None:
-    progress = SessionProgress("s", 2, 7, start=100.0, expected_seconds=45.0, text="one\ntwo\x1b[2K\rthree\n\n")
+    progress = SessionProgress(
+        session="s", block=2, blocks=7, start=100.0, expected_seconds=45.0, text="one\ntwo\x1b[2K\rthree\n\n"
+    )
     assert progress.describe(112.4) == "block 2 of 7, 12 of about 45 s"
     assert progress.describe(190.0) == "block 2 of 7, 90 s"
     assert progress.last_line() == "three"
 
 
 def test_a_board_calls_back_at_each_change() -> None:
-    board, running = ProgressBoard(), list[int]()
-    board.on_change = lambda: running.append(len(board.running()))
-    board.update(SessionProgress("a", 1, 1, 0.0))
+    running = list[int]()
+    board = ProgressBoard(lambda: running.append(len(board.running())))
+    board.update(SessionProgress(session="a", block=1, blocks=1, start=0.0))
     board.remove("a")
     assert running == [1, 0]
 

@@ -19,6 +19,7 @@ from codeout import Block, BlockError, Config, Engine, Run, Stream
 from codeout.model.blocks import group_sessions
 from codeout.run.live import LiveSessions
 from codeout.run.process import KernelProcess
+from codeout.run.session import RunningSession
 from helpers import block
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="checkpoints need fork, and Linux")
@@ -79,24 +80,6 @@ def test_files_that_cannot_be_copied_cost_only_the_checkpoint(engine: Engine, tm
     assert (tmp_path / "log").read_text() == "a a "
 
 
-@pytest.mark.parametrize(
-    ("greeting", "log"),
-    [
-        pytest.param(b"hello\n", "b ", id="a foreign one"),
-        pytest.param(b'{"role": "checkpoint", "number": 1, "pid": 77}\n', "b ", id="one of another checkpoint"),
-        pytest.param(b"x", "b b ", id="none in time costs a checkpoint"),
-    ],
-)
-def test_a_block_that_connects_to_the_socket_of_its_checkpoints_stops_nothing(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, counted: Counted, greeting: bytes, log: str
-) -> None:
-    monkeypatch.setattr("codeout.run.control_socket.MAX_WAIT", 1.5)
-    connect = f"import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect('../.control')\ns.send({greeting!r});"
-    engine.run(blocks("x = 1", counted("b", connect), "print(x)"))
-    assert texts(engine.run(blocks("x = 1", counted("b", connect), "print(x + 1)")))[2] == "2\n"
-    assert (tmp_path / "log").read_text() == log
-
-
 def test_ipython_is_loaded_before_a_checkpoint_so_that_edits_need_not_wait_for_it(engine: Engine) -> None:
     code = "import sys\nprint('IPython.core.interactiveshell' in sys.modules)"
     assert texts(engine.run(blocks("x = 1", code)))[1] == "True\n"
@@ -123,8 +106,8 @@ def test_a_process_with_threads_has_no_checkpoint_and_runs_again(
 def test_a_checkpoint_that_does_not_answer_is_given_up(engine: Engine, tmp_path: Path, counted: Counted) -> None:
     above = counted("a", "x = 1")
     engine.run(blocks(above, "print(x)"))
-    (session,) = engine.runner._resumable.values()
-    for pid in checkpoint_pids(session.process):
+    (session,) = engine.sessions
+    for pid in checkpoint_pids(session):
         os.kill(pid, signal.SIGKILL)
     assert texts(engine.run(blocks(above, "print(x + 1)")))[1] == "2\n"
     assert (tmp_path / "log").read_text() == "a a "
@@ -134,20 +117,26 @@ def test_a_resumed_process_ends_at_the_next_edit(engine: Engine) -> None:
     engine.run(blocks("x = 1", "print(x)"))
     for number in range(2, 6):
         engine.run(blocks("x = 1", f"print({number})"))
-    (session,) = engine.runner._resumable.values()
+    (session,) = engine.sessions
     deadline = time.monotonic() + 5
-    while len(group(session.process)) > 3 and time.monotonic() < deadline:
+    while len(group(session)) > 3 and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert len(group(session.process)) == 3, "two checkpoints, and the process that resumed last"
+    assert len(group(session)) == 3, "two checkpoints, and the process that resumed last"
 
 
-def checkpoint_pids(kernel: KernelProcess) -> frozenset[int]:
-    assert kernel._checkpoints is not None
-    return kernel._checkpoints.pids
+def kernel_of(session: RunningSession) -> KernelProcess:
+    kernel = session._execution._process
+    assert kernel is not None
+    return kernel
 
 
-def group(kernel: KernelProcess) -> list[int]:
+def checkpoint_pids(session: RunningSession) -> frozenset[int]:
+    return kernel_of(session).checkpoints.pids
+
+
+def group(session: RunningSession) -> list[int]:
     """Return the processes of a session, its watcher left out."""
+    kernel = kernel_of(session)
     found = []
     for process in psutil.process_iter():
         with suppress(ProcessLookupError):  # it has ended meanwhile
@@ -171,8 +160,8 @@ def test_nothing_is_left_when_the_engine_is_closed(tmp_path: Path, monkeypatch: 
     engine = Engine(Config.from_options({"root": tmp_path, "checkpoints": True}))
     engine.run(blocks("x = 1", "x = 2", "x = 3"))
     engine.run(blocks("x = 1", "x = 2", "x = 4"))
-    (session,) = engine.runner._resumable.values()
-    pids = checkpoint_pids(session.process)
+    (session,) = engine.sessions
+    pids = checkpoint_pids(session)
     assert len(pids) >= 3
     engine.close()
     deadline = time.monotonic() + 10
@@ -257,9 +246,7 @@ def test_edits_while_a_session_runs_end_in_what_a_clean_run_shows(tmp_path: Path
     pause = "import time; time.sleep(0.1)\n"
     codes = [START, *(pause + some_code(chance) for _ in range(5))]
     live = LiveSessions(
-        Engine(
-            Config.from_options({"root": tmp_path / "edited", "sandbox": True, "checkpoints": True, "errors": "show"})
-        )
+        Config.from_options({"root": tmp_path / "edited", "sandbox": True, "checkpoints": True, "errors": "show"})
     )
     for edit in range(4):
         for _ in range(4):  # an author does not wait

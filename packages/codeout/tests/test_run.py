@@ -13,9 +13,7 @@ from msgspec.structs import replace
 
 from codeout import Block, BlockError, Config, Engine, PageError, Run
 from codeout.model.blocks import Place, group_sessions
-from codeout.run.job import Job
-from codeout.run.resume import ResumableSession
-from helpers import block, printed_text
+from helpers import block, kernels, printed_text
 
 Runner = Callable[..., list[Run]]
 
@@ -194,24 +192,19 @@ def test_cpu_count_is_no_limit_on_sessions(run: Runner) -> None:
     assert [printed_text(one) for one in run(*blocks)] == [f"{i}\n" for i in range(len(blocks))]
 
 
-def test_a_process_that_waits_for_more_blocks_counts_as_running_once_they_come(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    park = Job.park
-
-    def park_slowly(job: Job, process: ResumableSession) -> bool:
-        is_parked = park(job, process)
-        time.sleep(1)
-        return is_parked
-
-    monkeypatch.setattr(Job, "park", park_slowly)
+def test_a_process_that_waits_for_more_blocks_goes_on_with_them(tmp_path: Path) -> None:
     engine = Engine(Config.from_options({"root": tmp_path, "jobs": 2}))
-    blocks = [block("x = 1"), block("import time; time.sleep(3)", line=11)]
-    engine.states(group_sessions(blocks[:1]), keep_open=True)
-    assert wait_until(lambda: engine.jobs[0].is_parked)
-    engine.request(engine.lookup.load(group_sessions(blocks)), keep_open=True)
-    time.sleep(2)
-    assert len(engine.runner.processes) == len(engine.runner.board.running()) == 1
+    blocks = [block("x = 1"), block("import os, time; time.sleep(3); print(x)", line=11)]
+    engine.states(group_sessions(blocks[:1]), may_grow=True)
+    (session,) = engine.sessions
+    assert wait_until(lambda: session.is_over)
+    (kernel,) = kernels()
+    engine.request(engine.load(group_sessions(blocks)), may_grow=True)
+    assert wait_until(engine.progress)
+    assert kernels() == [kernel]
+    assert printed_text(session.wait(2)[1]) == "1\n"
+    engine.expect_no_more()
+    assert wait_until(lambda: not kernels()), "nothing more can follow, so that the process ends"
     engine.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from importlib.machinery import all_suffixes
 from pathlib import Path
 
@@ -30,6 +30,8 @@ PASSED_VARIABLES = ("PATH", "SYSTEMROOT", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PA
 """Environment variables that every kernel is given, since programs need them to start; an input where they are read."""
 PATH_KINDS = ("file", "folder", "status", "missing")
 """Inputs whose name is a path."""
+LEFT_KINDS = ("file", "folder", "status")
+"""Those of which a later block of the same session can leave something else."""
 MAX_MEMO_BYTES = 200_000_000
 MAX_REMEMBERED = 200_000  # files
 UNKNOWN = "?"
@@ -83,10 +85,6 @@ class InputReader:
                     inputs.setdefault((new.kind, new.name), new)
         return tuple(inputs[key] for key in sorted(inputs)), tuple(changed)
 
-    def declared(self, paths: Iterable[str]) -> tuple[Input, ...]:
-        """Return files of the settings as inputs."""
-        return tuple(Input("file", path, self.read("file", path)) for path in paths)
-
     def read(self, kind: Kind, name: str, old: str = "") -> str:
         """Return the digest of an input as it is now.
 
@@ -127,6 +125,31 @@ class InputReader:
         """Return the absolute paths that runs depend on, but for those of Python and of installed packages."""
         inputs = {each for run in runs for each in run.inputs if each.kind in PATH_KINDS}
         return {self.path(each.name) for each in inputs if not each.name.startswith("<")}
+
+    def listed_folders(self, inputs: Iterable[Input]) -> set[str]:
+        """Return the absolute paths of the folders of which inputs are the names in them."""
+        return {self.path(each.name) for each in inputs if each.kind == "folder"}
+
+    def note_left(self, inputs: Sequence[Input], written: Set[str]) -> tuple[Input, ...]:
+        """Return the inputs of a block with what a later one of the same session has left of them.
+
+        Args:
+            inputs: of the block.
+            written: the absolute paths that the later one has created, changed or removed.
+        """
+        parents = {os.path.dirname(path) for path in written}
+
+        def is_touched(each: Input) -> bool:
+            path = self.path(each.name)
+            above = [path[:end] for end, character in enumerate(path) if character == os.sep and end]
+            return path in written or (each.kind == "folder" and path in parents) or not written.isdisjoint(above)
+
+        return tuple(
+            msgspec.structs.replace(each, left=self.read(each.kind, each.name))
+            if each.kind in LEFT_KINDS and written and is_touched(each)
+            else each
+            for each in inputs
+        )
 
     def save(self) -> None:
         """Write down the digests that are new."""
@@ -223,7 +246,7 @@ class CurrentInputs(msgspec.Struct):
 
     def are_unchanged(self, inputs: Iterable[Input]) -> bool:
         """Return whether all of these inputs are as they were."""
-        return all(self.read(each) == each.digest for each in inputs)
+        return all(each.is_unchanged(self.read(each)) for each in inputs)
 
 
 def _aliases() -> Iterable[tuple[str, str]]:

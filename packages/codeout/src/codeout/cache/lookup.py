@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import signal
-import subprocess
-import sys
-from collections.abc import Container, Iterable, Sequence
-from threading import Lock
+from collections.abc import Container, Iterable
 
 import msgspec
 
@@ -17,12 +12,10 @@ from codeout.cache.keys import Key, KeyedSession, add_trace
 from codeout.cache.recordings import Recordings, recordings_in
 from codeout.cache.store import RunStore, key_of
 from codeout.config import Config
-from codeout.errors import BlockError, CodeoutError, PageError
+from codeout.errors import PageError, raise_all
 from codeout.model.blocks import Block, Place, Session
 from codeout.model.expectations import has_unexpected_error, skipped_run
 from codeout.model.outputs import Run
-
-PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
 
 
 class CachedSession(msgspec.Struct, frozen=True):
@@ -57,7 +50,7 @@ class CachedSession(msgspec.Struct, frozen=True):
 
 
 class Lookup:
-    """Finds the runs of sessions. It starts nothing but the site's `prepare` script."""
+    """Finds the runs of sessions. It starts nothing."""
 
     def __init__(self, config: Config, *, retry_failed: bool = False) -> None:
         """Take the settings, and whether a stored failure counts as a miss."""
@@ -66,19 +59,13 @@ class Lookup:
         self.inputs = InputReader(config)
         self.recordings = Recordings(recordings_in(config.path(config.recordings)))
         self._shows_failures = config.errors == "show" and not retry_failed
-        self._prepare_process: subprocess.Popen[bytes] | None = None
-        self._lock = Lock()
 
     def load(self, sessions: Iterable[Session]) -> list[CachedSession]:
         """Return sessions with what the cache has of them.
 
         Raises:
-            PageError: data files are missing, or the script that prepares them failed.
+            PageError: data files are missing.
         """
-        sessions = list(sessions)
-        if not sessions:
-            return []
-        self._wait_for_data()
         self.recordings.refresh()
         loaded, problems, now = [], [], self.inputs.now()
         for session in sessions:
@@ -91,7 +78,7 @@ class Lookup:
         return loaded
 
     def peek(self, session: Session, now: CurrentInputs | None = None) -> CachedSession:
-        """Return a session with what the cache has of it, without waiting for data.
+        """Return a session with what the cache has of it.
 
         Args:
             session: the session.
@@ -123,37 +110,6 @@ class Lookup:
     def recordings_for(self, block: Block, key: Key, run: Run) -> tuple[Run, ...]:
         """Return the recordings to show with the run of a block: of other devices, where they differ."""
         return self.recordings.find_differing(run, key.code, lambda recording: self.is_current(block, recording))
-
-    def prepare(self) -> None:
-        """Start the script that prepares data, once; it writes to the terminal, where its progress is seen."""
-        with self._lock:
-            if self.config.prepare and self._prepare_process is None:
-                command = [sys.executable, str(self.config.path(self.config.prepare))]
-                self._prepare_process = subprocess.Popen(
-                    command,
-                    cwd=self.config.root,
-                    preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # one call
-                )
-
-    def close(self) -> None:
-        """End the script that prepares data."""
-        if self._prepare_process and self._prepare_process.poll() is None:
-            self._prepare_process.kill()
-            self._prepare_process.wait()
-
-    def _wait_for_data(self) -> None:
-        """Wait until the `prepare` script has ended.
-
-        Raises:
-            PageError: it failed, or a folder of the settings is missing.
-        """
-        for path in self.config.paths:
-            if not self.config.path(path).is_dir():
-                raise PageError(f"{self.config.source}:1: codeout: 'paths': {path!r} is not a folder")
-        self.prepare()
-        if self._prepare_process and (code := self._prepare_process.wait()):
-            self._prepare_process = None  # tried again at the next look-up
-            raise PageError(f"{self.config.prepare}:1: exited with code {code}; see its output above")
 
 
 class _Walk:
@@ -207,19 +163,3 @@ def has_moved(run: Run, origin: Place, moved: Container[str]) -> bool:
     """
     path = run.origin.rpartition(":")[0]
     return (run.origin != str(origin) or path in moved) and run.mentions_lines(path)
-
-
-def _end_with_parent() -> None:
-    """Let Linux end this process when the build is gone, however it ended."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def raise_all(problems: Sequence[CodeoutError]) -> None:
-    """Raise all errors as one, if there are any.
-
-    Raises:
-        CodeoutError: of the kind of the first, with all messages.
-    """
-    if problems:
-        kind = BlockError if isinstance(problems[0], BlockError) else PageError
-        raise kind("\n\n".join(dict.fromkeys(str(problem) for problem in problems)))

@@ -156,8 +156,8 @@ class RunStore(msgspec.Struct, frozen=True):
         values = {**stored.run.values, **{name: float(text) for name, text in stored.non_finite.items()}}
         return self.pictures.load(msgspec.structs.replace(stored.run, values=values), self.max_picture_bytes)
 
-    def put(self, key: Key, run: Run, inputs: KeyInputs | None = None, name: str = "") -> None:
-        """Store a run.
+    def put(self, key: Key, run: Run, inputs: KeyInputs | None = None, name: str = "") -> Run:
+        """Store a run; return it as it is stored.
 
         Of the runs of the same code in the same environment, only the newest few are kept.
 
@@ -180,6 +180,7 @@ class RunStore(msgspec.Struct, frozen=True):
         write_atomically(self.path_of(key), seal(msgspec.json.format(content, indent=1)))
         for old in self.find(key)[MAX_VARIANTS:]:
             old.unlink(missing_ok=True)
+        return run
 
     def count_bytes(self, key: Key) -> int:
         """Return how many bytes a run takes on disk, its pictures included; 0 if it is not there."""

@@ -292,7 +292,7 @@ def _run_blocks(site: CommandSite, engine: Engine, select: Callable[[], list[Blo
 
 
 def _log_to_terminal() -> None:
-    from codeout.run.progress import log
+    from codeout.errors import log
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     log.setLevel(logging.INFO)

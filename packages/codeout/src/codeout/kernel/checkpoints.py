@@ -4,14 +4,17 @@ A copy has only the thread that forks, so whatever another thread was to do or t
 pools of OpenMP and OpenBLAS are idle between blocks and can be made anew; any other thread is an obstacle, and so are
 CUDA, which does not survive a fork, and a file that is open for writing, whose position the copies would share.
 
-A checkpoint waits on a socket to the parent. Asked to resume, it forks once more: it stays as it is for the next edit,
-and its own copy becomes the kernel. The socket closes when the parent ends, and the checkpoint ends with it.
+A fork gets a connection of its own, and a control socket on which it can hand over the connections of its own forks. It
+makes both before it forks, and passes the other ends through its own control socket: nothing has a name that a block
+could find, or that could be too long.
+
+A checkpoint waits on its connection. Asked to resume, it forks once more: it stays as it is for the next edit, and its
+own copy becomes the kernel. The connection closes when the parent ends, and the checkpoint ends with it.
 """
 
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import random
 import socket
@@ -22,6 +25,7 @@ from pathlib import Path
 
 OMP_PAUSE_HARD = 2  # `omp_pause_hard`, OpenMP 5.0, 6.2.5: release all threads; the next parallel region starts new ones
 PROCESS = Path("/proc/self")
+RESUMED = 0  # the ticket of a process that resumes from a checkpoint: each is like the others
 
 
 def find_obstacle() -> str:
@@ -77,58 +81,75 @@ def release_threads() -> None:
             pause(OMP_PAUSE_HARD)
 
 
-def fork_branch(control: Path) -> socket.socket | None:
+class Channel:
+    """What ties a process that may be forked to the parent."""
+
+    def __init__(self, connection: socket.socket | None, control: socket.socket) -> None:
+        """Take the socket for requests and events (None for the first kernel, which has pipes), and that for forks."""
+        self.connection = connection
+        self.control = control
+
+    @classmethod
+    def from_descriptor(cls, descriptor: int) -> Channel:
+        """Return the channel of the first kernel, by the descriptor that its parent has passed."""
+        os.set_inheritable(descriptor, False)  # a program that a block starts has no use for it
+        return cls(None, socket.socket(fileno=descriptor))
+
+    def close(self) -> None:
+        """Close both sockets."""
+        for each in (self.connection, self.control):
+            if each is not None:
+                each.close()
+
+
+def fork_branch(channel: Channel, ticket: int, hang_up: Callable[[], None]) -> Channel | None:
     """Fork a process that goes on beside this one.
 
     Args:
-        control: the socket on which the parent waits for it.
+        channel: that of this process.
+        ticket: what the fork is handed over with.
+        hang_up: closes what the fork has inherited of the connection to the parent.
 
     Returns:
-        None in this process; in the fork, its own connection to the parent.
+        None in this process; in the fork, its own channel to the parent.
     """
-    return None if _fork() else _connect(control, "branch", 0)
+    connections, controls = socket.socketpair(), socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    state = random.getstate()
+    pid = os.fork()
+    if pid:
+        socket.send_fds(channel.control, [f"{pid} {ticket}".encode()], [connections[1].fileno(), controls[1].fileno()])
+        for end in (*connections, *controls):
+            end.close()
+        return None
+    # Python has given the generator of `random` a new seed in the fork.
+    random.setstate(state)
+    hang_up()
+    for end in (connections[1], controls[1]):
+        end.close()
+    channel.close()
+    return Channel(connections[0], controls[0])
 
 
-def fork_checkpoint(control: Path, number: int, hang_up: Callable[[], None]) -> socket.socket | None:
+def fork_checkpoint(channel: Channel, ticket: int, hang_up: Callable[[], None]) -> Channel | None:
     """Fork a checkpoint of this process.
 
     Args:
-        control: the socket on which the parent waits for checkpoints.
-        number: how many blocks have run.
-        hang_up: closes the connection to the parent that the checkpoint has inherited.
+        channel: that of this process.
+        ticket: as for `fork_branch`.
+        hang_up: as for `fork_branch`.
 
     Returns:
         None in this process, which continues as before. In each process that resumes from the checkpoint, at some
-        later time: its own connection to the parent.
+        later time: its own channel to the parent.
     """
-    if _fork():
+    own = fork_branch(channel, ticket, hang_up)
+    if own is None or own.connection is None:
         return None
-    hang_up()
-    connection = _connect(control, "checkpoint", number)
-    while connection.recv(1):
+    while own.connection.recv(1):
         _reap_children()
-        if not _fork():
-            connection.close()
-            return _connect(control, "resumed", number)
+        if resumed := fork_branch(own, RESUMED, lambda: None):
+            return resumed
     os._exit(0)
-
-
-def _fork() -> int:
-    """Fork, without Python's new seed for the generator of `random` in the child."""
-    state = random.getstate()
-    pid = os.fork()
-    if not pid:
-        random.setstate(state)
-    return pid
-
-
-def _connect(control: Path, role: str, number: int) -> socket.socket:
-    """Connect to the parent and introduce this process."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.connect(str(control))
-    hello = {"role": role, "number": number, "pid": os.getpid()}
-    connection.sendall(json.dumps(hello).encode() + b"\n")
-    return connection
 
 
 def _reap_children() -> None:

@@ -31,6 +31,7 @@ class EventLog:
     def __init__(self, connection: int, folder: Path) -> None:
         """Send events to a descriptor, with the text that arrives in the files of a folder."""
         self._connection: int | None = connection
+        self._inherited: int | None = None  # the descriptor in a forked process, which must not write to it
         self._files = {name: (folder / path).open("rb", buffering=0) for name, path in CHANNELS.items()}
         self._decoders = {name: codecs.getincrementaldecoder("utf8")("replace") for name in CHANNELS}
         self._libc = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
@@ -51,10 +52,10 @@ class EventLog:
         self._files = {name: (folder / f"{path}{suffix}").open("rb", buffering=0) for name, path in CHANNELS.items()}
 
     def disconnect(self) -> None:
-        """Close the connection, in a checkpoint: the parent must notice when the kernel itself ends."""
-        if self._connection is not None:
-            os.close(self._connection)
-        self._connection = None
+        """Close the inherited connection, in a checkpoint: the parent must notice when the kernel itself ends."""
+        if self._inherited is not None:
+            os.close(self._inherited)
+        self._inherited = None
 
     def begin_block(self) -> None:
         """Start to count the text of the next block."""
@@ -90,7 +91,7 @@ class EventLog:
         self._buffer.flush()
 
     def _after_fork_in_child(self) -> None:
-        self._connection = None
+        self._inherited, self._connection = self._connection, None
         self._lock.release()
 
     def _write(self, event: str, **fields: Any) -> None:

@@ -4,7 +4,6 @@ FILES = "files"  # the temporary folder of the blocks; in a sandbox, they work t
 STDOUT = ".stdout"  # what C code and child processes print
 STDERR = ".stderr"
 STACKS = ".stacks"  # tracebacks of all threads, written when a block exceeds its time limit
-CONTROL = ".control"  # the socket on which the parent waits for checkpoints
 CHECKPOINTS = ".checkpoints"  # copies of `FILES`, one for each checkpoint
 BRANCHES = ".branches"  # copies of `FILES`, one for each case of a sweep
 INPUTS = ".inputs"  # what other processes of the session than the kernel have read

@@ -8,7 +8,6 @@ import json
 import math
 import os
 import signal
-import socket
 import sys
 import time
 import warnings
@@ -28,12 +27,13 @@ from codeout.kernel.tracer import CHILDREN, FOLDER_VARIABLE, Tracer
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # Linux, prctl(2)
 
 
-def serve(parent_pid: int, scratch_folder: str, folders: Sequence[str]) -> None:
+def serve(parent_pid: int, scratch_folder: str, control: int, folders: Sequence[str]) -> None:
     """Run a kernel whose blocks work in the current folder; this ends the process and never returns.
 
     Args:
         parent_pid: the process whose end also ends this one.
         scratch_folder: the absolute path of the session's scratch folder.
+        control: the descriptor of the socket on which forks are handed over; -1 where there are none.
         folders: absolute paths of the folders that blocks may import from.
     """
     _end_with_parent(parent_pid)
@@ -41,10 +41,11 @@ def serve(parent_pid: int, scratch_folder: str, folders: Sequence[str]) -> None:
     warnings.formatwarning = format_warning
     sys.argv[:] = [""]  # as in an interactive Python: a block has no arguments
     folder = Path(scratch_folder)
+    channel = None if control < 0 else checkpoints.Channel.from_descriptor(control)
     requests, log = capture_output(folder)
     tracer = Tracer(str(folder))
     with (folder / scratch.STACKS).open("w") as stacks:
-        kernel = Kernel(folder, tracer, requests, log, stacks)
+        kernel = Kernel(folder, tracer, requests, log, stacks, channel)
         _trace_children(folder)
         tracer.start()
         kernel.run()
@@ -74,7 +75,15 @@ def _end_with_parent(parent_pid: int) -> None:
 class Kernel:
     """The loop that answers requests, in this process and in those that resume from a checkpoint."""
 
-    def __init__(self, folder: Path, tracer: Tracer, requests: IO[bytes], log: EventLog, stacks: IO[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tracer: Tracer,
+        requests: IO[bytes],
+        log: EventLog,
+        stacks: IO[str],
+        channel: checkpoints.Channel | None,
+    ) -> None:
         """Create an empty namespace for the blocks.
 
         Args:
@@ -83,10 +92,11 @@ class Kernel:
             requests: the parent's requests, one JSON object per line.
             log: the way back to the parent.
             stacks: the file for the tracebacks of a block that exceeds its time limit.
+            channel: on which forks are handed over to the parent; None where there are none.
         """
         self._scratch, self._tracer, self._requests, self._log, self._stacks = folder, tracer, requests, log, stacks
         self._folder = Path.cwd()  # where blocks run
-        self._control = folder / scratch.CONTROL
+        self._channel = channel
         self._pid = os.getpid()
         self._display = Display(log)
         self._namespace = Namespace(self._display, log)
@@ -99,9 +109,9 @@ class Kernel:
             self._display.begin_block()
             match request["request"]:
                 case "checkpoint":
-                    self._checkpoint(request["number"])
+                    self._checkpoint(request["ticket"])
                 case "branch":
-                    self._branch(request["folders"])
+                    self._branch(request["ticket"], request["folders"])
                 case _:
                     self._run_block(request)
 
@@ -143,39 +153,38 @@ class Kernel:
             os.chdir(self._folder)
         return max(seconds, 0.0)
 
-    def _checkpoint(self, number: int) -> None:
+    def _checkpoint(self, ticket: int) -> None:
         """Fork a checkpoint if that is safe. The fork returns from here when the parent resumes from it."""
-        if self._prepare_fork():
-            connection = checkpoints.fork_checkpoint(self._control, number, self._hang_up)
-            if connection is not None:
-                self._continue_as_fork(connection)
+        channel = self._prepare_fork()
+        if channel and (own := checkpoints.fork_checkpoint(channel, ticket, self._hang_up)):
+            self._continue_as_fork(own)
 
-    def _branch(self, folders: Sequence[str]) -> None:
+    def _branch(self, ticket: int, folders: Sequence[str]) -> None:
         """Fork processes that work in these folders, if that is safe. Each of them returns from here, too."""
-        if not self._prepare_fork():
-            return
-        for folder in folders:
-            connection = checkpoints.fork_branch(self._control)
-            if connection is not None:
+        channel = self._prepare_fork()
+        for folder in folders if channel else ():
+            if channel and (own := checkpoints.fork_branch(channel, ticket, self._hang_up)):
                 self._folder = Path(folder)
                 os.chdir(folder)
-                self._continue_as_fork(connection)
+                self._continue_as_fork(own)
                 return
 
-    def _prepare_fork(self) -> bool:
-        """Tell the parent whether this process can be forked, and have it ready if it can."""
-        can_fork = not checkpoints.find_obstacle()
-        if can_fork:
+    def _prepare_fork(self) -> checkpoints.Channel | None:
+        """Tell the parent whether this process can be forked, and have it ready if it can; return its channel then."""
+        channel = None if checkpoints.find_obstacle() else self._channel
+        if channel:
             self._display.load()  # once, rather than in each fork
             checkpoints.release_threads()
-        self._log.send("forked", forked=can_fork)
-        return can_fork
+        self._log.send("forked", forked=channel is not None)
+        return channel
 
-    def _continue_as_fork(self, connection: socket.socket) -> None:
-        self._pid = os.getpid()
+    def _continue_as_fork(self, channel: checkpoints.Channel) -> None:
+        if channel.connection is None:
+            raise AssertionError("only the first kernel has pipes")
+        self._pid, self._channel = os.getpid(), channel
         self._tracer.log.become_kernel()
-        self._requests = connection.makefile("rb")
-        self._log.reconnect(os.dup(connection.fileno()), self._scratch)
+        self._requests = channel.connection.makefile("rb")
+        self._log.reconnect(os.dup(channel.connection.fileno()), self._scratch)
 
     def _hang_up(self) -> None:
         """Close the connection to the parent, so that it notices when the process that uses it ends."""

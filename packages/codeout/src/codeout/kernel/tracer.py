@@ -57,6 +57,7 @@ class Tracer:
             "os.rename": self._on_rename,
             "os.mkdir": self._on_write,
             "os.rmdir": self._on_write,
+            "shutil.rmtree": self._on_write,
             "os.symlink": self._on_rename,
             "os.link": self._on_rename,
             "sqlite3.connect": self._on_database,

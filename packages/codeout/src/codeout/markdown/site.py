@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from codeout.cache.layouts import LayoutCache
+from codeout.cache.lookup import Lookup
 from codeout.config import Config
-from codeout.errors import CodeoutError
+from codeout.errors import CodeoutError, PageError
 from codeout.model.blocks import Session
 from codeout.model.outputs import Run
 from codeout.run.engine import BlockState, Engine
@@ -66,7 +67,7 @@ class BuildResolver:
         Raises:
             CodeoutError: a block failed, or cannot be run.
         """
-        return self.engine.states(sessions, keep_open=True, on_stale=lambda: self._start_ahead(md))
+        return self.engine.states(sessions, may_grow=True, on_stale=lambda: self._start_ahead(md))
 
     def run_now(self, name: str) -> Run | None:
         """Return None: nothing changes after a page was converted."""
@@ -74,7 +75,7 @@ class BuildResolver:
 
     def end_page(self) -> None:
         """End the sessions of the page."""
-        self.engine.close_open()
+        self.engine.expect_no_more()
 
     def close(self) -> None:
         """End all processes."""
@@ -121,13 +122,22 @@ class CacheResolver:
 
     is_live = False
 
-    def __init__(self, engine: Engine) -> None:
-        """Take the engine, whose cache is read."""
-        self.engine = engine
+    def __init__(self, lookup: Lookup) -> None:
+        """Take the look-up."""
+        self._lookup = lookup
 
     def states(self, sessions: Sequence[Session], md: Markdown) -> dict[str, BlockState]:
-        """Return each block with its run, if the cache has it, by its name."""
-        return self.engine.cached_states(sessions)
+        """Return each block with its run, if the cache has it, by its name; no data are prepared."""
+        states: dict[str, BlockState] = {}
+        for session in sessions:
+            try:
+                loaded = self._lookup.peek(session)
+            except PageError:  # data is missing: nothing that depends on it is in the cache
+                states |= {name: BlockState(name) for name in session.block_names}
+                continue
+            for name, key, run in zip(session.block_names, loaded.keys, loaded.cached, strict=True):
+                states[name] = BlockState(name, str(key), run)
+        return states
 
     def run_now(self, name: str) -> Run | None:
         """Return None: nothing changes after a page was converted."""
@@ -137,8 +147,7 @@ class CacheResolver:
         """Do nothing: nothing runs."""
 
     def close(self) -> None:
-        """End all processes."""
-        self.engine.close()
+        """Do nothing: nothing runs."""
 
 
 class CurrentPage(msgspec.Struct, frozen=True):

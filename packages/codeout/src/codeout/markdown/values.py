@@ -18,7 +18,7 @@ from markdown.preprocessors import Preprocessor
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE
 
-from codeout.errors import PageError, suggest
+from codeout.errors import PageError, log, suggest
 from codeout.markdown.site import Site
 from codeout.markdown.sources import Sources
 from codeout.model import prose
@@ -26,7 +26,6 @@ from codeout.model.blocks import Place
 from codeout.model.outputs import Provenance, Run
 from codeout.render.values import render_value
 from codeout.run.engine import BlockState
-from codeout.run.progress import log
 
 START, END, ZERO = "\ufdd0", "\ufdd1", 0xFDD2  # sixteen digits follow
 MARK = re.compile(f"{START}([\ufdd2-\ufde1]+){END}")

@@ -174,7 +174,7 @@ class EventStream:
 
     def _is_running(self) -> bool:
         resolver = self._site().resolver
-        return isinstance(resolver, LiveResolver) and bool(resolver.live.engine.runner.board.running())
+        return isinstance(resolver, LiveResolver) and bool(resolver.live.progress())
 
     def _update(self) -> dict[str, State]:
         """Compute the state of everything that may have changed since the server started; return what has changed."""
@@ -186,7 +186,7 @@ class EventStream:
 
     def _states(self, site: Site, resolver: LiveResolver) -> Iterator[tuple[str, State]]:
         """Yield the state of each block of the sessions that run, or have run since the server started."""
-        running = {progress.session: progress for progress in resolver.live.engine.runner.board.running()}
+        running = {progress.session: progress for progress in resolver.live.progress()}
         dependents: dict[str, None] = {}
         for session, number, state in resolver.live.current():
             progress = running.get(session)

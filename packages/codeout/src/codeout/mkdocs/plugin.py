@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from functools import partial
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,8 +24,9 @@ from mkdocs.utils import DuplicateFilter
 
 from codeout.cache.build_record import BuildRecord, write_record
 from codeout.cache.layouts import LayoutCache
+from codeout.cache.lookup import Lookup
 from codeout.config import Config
-from codeout.errors import CodeoutError, PageError
+from codeout.errors import CodeoutError, PageError, log
 from codeout.markdown.converted_page import ConvertedPage
 from codeout.markdown.extension import NAME
 from codeout.markdown.header import page_header
@@ -36,8 +37,8 @@ from codeout.mkdocs.paths import PagePaths
 from codeout.mkdocs.settings import read_settings
 from codeout.mkdocs.watched_folders import WatchedFolders
 from codeout.model.blocks import Block, Session, group_sessions
-from codeout.run.engine import Engine
-from codeout.run.progress import UP_TO_DATE, log
+from codeout.model.outputs import Run
+from codeout.run.engine import UP_TO_DATE, Engine
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -98,23 +99,27 @@ class CodeoutPlugin(BasePlugin[Settings]):
         return config
 
     def _new_site(self, settings: Config) -> Site:
-        engine = Engine(settings)
-        if self.mode != "collect":
-            engine.lookup.prepare()  # while MkDocs gets ready
         resolver: Resolver
         if self.mode == "serve":
             from codeout.run.live import LiveSessions  # on use, so that a build starts quickly
 
-            resolver = LiveResolver(
-                LiveSessions(engine, self._publish_change, partial(self._watched.add, engine.lookup.inputs))
-            )
+            live = LiveSessions(settings, self._publish_change, self._watch_inputs)
+            live.engine.preparation.start()  # while MkDocs gets ready
+            resolver = LiveResolver(live)
         elif self.mode == "collect":
-            resolver = CacheResolver(engine)
+            resolver = CacheResolver(Lookup(settings))
         else:
+            engine = Engine(settings)
+            engine.preparation.start()
             resolver = BuildResolver(engine, self.predict)
         site = Site(settings, resolver, is_announcing=True, on_error=self._on_error, on_page=self._on_page)
         site.header, site.move_data_out = self._header, self._move_data_out
         return site
+
+    def _watch_inputs(self, runs: Sequence[Run]) -> None:
+        """Have the server watch what runs have read."""
+        if isinstance(self._ready.resolver, LiveResolver):
+            self._watched.add(self._ready.resolver.live.engine.lookup.inputs, runs)
 
     def _forget_logged_messages(self) -> None:
         """Have a server log the same mistake again, when it is made again."""
@@ -211,7 +216,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
             raise PluginError("\n\n".join(dict.fromkeys(self._problems)))
         if isinstance(self._ready.resolver, LiveResolver):
             self._ready.resolver.live.keep(sessions)
-            self._ready.resolver.live.report_idle()
+            self._ready.resolver.live.on_idle()
         elif sessions and self.mode == "build":
             log.info("%s", UP_TO_DATE)
         for file in files.documentation_pages():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 
@@ -185,7 +185,16 @@ def group_by_page(blocks: Sequence[Block]) -> dict[str, list[Block]]:
     return pages
 
 
-def iterate_block_names(sessions: Iterable[Session]) -> Iterator[tuple[str, Block]]:
-    """Yield the blocks of sessions with their names."""
-    for session in sessions:
-        yield from zip(session.block_names, session.blocks, strict=True)
+def block_names(blocks: Sequence[Block]) -> list[str]:
+    """Return the name of each block of a page, or of many pages, in their order."""
+    names = {
+        (session.page, number): name
+        for session in group_sessions(blocks)
+        for number, name in zip(session.numbers, session.block_names, strict=True)
+    }
+    counts: Counter[str] = Counter()
+    ordered = []
+    for block in blocks:
+        ordered.append(names[block.page, counts[block.page]])
+        counts[block.page] += 1
+    return ordered

@@ -39,6 +39,12 @@ class Input(msgspec.Struct, frozen=True, array_like=True):
     """Relative to the site's folder where possible, so that it means the same on another machine."""
     digest: str
     """Differs if the content does; empty if there was none."""
+    left: str | None = None
+    """The digest of what a later block of the same session has left of it; None if none has changed it."""
+
+    def is_unchanged(self, digest: str) -> bool:
+        """Return whether a digest is that of what was read, or of what the session itself has left of it."""
+        return digest in (self.digest, self.left)
 
 
 def describe_input(each: Input) -> str:

@@ -71,7 +71,7 @@ class KnownBlocks(msgspec.Struct, frozen=True):
         config = engine.config
         blocks_by_code = {
             inputs.key.code: KnownBlock(block, name, inputs, sources)
-            for cached in engine.lookup.load(group_sessions(blocks))
+            for cached in engine.load(group_sessions(blocks))
             for sources in [tuple(declared_sources(cached.session, config))]
             for (block, inputs), name in zip(cached.keyed, cached.session.block_names, strict=True)
         }

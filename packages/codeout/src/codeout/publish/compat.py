@@ -13,7 +13,7 @@ import msgspec
 from codeout.cache.files import read_json
 from codeout.config import Config
 from codeout.errors import CodeoutError, PageError
-from codeout.model.blocks import Block, group_by_page, group_sessions
+from codeout.model.blocks import Block, block_names, group_by_page
 from codeout.model.outputs import Run
 
 if TYPE_CHECKING:
@@ -84,20 +84,10 @@ def _run_page(engine: Engine, page: Sequence[Block], published: Mapping[str, Run
         runs = engine.run(page)
     except CodeoutError as problem:
         return PageResult(path, len(page), str(problem).splitlines()[0], ())
-    new = dict(zip(_names(page), runs, strict=True))
+    new = dict(zip(block_names(page), runs, strict=True))
     old = {name: run for name, run in published.items() if name in new}
     drifted = tuple(each.block for each in compare(old, new) if each.kind == "changed")
     return PageResult(path, len(page), "", drifted)
-
-
-def _names(page: Sequence[Block]) -> list[str]:
-    """Return the names of the blocks of a page, in page order."""
-    names = {
-        position: name
-        for session in group_sessions(page)
-        for position, name in zip(session.numbers, session.block_names, strict=True)
-    }
-    return [names[position] for position in range(len(page))]
 
 
 def write_result(result: CompatResult, path: Path) -> None:

@@ -38,7 +38,7 @@ def check_readiness(engine: Engine, blocks: Sequence[Block], now: datetime) -> R
         blocks: of all its pages.
         now: the time, with a zone.
     """
-    cached_sessions = engine.lookup.load(group_sessions(blocks))
+    cached_sessions = engine.load(group_sessions(blocks))
     recorded = newest_entries(list(engine.lookup.recordings.entries()))
     return Readiness(len(blocks), len(recorded), tuple(problems(cached_sessions, recorded, engine.config, now)))
 

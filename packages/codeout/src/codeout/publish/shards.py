@@ -56,7 +56,7 @@ def plan_shards(engine: Engine, blocks: Sequence[Block], machines: int, gpu_mach
     Raises:
         PageError: data are missing, or the script that prepares them failed.
     """
-    stale = [cached.name for cached in engine.lookup.load(group_sessions(blocks)) if cached.is_stale]
+    stale = [cached.name for cached in engine.load(group_sessions(blocks)) if cached.is_stale]
     on_gpu = [session.name for session in group_sessions(gpu_blocks(blocks, engine.config))]
     return split(stale, on_gpu, engine.lookup.cache.timings.load_all(), machines, gpu_machines)
 

@@ -10,20 +10,20 @@ import msgspec
 import psutil
 
 from codeout.kernel import scratch
-from codeout.run.control_socket import ControlSocket
-from codeout.run.scratch_files import copy_files, restore_files, size_of_files
+from codeout.run.connection import RESUMED, Fork, accept_fork
 
-MAX_CHECKPOINTS = 32  # of a session
-MIN_FREE_MEMORY = 1_000_000_000  # bytes that must be available for another checkpoint
-MAX_FILES_SIZE = 200_000_000  # bytes of files that are copied for a checkpoint
+MAX_CHECKPOINTS = 32
+"""Of a session."""
+MIN_FREE_MEMORY = 1_000_000_000
+"""Bytes that must be available for another process like that of a session."""
+MAX_FILES_SIZE = 200_000_000
+"""Bytes of files that are copied for a checkpoint, or for a case of a sweep."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
     """A process that waits after some block, and the files as they were then."""
 
-    connection: socket.socket
-    """A byte makes the process resume; closing the connection ends it."""
-    pid: int
+    fork: Fork
     files: Path
     """A copy of the working folder."""
 
@@ -31,52 +31,56 @@ class Checkpoint(msgspec.Struct, frozen=True):
 class Checkpoints:
     """The checkpoints of one session, by the number of blocks that had run."""
 
-    def __init__(self, folder: Path, control: ControlSocket) -> None:
-        """Take the scratch folder of the session, and the socket on which checkpoints connect."""
-        self._files, self._control = folder / scratch.FILES, control
-        self._copies = folder / scratch.CHECKPOINTS
+    def __init__(self, folder: Path) -> None:
+        """Take the scratch folder of the session."""
+        self._files, self._copies = folder / scratch.FILES, folder / scratch.CHECKPOINTS
         self._checkpoints: dict[int, Checkpoint] = {}
 
     @property
     def pids(self) -> frozenset[int]:
         """The processes that wait."""
-        return frozenset(checkpoint.pid for checkpoint in list(self._checkpoints.values()))
+        return frozenset(checkpoint.fork.pid for checkpoint in list(self._checkpoints.values()))
+
+    @property
+    def numbers(self) -> list[int]:
+        """After how many blocks there is a checkpoint."""
+        return sorted(self._checkpoints)
 
     def has_room(self) -> bool:
         """Return whether another checkpoint fits into the limits."""
         return len(self._checkpoints) < MAX_CHECKPOINTS and can_copy(self._files)
 
-    def add(self, number: int) -> bool:
-        """Accept the checkpoint that was just forked, and copy the files; return whether both worked."""
-        accepted = self._control.accept("checkpoint", number)
-        if accepted is None:
-            return False
-        connection, pid = accepted
-        self._checkpoints[number] = Checkpoint(connection, pid, self._copies / str(number))
+    def add(self, number: int, control: socket.socket) -> None:
+        """Accept the checkpoint that was just forked, and copy the files; there is none if either fails.
+
+        Args:
+            number: how many blocks had run.
+            control: that of the process which has forked it.
+        """
+        fork = accept_fork(control, number)
+        if fork is None:
+            return
+        self._checkpoints[number] = Checkpoint(fork, self._copies / str(number))
         try:
             copy_files(self._files, self._checkpoints[number].files)
         except OSError:
             self._drop(number)
-            return False
-        return True
 
-    def resume(self, number: int) -> tuple[socket.socket, int] | None:
+    def resume(self, number: int) -> Fork | None:
         """Restore the files of a checkpoint, and let a process resume from it. Later checkpoints are dropped.
 
         Returns:
-            The connection to the process, and its id; None if there is no such checkpoint, or it does not answer in
-            time.
+            The process; None if the checkpoint does not answer in time.
         """
         for later in [n for n in self._checkpoints if n > number]:
             self._drop(later)
-        if number not in self._checkpoints:
-            return None
+        checkpoint = self._checkpoints[number]
         try:
-            restore_files(self._checkpoints[number].files, self._files)
-            self._checkpoints[number].connection.sendall(b"!")
+            restore_files(checkpoint.files, self._files)
+            checkpoint.fork.connection.sendall(b"!")
         except OSError:
             return None
-        return self._control.accept("resumed", number)
+        return accept_fork(checkpoint.fork.control, RESUMED)
 
     def close(self) -> None:
         """Drop all checkpoints."""
@@ -86,7 +90,7 @@ class Checkpoints:
 
     def _drop(self, number: int) -> None:
         checkpoint = self._checkpoints.pop(number)
-        checkpoint.connection.close()
+        checkpoint.fork.close()
         shutil.rmtree(checkpoint.files, ignore_errors=True)
 
 
@@ -95,6 +99,35 @@ def can_copy(folder: Path) -> bool:
     if psutil.virtual_memory().available <= MIN_FREE_MEMORY:
         return False
     try:
-        return size_of_files(folder) < MAX_FILES_SIZE
-    except OSError:
+        return _size_of_files(folder) < MAX_FILES_SIZE
+    except OSError:  # a process that a block has left running removes files meanwhile
         return False
+
+
+def copy_files(folder: Path, target: Path) -> None:
+    """Copy the files of blocks; links stay links.
+
+    Raises:
+        OSError: a block has created a pipe, or files vanish meanwhile.
+    """
+    shutil.copytree(folder, target, symlinks=True)
+
+
+def restore_files(files: Path, folder: Path) -> None:
+    """Put a copy back; the folder itself stays, since processes work in it.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    for path in folder.iterdir():
+        if path.is_symlink() or not path.is_dir():
+            path.unlink()
+        else:
+            shutil.rmtree(path)
+    shutil.copytree(files, folder, symlinks=True, dirs_exist_ok=True)
+
+
+def _size_of_files(folder: Path) -> int:
+    entries = [path for path in folder.iterdir() if not path.is_symlink()]
+    files = [path for entry in entries for path in (entry.rglob("*") if entry.is_dir() else (entry,))]
+    return sum(path.lstat().st_size for path in files)

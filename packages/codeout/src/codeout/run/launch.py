@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -41,8 +42,13 @@ def create_scratch_folder(config: Config) -> Path:
     return folder
 
 
-def start_kernel(config: Config, folder: Path) -> subprocess.Popen[bytes]:
+def start_kernel(config: Config, folder: Path, control: socket.socket | None = None) -> subprocess.Popen[bytes]:
     """Start a kernel where its blocks work, as the leader of a new process group.
+
+    Args:
+        config: the settings.
+        folder: the scratch folder of the session.
+        control: the kernel's end of the socket on which it hands over its forks; None if it cannot be forked.
 
     Raises:
         PageError: the folder of the settings does not exist.
@@ -54,8 +60,11 @@ def start_kernel(config: Config, folder: Path) -> subprocess.Popen[bytes]:
         config.home.mkdir(parents=True, exist_ok=True)
         if is_new:
             (cache / ".gitignore").write_text("*\n", encoding="utf8")  # who wants to commit it deletes this once
+    descriptors = () if control is None else (control.fileno(),)
+    number = str(*descriptors) or "-1"
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "codeout.kernel", str(os.getpid()), str(folder), *folders],
+        [sys.executable, "-P", "-m", "codeout.kernel", str(os.getpid()), str(folder), number, *folders],
+        pass_fds=descriptors,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=working_folder(config, folder / scratch.FILES),

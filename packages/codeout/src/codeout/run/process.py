@@ -1,9 +1,14 @@
-"""The kernel process of a session, as the build sees it: started, forked, resumed, and cleaned up."""
+"""The kernel process of a session, as the build sees it: started, forked, resumed, and cleaned up.
+
+One thread owns it at a time: the one that works on the session. `interrupt` and `kill` are for any thread; they only send
+signals, and what is to be cleaned up is left to the owner, who notices that the process is gone.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -14,16 +19,16 @@ from codeout.config import Config
 from codeout.errors import BlockError
 from codeout.kernel import scratch
 from codeout.model.blocks import Block
-from codeout.run.checkpoints import Checkpoints, can_copy
-from codeout.run.connection import Closed, Connection
-from codeout.run.control_socket import ControlSocket
+from codeout.run.checkpoints import Checkpoints, can_copy, copy_files
+from codeout.run.connection import Closed, Connection, Fork, accept_fork
+from codeout.run.kernel_client import KernelClient
 from codeout.run.launch import create_scratch_folder, start_kernel, start_watcher, temporary_folder, working_folder
-from codeout.run.protocol import BlockResult, BranchRequest, CheckpointRequest
-from codeout.run.running_kernel import RunningKernel
-from codeout.run.scratch_files import copy_files
+from codeout.run.protocol import BranchRequest, CheckpointRequest
+from codeout.run.results import BlockResult
 from codeout.run.termination import descendants, describe_exit, kill_all, kill_group, kill_strays
 
-EXIT_TIME = 5.0  # seconds that an idle kernel may take to exit
+EXIT_TIME = 5.0
+"""Seconds that an idle kernel may take to exit."""
 
 
 class KernelProcess:
@@ -33,15 +38,22 @@ class KernelProcess:
         """Start the process."""
         self._config = config
         self.folder = create_scratch_folder(config)
-        self._process = start_kernel(config, self.folder)
+        self._control: socket.socket | None = None
+        theirs: socket.socket | None = None
+        if sys.platform == "linux":
+            self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._process = start_kernel(config, self.folder, theirs)
+        if theirs:
+            theirs.close()
         self._watcher = start_watcher(self._process.pid, self.folder)
-        self._control = ControlSocket(self.folder) if sys.platform == "linux" else None
-        self._checkpoints = Checkpoints(self.folder, self._control) if self._control and config.checkpoints else None
+        self.checkpoints = Checkpoints(self.folder)
+        """The checkpoints of the process, and of those that have resumed from one; none where it cannot be forked."""
         if self._process.stdin is None or self._process.stdout is None:
             raise AssertionError("both are pipes")
         connection = Connection(self._process.stdin, self._process.stdout)
-        self._running = RunningKernel(config, connection, self._process.pid, self.folder)
-        self._branches: list[RunningKernel] = []
+        self._client = KernelClient(config, self.folder, connection, self._process.pid)
+        self._branches: list[KernelClient] = []
+        self._branchings = 0
         self.replays: set[KernelProcess] = set()
         """Processes that run a case of a sweep for this one, and end with it."""
 
@@ -56,28 +68,26 @@ class KernelProcess:
             BlockError: the block took longer than it may, the process died, or it sent something that is no event.
         """
         try:
-            return self._running.run(block, on_progress, self.kill)
+            return self._client.run(block, on_progress, self.kill)
         except Closed:
             raise BlockError(f"{block}: {self._describe_death()}") from None
 
-    def checkpoint(self, number: int) -> bool:
-        """Fork a checkpoint of the process as it is after `number` blocks; return whether there is one."""
-        if self._checkpoints is None or not self._checkpoints.has_room():
-            return False
-        return self._running.fork(CheckpointRequest(number)) and self._checkpoints.add(number)
+    def checkpoint(self, number: int) -> None:
+        """Fork a checkpoint of the process as it is after `number` blocks, if that can be done."""
+        if not self._config.checkpoints or self._forks_control is None or not self.checkpoints.has_room():
+            return
+        if self._client.request_fork(CheckpointRequest(number)):
+            self.checkpoints.add(number, self._forks_control)
 
     def resume(self, number: int) -> bool:
         """Continue in a process that resumes from the checkpoint after `number` blocks; return whether it answers."""
-        if self._checkpoints is None:
-            return False
         self._hang_up()
-        accepted = self._checkpoints.resume(number)
-        if accepted is None:
-            return False
-        self._running = RunningKernel.from_fork(self._config, accepted, self.folder)
-        return True
+        fork = self.checkpoints.resume(number)
+        if fork is not None:
+            self._client = self._client_of(fork)
+        return fork is not None
 
-    def branch(self, count: int) -> Sequence[RunningKernel]:
+    def branch(self, count: int) -> Sequence[KernelClient]:
         """Fork the process as it is now, so that as many blocks can run in its place.
 
         In a sandbox, each works in a copy of its files.
@@ -85,8 +95,8 @@ class KernelProcess:
         Returns:
             The forks; fewer than asked for, or none, if it cannot be done.
         """
-        files = self.folder / scratch.FILES
-        if self._control is None or not can_copy(files):
+        files, control = self.folder / scratch.FILES, self._forks_control
+        if control is None or not can_copy(files):
             return []
         copies = [self.folder / scratch.BRANCHES / str(number) for number in range(count)]
         try:
@@ -95,11 +105,12 @@ class KernelProcess:
                 copy_files(files, folder)
         except OSError:
             return []
+        self._branchings += 1
         folders = tuple(str(working_folder(self._config, copy)) for copy in copies)
-        if not self._running.fork(BranchRequest(folders)):
+        if not self._client.request_fork(BranchRequest(self._branchings, folders)):
             return []
-        accepted = [self._control.accept("branch") for _ in range(count)]
-        self._branches = [RunningKernel.from_fork(self._config, each, self.folder) for each in accepted if each]
+        forks = [accept_fork(control, self._branchings) for _ in range(count)]
+        self._branches = [self._client_of(fork) for fork in forks if fork]
         return self._branches
 
     def end_branches(self) -> None:
@@ -115,10 +126,10 @@ class KernelProcess:
     def interrupt(self) -> None:
         """Kill the process that runs a block now, and what it has started. Its checkpoints stay.
 
-        Any thread may call this; whoever waits for the block's result gets a `BlockError`.
+        Whoever waits for the block's result gets a `BlockError`.
         """
-        for each in (*self._branches, self._running):
-            each.interrupt(self._checkpoints.pids if self._checkpoints else ())
+        for client in (*self._branches, self._client):
+            client.interrupt(self.checkpoints.pids)
         for replay in list(self.replays):
             replay.kill()
 
@@ -127,8 +138,7 @@ class KernelProcess:
         started = self._descendants()  # now, while their parent is there
         self._hang_up()
         self._kill(started)
-        if self._checkpoints:
-            self._checkpoints.close()
+        self.checkpoints.close()
         if self._control:
             self._control.close()
         if self._watcher:
@@ -138,8 +148,18 @@ class KernelProcess:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self) -> None:
-        """Kill the process and all that it has started. Any thread may call this."""
+        """Kill the process and all that it has started, its checkpoints and replays included."""
         self._kill(self._descendants())
+        for replay in list(self.replays):
+            replay.kill()
+
+    @property
+    def _forks_control(self) -> socket.socket | None:
+        """Where the process that runs the blocks now hands over its forks."""
+        return self._client.fork.control if self._client.fork else self._control
+
+    def _client_of(self, fork: Fork) -> KernelClient:
+        return KernelClient(self._config, self.folder, Connection.from_fork(fork), fork.pid)
 
     def _kill(self, started: tuple[psutil.Process, ...]) -> None:
         kill_all(started)
@@ -147,7 +167,7 @@ class KernelProcess:
 
     def _hang_up(self) -> None:
         """Let the process that runs the blocks exit."""
-        self._running.hang_up()
+        self._client.hang_up()
         if self._process.stdin:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
@@ -156,15 +176,14 @@ class KernelProcess:
 
     def _descendants(self) -> tuple[psutil.Process, ...]:
         """Return the processes that blocks have started."""
-        checkpoints = self._checkpoints.pids if self._checkpoints else frozenset[int]()
-        return descendants({self._process.pid, self._running.pid, *checkpoints})
+        return descendants({self._process.pid, self._client.pid, *self.checkpoints.pids})
 
     def _describe_death(self) -> str:
-        if self._running.is_fork:
-            return f"the kernel died{self._running.last_output('')}"
+        if self._client.fork:
+            return f"the kernel died{self._client.last_output('')}"
         try:
             end = describe_exit(self._process.wait(EXIT_TIME))
         except subprocess.TimeoutExpired:
             self.kill()
             end = "closed its connection to the build"
-        return f"the kernel {end}{self._running.last_output(self._running.end_of(scratch.STDERR))}"
+        return f"the kernel {end}{self._client.last_output(self._client.end_of(scratch.STDERR))}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from codeout.errors import log
 from codeout.model.outputs import Stream
 from codeout.model.terminal import render_terminal
 
@@ -21,12 +22,9 @@ if TYPE_CHECKING:
 LOG_INTERVAL = 10.0  # seconds between two lines of a log about the same session
 MAX_TEXT = 4000  # characters at the end of a block's printed text that progress keeps
 
-UP_TO_DATE = "codeout: all outputs are up to date"
-
-log = logging.getLogger("mkdocs.plugins.codeout")  # MkDocs shows it; anywhere else it is an ordinary logger
 
 
-class SessionProgress(msgspec.Struct, frozen=True):
+class SessionProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a running session has come."""
 
     session: str
@@ -59,11 +57,14 @@ class SessionProgress(msgspec.Struct, frozen=True):
 
 
 class ProgressBoard:
-    """The progress of all running sessions. Any thread may use it; `on_change` is called after an update."""
+    """The progress of all running sessions. Any thread may use it.
 
-    def __init__(self) -> None:
-        """Start with no session running."""
-        self.on_change: Callable[[], None] = lambda: None
+    `_lock` guards the dictionary, and is never held while others are called.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        """Start with no session running; `on_change` is called after each update."""
+        self._on_change = on_change
         self._progress: dict[str, SessionProgress] = {}
         self._lock = Lock()
 
@@ -71,13 +72,13 @@ class ProgressBoard:
         """Replace the progress of a session, or add the session."""
         with self._lock:
             self._progress[progress.session] = progress
-        self.on_change()
+        self._on_change()
 
     def remove(self, session: str) -> None:
         """Remove a session that has ended."""
         with self._lock:
             self._progress.pop(session, None)
-        self.on_change()
+        self._on_change()
 
     def running(self) -> tuple[SessionProgress, ...]:
         """Return the progress of each running session, the one that began first ahead."""

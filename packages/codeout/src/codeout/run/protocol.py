@@ -6,13 +6,12 @@ decoded, and everything that is none is an `InvalidEvent`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
 from codeout.model.inputs import Observation
-from codeout.model.outputs import Case, Channel, Output, Scalar
+from codeout.model.outputs import Channel, Scalar
 
 MAX_EVENT_SIZE = 50_000_000  # bytes
 MAX_QUOTE = 80  # bytes of an invalid event that a message quotes
@@ -21,7 +20,7 @@ Bytes: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**60)]
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
 
 
-class RunRequest(msgspec.Struct, frozen=True, tag="run", tag_field="request"):
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True, tag="run", tag_field="request"):
     """Run a block."""
 
     code: str
@@ -48,13 +47,15 @@ class RunRequest(msgspec.Struct, frozen=True, tag="run", tag_field="request"):
 class CheckpointRequest(msgspec.Struct, frozen=True, tag="checkpoint", tag_field="request"):
     """Fork a checkpoint."""
 
-    number: int
-    """How many blocks have run."""
+    ticket: int
+    """What it is handed over with, so that one that comes too late is not taken for another."""
 
 
 class BranchRequest(msgspec.Struct, frozen=True, tag="branch", tag_field="request"):
     """Fork processes that go on beside this one."""
 
+    ticket: int
+    """What they are handed over with."""
     folders: tuple[str, ...]
     """The folder in which each of them works."""
 
@@ -70,7 +71,7 @@ class StreamEvent(msgspec.Struct, frozen=True, tag="stream", tag_field="event"):
     text: str
 
 
-class DisplayEvent(msgspec.Struct, frozen=True, tag="display", tag_field="event"):
+class DisplayEvent(msgspec.Struct, frozen=True, kw_only=True, tag="display", tag_field="event"):
     """The block displayed an object, or ended in an expression with a value."""
 
     data: dict[str, str]
@@ -96,7 +97,7 @@ class ClearEvent(msgspec.Struct, frozen=True, tag="clear", tag_field="event"):
     """Whether they stay until it shows something else."""
 
 
-class ErrorEvent(msgspec.Struct, frozen=True, tag="error", tag_field="event"):
+class ErrorEvent(msgspec.Struct, frozen=True, kw_only=True, tag="error", tag_field="event"):
     """The block raised an exception."""
 
     type: str
@@ -114,7 +115,7 @@ class NonFinite(msgspec.Struct, frozen=True):
     number: Literal["nan", "inf", "-inf"]
 
 
-class DoneEvent(msgspec.Struct, frozen=True, tag="done", tag_field="event"):
+class DoneEvent(msgspec.Struct, frozen=True, kw_only=True, tag="done", tag_field="event"):
     """The block ended, with or without an exception."""
 
     seconds: Seconds
@@ -146,20 +147,7 @@ class ForkedEvent(msgspec.Struct, frozen=True, tag="forked", tag_field="event"):
     """The answer to a `CheckpointRequest` or a `BranchRequest`."""
 
     forked: bool
-    """Whether the forks will connect to the parent."""
-
-
-Role: TypeAlias = Literal["checkpoint", "resumed", "branch"]
-
-
-class Hello(msgspec.Struct, frozen=True):
-    """What a fork of a kernel sends when it connects."""
-
-    role: Role
-    """Whether it is a checkpoint, has resumed from one, or is to run beside the kernel."""
-    number: int
-    """How many blocks had run when the checkpoint was forked; 0 for a branch, since all branches are alike."""
-    pid: Annotated[int, msgspec.Meta(gt=1)]
+    """Whether the forks will be handed over on the control socket."""
 
 
 Request: TypeAlias = RunRequest | CheckpointRequest | BranchRequest
@@ -172,41 +160,7 @@ class InvalidEvent(Exception):
     """A line from a kernel that is no event."""
 
 
-class BlockResult(msgspec.Struct, frozen=True):
-    """What a kernel reports of a block that it has run."""
-
-    outputs: tuple[Output, ...]
-    seconds: float
-    """How long the block took."""
-    values: Mapping[str, Scalar]
-    """The names that the block bound to a number or a short text."""
-    obstacle: str
-    """Why the process could not be forked after the block; empty if it could."""
-    memory: int = 0
-    """The peak of the process's memory while the block ran, in bytes; 0 if it is not known."""
-    gpu_memory: int = 0
-    """The peak of the GPU's, likewise."""
-    observed: tuple[Observation, ...] = ()
-    """What the session has read since the last block."""
-    reads_lines: bool = False
-    """Whether the block looked at line numbers of blocks."""
-    used_network: bool = False
-    """Whether the block connected to another machine, or looked for one."""
-    cases: tuple[Case, ...] = ()
-    """What it did with other values, if it is swept."""
-    written: frozenset[str] = frozenset()
-    """The files outside of its scratch folder that the session has written since the last block."""
-
-    @classmethod
-    def from_event(cls, event: DoneEvent, outputs: tuple[Output, ...]) -> BlockResult:
-        """Return what the last event of a block says, with the outputs that came before it."""
-        done = (event.seconds, event.scalars(), event.obstacle, event.memory, event.gpu_memory)
-        written = frozenset(event.written)
-        return cls(outputs, *done, event.observed, event.reads_lines, event.used_network, written=written)
-
-
 _EVENTS: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
-_HELLOS = msgspec.json.Decoder(Hello)
 
 
 def encode(request: Request) -> bytes:
@@ -229,11 +183,3 @@ def decode_event(line: bytes) -> Event:
             f"the kernel sent an invalid message ({problem}): {line[:MAX_QUOTE]!r}; "
             "does the block write to a file descriptor that it has not opened?"
         ) from problem
-
-
-def decode_hello(line: bytes) -> Hello | None:
-    """Return what a fork sends when it connects, None if it is something else."""
-    try:
-        return _HELLOS.decode(line)
-    except (ValueError, RecursionError):
-        return None

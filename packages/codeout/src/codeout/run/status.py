@@ -120,7 +120,7 @@ def stale_reasons(last: Entry | None, new: KeyInputs, now: CurrentInputs) -> tup
     if last is None:
         return ("has not run yet",)
     changes = describe_changes(last.inputs, new)
-    changes += [describe_change(each, now.read(each)) for each in last.read if now.read(each) != each.digest]
+    changes += [describe_change(each, now.read(each)) for each in last.read if not each.is_unchanged(now.read(each))]
     return tuple(changes)
 
 

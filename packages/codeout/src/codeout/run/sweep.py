@@ -11,8 +11,8 @@ import msgspec
 from codeout.model.blocks import Block
 from codeout.model.outputs import Case
 from codeout.run.connection import Closed
-from codeout.run.protocol import BlockResult
-from codeout.run.running_kernel import RunningKernel
+from codeout.run.kernel_client import KernelClient
+from codeout.run.results import BlockResult
 
 if TYPE_CHECKING:
     from codeout.run.process import KernelProcess
@@ -55,7 +55,7 @@ def run_sweep(
     return _merge(block, result, results)
 
 
-def _run_case(block: Block, fork: RunningKernel | None, replay: Replay) -> BlockResult:
+def _run_case(block: Block, fork: KernelClient | None, replay: Replay) -> BlockResult:
     """Run a case in a fork; where that is not possible, or the fork misses a thread, after a replay."""
     if fork is None:
         return replay(block)

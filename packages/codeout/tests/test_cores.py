@@ -11,20 +11,20 @@ import pytest
 from codeout import Config
 from codeout.cache import environment
 from codeout.model.blocks import group_sessions
-from codeout.run.scheduler import Scheduler
+from codeout.run.cores import Cores, Place
 from helpers import block
 
 
 def run_sessions(tmp_path: Path, names: list[str], **settings: object) -> tuple[int, set[frozenset[str]]]:
     """Run sessions in threads; return how many ran at once at most, and which ones were running together."""
-    scheduler = Scheduler(Config.from_options({"root": tmp_path, **settings}))
+    cores = Cores(Config.from_options({"root": tmp_path, "jobs": 4, **settings}))
     running: list[str] = []
     together: set[frozenset[str]] = set()
     most = 0
 
     def run_session(name: str) -> None:
         nonlocal most
-        with scheduler.reserve(group_sessions([block("", session=name)])[0]):
+        with cores.hold(cores.enter(group_sessions([block("", session=name)])[0])):
             running.append(name)
             most = max(most, len(running))
             time.sleep(0.05)
@@ -53,3 +53,25 @@ def test_gpu_sessions_run_one_after_another_if_there_is_a_gpu(tmp_path: Path, mo
     monkeypatch.setattr(environment, "detect_device", lambda: "NVIDIA T4")
     assert run_sessions(tmp_path, ["train_1", "train_2"], gpu=["train_*"])[0] == 1
     assert run_sessions(tmp_path, ["train_1", "other"], gpu=["train_*"])[0] == 2
+
+
+def test_no_more_sessions_run_at_once_than_there_are_cores(tmp_path: Path) -> None:
+    assert run_sessions(tmp_path, ["a", "b", "c", "d"], jobs=2)[0] == 2
+
+
+def test_whoever_comes_first_by_rank_gets_the_next_core(tmp_path: Path) -> None:
+    cores = Cores(Config.from_options({"root": tmp_path, "jobs": 1}))
+    (session,) = group_sessions([block("")])
+    order: list[float] = []
+
+    def wait(place: Place) -> None:
+        with cores.hold(place):
+            order.append(place.rank[0])
+
+    with cores.hold(cores.enter(session)):
+        threads = [threading.Thread(target=wait, args=(cores.enter(session, (rank,)),)) for rank in (3.0, 1.0, 2.0)]
+        for thread in threads:
+            thread.start()
+    for thread in threads:
+        thread.join()
+    assert order == [1.0, 2.0, 3.0]

@@ -1,10 +1,13 @@
-"""The process that runs blocks now: a kernel, or a fork of one. Requests go out, events come in, limits are kept."""
+"""The client of the process that runs blocks now, a kernel or a fork of one: requests, events, and limits on both.
+
+`KernelClient.run` is for one thread, the owner of the session. Any other may call `interrupt`, which kills the process and
+wakes the owner; the owner tells by its own state whether that was meant.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import time
 from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
@@ -15,12 +18,9 @@ from codeout.config import Config
 from codeout.errors import BlockError
 from codeout.kernel import scratch
 from codeout.model.blocks import Block
-from codeout.run.connection import Closed, Connection
-from codeout.run.control_socket import MAX_WAIT
-from codeout.run.output_collector import OutputCollector
+from codeout.run.connection import MAX_WAIT, Closed, Connection
 from codeout.run.protocol import (
     BeginEvent,
-    BlockResult,
     DoneEvent,
     Event,
     ForkedEvent,
@@ -29,8 +29,8 @@ from codeout.run.protocol import (
     RunRequest,
     StreamEvent,
 )
+from codeout.run.results import BlockResult, OutputCollector
 from codeout.run.termination import is_running, kill_all
-from codeout.run.watchdog import Watchdog
 
 CHILD_TEXT = (scratch.STDOUT, scratch.STDERR)
 EXTRA_TIME = 2.0  # seconds after the time limit in which the kernel writes down where it hangs
@@ -41,30 +41,24 @@ MAX_FIRST_TEXT = 500  # characters of what a block printed first, in a message a
 MAX_LAST_TEXT = 2_000  # characters or bytes of what it printed last
 MAX_CHILD_TEXT = 2_000  # bytes of what its children printed first: the error of a worker that is started over and over
 MAX_STACKS = 100_000  # bytes of the tracebacks of all threads
+MAX_IDLE = 8.0  # seconds without any processor time, while the main thread waits for a lock
+LOCK = "futex"  # in the name of the kernel function in which a thread that waits for a lock sleeps
 
 
 class TooMuchText(Exception):
     """The processes that a block has started print without end."""
 
 
-class RunningKernel:
-    """A process that runs blocks. `run` is for one thread, `interrupt` for any."""
+class KernelClient:
+    """Runs blocks in a process."""
 
-    def __init__(self, config: Config, connection: Connection, pid: int, folder: Path) -> None:
-        """Take the settings, the connection to the process, its id, and the scratch folder of its session."""
+    def __init__(self, config: Config, folder: Path, connection: Connection, pid: int) -> None:
+        """Take the settings, the scratch folder of the session, the connection to the process, and its id."""
         self.pid = pid
-        self.is_fork = False
-        """Whether it is a fork of the session's kernel."""
-        self._config, self._connection, self._folder = config, connection, folder
+        self.fork = connection.fork
+        """What was handed over of the process, if it is a fork of the session's kernel."""
+        self._config, self._folder, self._connection = config, folder, connection
         self._first_text = self._last_text = ""  # the beginning and the end of what the block has printed
-
-    @classmethod
-    def from_fork(cls, config: Config, accepted: tuple[socket.socket, int], folder: Path) -> RunningKernel:
-        """Return a fork of a kernel that has connected."""
-        connection, pid = accepted
-        kernel = cls(config, Connection.from_socket(connection), pid, folder)
-        kernel.is_fork = True
-        return kernel
 
     def run(self, block: Block, on_progress: Callable[[str], None], end_all: Callable[[], None]) -> BlockResult:
         """Run a block.
@@ -101,7 +95,7 @@ class RunningKernel:
         advice = "if it needs more time, set `timeout`"
         raise BlockError(f"{block}: took longer than {limit:g} s; {advice}{self.last_output(stacks)}")
 
-    def fork(self, request: Request) -> bool:
+    def request_fork(self, request: Request) -> bool:
         """Ask the process to fork; return whether it does."""
         try:
             self._connection.send(request)
@@ -201,7 +195,7 @@ class RunningKernel:
         """
         left, last = START_TIME, time.monotonic()
         checked = last
-        watchdog = Watchdog(self.pid) if self.is_fork else None
+        watchdog = Watchdog(self.pid) if self.fork else None
         while left > 0:
             try:
                 event = self._connection.receive(min(TICK, left))
@@ -238,3 +232,28 @@ def _without_kernel(stacks: str) -> str:
     """Return the stacks that `faulthandler` wrote, without frames of the kernel and of what started it."""
     own = (f'File "{Path(scratch.__file__).parent}', 'File "<frozen runpy>"')
     return "\n".join(line for line in stacks.splitlines() if not line.strip().startswith(own))
+
+
+class Watchdog:
+    """Notices that a process which resumed from a checkpoint waits for a thread that its copy does not have.
+
+    Sleeping, reading and waiting for another process are no reason to worry.
+    """
+
+    def __init__(self, pid: int) -> None:
+        """Begin to watch."""
+        self._pid = pid
+        self._used = -1.0
+        self._since = time.monotonic()
+
+    def is_stuck(self) -> bool:
+        """Return whether the process has used no time for a while, and waits for a lock; call it now and then."""
+        try:
+            process = psutil.Process(self._pid)
+            used = sum(sum(each.cpu_times()[:2]) for each in (process, *process.children(recursive=True)))
+            place = Path(f"/proc/{self._pid}/wchan").read_text("utf8")
+        except (psutil.Error, OSError):
+            return False
+        if used != self._used or LOCK not in place:
+            self._used, self._since = used, time.monotonic()
+        return time.monotonic() - self._since > MAX_IDLE

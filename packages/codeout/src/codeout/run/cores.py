@@ -1,0 +1,104 @@
+"""Share out the cores of the machine: who may run now, and who comes first.
+
+A session holds a core while it runs. One that uses the GPU also holds the GPU, and an exclusive one, which measures time,
+holds everything. Whoever waits is served by rank, the longest first, as far as what it needs is free.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Condition
+
+import msgspec
+
+from codeout.cache import environment
+from codeout.config import Config
+from codeout.model.blocks import Session
+
+
+class Stopped(Exception):
+    """Nothing may begin any more."""
+
+
+class Place(msgspec.Struct, eq=False):
+    """A session in the queue, or one that runs."""
+
+    rank: tuple[float, ...]
+    """The smallest is served first."""
+    is_exclusive: bool
+    """Whether nothing else may run at the same time."""
+    is_on_gpu: bool
+    """Whether it uses the GPU."""
+
+
+class Cores:
+    """The queue for the cores. Any thread may use it.
+
+    `_changed` guards the two lists, and is held for moments only; whoever waits for it is waiting for a core.
+    """
+
+    def __init__(self, config: Config) -> None:
+        """Take the settings: how many cores there are to share out, and which sessions need more than one."""
+        self.count = config.jobs or os.cpu_count() or 1
+        """How many blocks run at the same time."""
+        self._config = config
+        self._changed = Condition()
+        self._waiting: list[Place] = []
+        self._running: list[Place] = []
+        self._is_closed = False
+
+    def enter(self, session: Session, rank: tuple[float, ...] = ()) -> Place:
+        """Put a session into the queue; whoever does so must `hold` a core with its place afterwards."""
+        is_on_gpu = session.matches(self._config.gpu) and environment.detect_device() != "CPU"
+        place = Place(rank, is_exclusive(session, self._config), is_on_gpu)
+        with self._changed:
+            self._waiting.append(place)
+        return place
+
+    @contextmanager
+    def hold(self, place: Place) -> Iterator[None]:
+        """Wait for the turn of a place, and hold what it needs while the body of the `with` statement runs.
+
+        Raises:
+            Stopped: nothing may begin any more.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or self._next() is place)
+            self._waiting.remove(place)
+            if self._is_closed:
+                raise Stopped
+            self._running.append(place)
+            # There may be a core for the next one, too.
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running.remove(place)
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let nothing begin any more."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    def _next(self) -> Place | None:
+        """Return the place whose turn it is, None if all have to wait."""
+        if len(self._running) >= self.count or any(place.is_exclusive for place in self._running):
+            return None
+        free = (place for place in sorted(self._waiting, key=lambda place: place.rank) if self._is_free(place))
+        return next(free, None)
+
+    def _is_free(self, place: Place) -> bool:
+        """Return whether what a place needs besides a core is free."""
+        if place.is_exclusive:
+            return not self._running
+        return not (place.is_on_gpu and any(other.is_on_gpu for other in self._running))
+
+
+def is_exclusive(session: Session, config: Config) -> bool:
+    """Return whether a session measures time, so that nothing else may run at the same time."""
+    return session.matches(config.exclusive)

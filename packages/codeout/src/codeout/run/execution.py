@@ -1,0 +1,324 @@
+"""What has run in the kernel process of a session, and going back to before what has changed.
+
+A block never runs in a namespace that the blocks above it did not make: an execution goes on where it is, resumes from a
+checkpoint, or starts anew. Everything here is for the one thread that works on the session, but for `interrupt` and `end`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from codeout.cache.input_reader import CurrentInputs
+from codeout.cache.keys import Key, KeyedSession, KeyInputs, add_trace
+from codeout.cache.lookup import Lookup
+from codeout.cache.timings import Timing
+from codeout.config import Config
+from codeout.errors import BlockError, log
+from codeout.model.blocks import Block, Place
+from codeout.model.expectations import has_unexpected_error, with_hint
+from codeout.model.inputs import Input, Observation
+from codeout.model.outputs import Error, Run
+from codeout.run.hints import find_hint
+from codeout.run.process import KernelProcess
+from codeout.run.progress import Ticker
+from codeout.run.results import BlockResult, compose_run
+from codeout.run.sweep import run_sweep
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """A block of a session, with its run as soon as there is one."""
+
+    block: Block
+    inputs: KeyInputs
+    """What its key covers."""
+    run: Run | None = None
+
+
+class Changed(Exception):
+    """A file was changed while the session used it, so that what has run is worth nothing."""
+
+
+def count_valid(steps: Sequence[Step], target: KeyedSession, now: CurrentInputs) -> int:
+    """Return how many steps from the first are those of a target: what runs, its lines, and what it has read.
+
+    The lines count, since the process may name them in a traceback.
+    """
+    count = 0
+    for step, (block, inputs) in zip(steps, target, strict=False):
+        is_same = step.inputs == inputs and (step.block.origin, step.block.raises) == (block.origin, block.raises)
+        if not is_same or (step.run and not now.are_unchanged(step.run.inputs)):
+            break
+        count += 1
+    return count
+
+
+class Execution:
+    """A session's kernel process, with what has run in it so far."""
+
+    def __init__(self, config: Config, lookup: Lookup, cores: int) -> None:
+        """Take the settings, where runs are stored, and how many cases of a sweep may run at the same time."""
+        self.steps: list[Step] = []
+        """The blocks that have run in the process, or in one from which it has resumed."""
+        self.was_resumed = False
+        """Whether the process has resumed from a checkpoint: its copy may lack what only the first one had."""
+        self._config, self._lookup, self._cores = config, lookup, cores
+        self._process: KernelProcess | None = None
+        self._is_ended = False
+        # Whether the process is as the steps have left it: not if a block has failed in it, or it was interrupted.
+        self._is_clean = False
+        # Whether a file was changed while the session used it: nothing from then on may be stored.
+        self._is_tainted = False
+        self._started_with: KeyInputs | None = None
+        self._observed: tuple[Observation, ...] = ()  # by the prelude; it counts for the first block
+        self._written: list[frozenset[str]] = []  # by each block, one that failed included
+        self._seconds = 0.0
+        self._checkpoints, self._obstacle = 0, ""  # how many of the first blocks could be forked; why not the next one
+
+    # ------------------------------------------------------------------------------------------------ for any thread
+
+    def interrupt(self) -> None:
+        """Kill what runs now; its checkpoints stay. The thread that waits for it gets a `BlockError`, and must `spoil`."""
+        if self._process:
+            self._process.interrupt()
+
+    def end(self) -> None:
+        """Kill the process, and let none start any more."""
+        # In this order, while `_start` first names the process and then looks whether it is wanted: so one of the two
+        # sides sees what the other has done.
+        self._is_ended = True
+        if self._process:
+            self._process.kill()
+
+    # ----------------------------------------------------------------------------------------------------- going back
+
+    def rewind(self, target: KeyedSession, ticker: Ticker) -> None:
+        """Bring the process to the last state it can have above what differs from a target.
+
+        Raises:
+            BlockError: the prelude failed, or nothing may start any more.
+        """
+        valid = 0 if self._is_tainted else count_valid(self.steps, target, self._lookup.inputs.now())
+        if self._is_clean and valid == len(self.steps) and self._is_started_for(target):
+            return
+        process = self._process
+        usable = [n for n in process.checkpoints.numbers if n <= valid and self._keeps_files(n)] if process else []
+        if process is None or not usable or not process.resume(usable[-1]):
+            self._start(target, ticker)
+            return
+        del self.steps[usable[-1] :], self._written[usable[-1] :]
+        self.was_resumed = self._is_clean = True
+
+    def _is_started_for(self, target: KeyedSession) -> bool:
+        """Return whether the process would be started now as it was: with this prelude, these settings and machine."""
+        old, new = self._started_with, target.inputs[0]
+        return old is not None and (old.environment, old.settings, old.files) == (
+            new.environment,
+            new.settings,
+            new.files,
+        )
+
+    def _keeps_files(self, number: int) -> bool:
+        """Return whether no later block has touched what the first blocks wrote, removed or listed.
+
+        A checkpoint restores the files of the scratch folder. Others stay as a later block has left them.
+        """
+        first, later = (set[str]().union(*part) for part in (self._written[:number], self._written[number:]))
+        runs = [step.run for step in self.steps[:number] if step.run]
+        first |= self._lookup.inputs.listed_folders(each for run in runs for each in run.inputs)
+        return not any(_are_related(one, other) for one in first for other in later)
+
+    def _start(self, target: KeyedSession, ticker: Ticker) -> None:
+        """Start a process in place of the one that there is, and run the prelude in it."""
+        self.close()
+        self._process = KernelProcess(self._config)
+        if self._is_ended:
+            self._process.kill()
+        self._started_with = target.inputs[0]
+        for prelude in self._prelude(target.session.blocks[0]):
+            result = self._process.run(prelude, ticker)
+            self._observed = result.observed
+            if error := next((output for output in result.outputs if isinstance(output, Error)), None):
+                place = f"{prelude.origin.path}:{error.line or 1}"
+                raise BlockError(f"{place}: {error.type}: {error.message}\n{error.traceback}")
+        self._is_clean = True
+
+    def _prelude(self, first: Block) -> list[Block]:
+        """Return the script that runs before a session's first block, if there is one, as a block."""
+        path = self._config.prelude
+        if not path:
+            return []
+        code = self._config.path(path).read_text(encoding="utf8")
+        return [Block(place=first.place, session=first.session, code=code, origin=Place(path, 1))]
+
+    # ------------------------------------------------------------------------------------------------------- running
+
+    def run_next(self, target: KeyedSession, ticker: Ticker, *, may_restart: bool) -> Run:
+        """Run the block of a target that follows the steps, and store its run.
+
+        Args:
+            target: the session.
+            ticker: shows progress.
+            may_restart: whether all may run once more if a file was changed while the session used it.
+
+        Raises:
+            BlockError: the process died, the block took too long, or it sent something that is no event.
+            Changed: such a file was changed, and an author edits.
+        """
+        number = len(self.steps)
+        block, inputs = target.session.blocks[number], target.inputs[number]
+        self._is_clean = False
+        result = self._run_in_process(block, ticker)
+        self._written.append(result.written)
+        read = self._resolve(block, (*self._observed, *result.observed))
+        above = [each for step in self.steps if step.run for each in step.run.inputs]
+        run = compose_run(
+            self._config, session=target.session, block=block, inputs=inputs, result=result, above=above, read=read
+        )
+        key = msgspec.structs.replace(inputs.key, trace=add_trace(self._trace(), read))
+        name = target.session.block_name(number + 1)
+        if has_unexpected_error(block, run):
+            run = with_hint(run, partial(find_hint, block=block, config=self._config))
+            if self._config.errors == "show":
+                self._store(key, run, inputs, name)
+            return run
+        if self._is_tainted and self._config.checkpoints and may_restart:
+            raise Changed
+        # Otherwise a file of the settings was edited meanwhile.
+        if self._lookup.add_keys(target.session).inputs[number] == inputs:
+            run = self._store(key, run, inputs, name)
+        self._note_left(target, result.written)
+        self.steps.append(Step(block=block, inputs=inputs, run=run))
+        if self._checkpoints == number:
+            self._checkpoints, self._obstacle = number + (not result.obstacle), result.obstacle
+        self._is_clean = True
+        return run
+
+    def checkpoint(self) -> None:
+        """Make a checkpoint below the last step, if that can be done."""
+        if self._process:
+            self._process.checkpoint(len(self.steps))
+
+    def spoil(self) -> None:
+        """Note that the process is not as the steps have left it, since it was interrupted."""
+        self._is_clean = False
+
+    def compose_death(self, target: KeyedSession, message: str, seconds: float) -> Run:
+        """Return the run of the block in which the process has died. It is not stored: another machine may cope."""
+        number = len(self.steps)
+        block, inputs = target.session.blocks[number], target.inputs[number]
+        result = BlockResult.from_death(message, seconds)
+        return compose_run(self._config, session=target.session, block=block, inputs=inputs, result=result, above=())
+
+    def _run_in_process(self, block: Block, ticker: Ticker) -> BlockResult:
+        """Run a block, with all its cases if it is swept.
+
+        Raises:
+            BlockError: as for `KernelProcess.run`.
+        """
+        if self._process is None:
+            raise AssertionError("`rewind` starts one")
+        if not block.sweep:
+            return self._process.run(block, ticker)
+        is_alone = block.matches((*self._config.exclusive, *self._config.gpu))
+        workers = 1 if is_alone else self._cores
+        log.info("codeout: %s: %d cases, %d at a time", block, len(block.sweep.cases), workers)
+        return run_sweep(self._process, block, ticker, partial(self._replay, self._process, ticker), workers)
+
+    def _replay(self, owner: KernelProcess, ticker: Ticker, case: Block) -> BlockResult:
+        """Run a case of a block in a process of its own, after the blocks above it.
+
+        Raises:
+            BlockError: as for `KernelProcess.run`, or nothing may start any more.
+        """
+        process = KernelProcess(self._config)
+        owner.replays.add(process)
+        try:
+            if self._is_ended:
+                raise BlockError(f"{case}: not run: the build stopped")
+            for block in (*self._prelude(case), *(step.block for step in self.steps)):
+                process.run(block, ticker)
+            return process.run(case, ticker)
+        finally:
+            owner.replays.discard(process)
+            process.close()
+
+    def _resolve(self, block: Block, observed: Sequence[Observation]) -> tuple[Input, ...]:
+        """Return what a block has read as inputs; note if some of it has changed since."""
+        read, changed = self._lookup.inputs.resolve(observed)
+        self._observed = ()
+        if changed:
+            self._is_tainted = True
+            log.info("codeout: %s: %s changed while it ran; it will rerun", block, ", ".join(changed))
+        return read
+
+    def _note_left(self, target: KeyedSession, written: frozenset[str]) -> None:
+        """Note in which state a block has left what the blocks above it had read: that is no change from outside."""
+        trace = ""
+        for number, step in enumerate(self.steps):
+            if step.run is None:
+                continue
+            trace = add_trace(trace, step.run.inputs)
+            inputs = self._lookup.inputs.note_left(step.run.inputs, written)
+            if inputs != step.run.inputs:
+                run = msgspec.structs.replace(step.run, inputs=inputs)
+                key = msgspec.structs.replace(step.inputs.key, trace=trace)
+                run = self._store(key, run, step.inputs, target.session.block_name(number + 1))
+                self.steps[number] = msgspec.structs.replace(step, run=run)
+
+    def _trace(self) -> str:
+        """Return the digest of what the steps have read, as the keys of their runs have it."""
+        trace = ""
+        for step in self.steps:
+            trace = add_trace(trace, step.run.inputs if step.run else ())
+        return trace
+
+    def _store(self, key: Key, run: Run, inputs: KeyInputs, name: str) -> Run:
+        """Store a run unless it is worth nothing; return it as it is stored."""
+        if self._is_tainted or self._is_ended:
+            return run
+        try:
+            stored = self._lookup.cache.put(key, run, inputs, name)
+            self._lookup.inputs.save()
+        except (OSError, ValueError) as problem:
+            root = self._lookup.cache.root
+            log.warning("codeout: %s: cannot store a run (%s); its block will rerun", root, problem)
+            return run
+        return stored
+
+    # -------------------------------------------------------------------------------------------------------- the end
+
+    def add_seconds(self, seconds: float) -> None:
+        """Count time for which the session has run."""
+        self._seconds += seconds
+
+    def settle(self) -> Timing | None:
+        """Keep the process for its checkpoints, or end it, when nothing is left to run.
+
+        Returns:
+            How the session went, if its process has run all of it.
+        """
+        timing = None
+        if self._process and not self.was_resumed:
+            seconds = max(round(self._seconds, 1), 0.1)  # not 0: sessions are shared out by their times
+            timing = Timing(seconds, self._checkpoints, self._obstacle)
+        if self._process and not self._process.checkpoints.numbers:
+            self.close()
+        return timing
+
+    def close(self) -> None:
+        """End the process, and forget what has run in it."""
+        if self._process:
+            self._process.close()
+        self._process, self._started_with = None, None
+        self.steps, self._written, self._observed = [], [], ()
+        self._is_clean = self._is_tainted = self.was_resumed = False
+        self._seconds, self._checkpoints, self._obstacle = 0.0, 0, ""
+
+
+def _are_related(one: str, other: str) -> bool:
+    """Return whether two paths are the same, or one is inside the other."""
+    return Path(one).is_relative_to(other) or Path(other).is_relative_to(one)

@@ -1,0 +1,166 @@
+"""What a block that has run comes to: its outputs, by the events of its kernel, and its run, by all that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from codeout.cache.data_sources import used_sources
+from codeout.cache.keys import KeyInputs
+from codeout.config import Config
+from codeout.model.blocks import Block, Session
+from codeout.model.inputs import Input, Observation
+from codeout.model.outputs import Case, Error, Figure, Output, Provenance, Run, Scalar, Stream, Value
+from codeout.model.terminal import collapse_streams
+from codeout.run.protocol import ChecksEvent, ClearEvent, DisplayEvent, DoneEvent, ErrorEvent, Event, StreamEvent
+
+HIDDEN_OUTPUT = "code below a snippet section is not shown, so it must not print or display anything"
+
+
+class BlockResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a kernel reports of a block that it has run."""
+
+    outputs: tuple[Output, ...]
+    seconds: float
+    """How long the block took."""
+    values: Mapping[str, Scalar] = msgspec.field(default_factory=dict)
+    """The names that the block bound to a number or a short text."""
+    obstacle: str = ""
+    """Why the process could not be forked after the block; empty if it could."""
+    memory: int = 0
+    """The peak of the process's memory while the block ran, in bytes; 0 if it is not known."""
+    gpu_memory: int = 0
+    """The peak of the GPU's, likewise."""
+    observed: tuple[Observation, ...] = ()
+    """What the session has read since the last block."""
+    reads_lines: bool = False
+    """Whether it looked at the line numbers of blocks."""
+    used_network: bool = False
+    """Whether it connected to another machine, or looked for one."""
+    cases: tuple[Case, ...] = ()
+    """What it did with other values, if it is swept."""
+    written: frozenset[str] = frozenset()
+    """The files outside of its scratch folder that the session has written since the last block."""
+
+    @classmethod
+    def from_event(cls, event: DoneEvent, outputs: tuple[Output, ...]) -> BlockResult:
+        """Return what the last event of a block says, with the outputs that came before it."""
+        return cls(
+            outputs=outputs,
+            seconds=event.seconds,
+            values=event.scalars(),
+            obstacle=event.obstacle,
+            memory=event.memory,
+            gpu_memory=event.gpu_memory,
+            observed=event.observed,
+            reads_lines=event.reads_lines,
+            used_network=event.used_network,
+            written=frozenset(event.written),
+        )
+
+    @classmethod
+    def from_death(cls, message: str, seconds: float) -> BlockResult:
+        """Return what there is of a block in which its kernel has died, with the message in place of outputs."""
+        return cls(outputs=(Error("BlockError", message, message, None),), seconds=seconds)
+
+
+def compose_run(
+    config: Config,
+    *,
+    session: Session,
+    block: Block,
+    inputs: KeyInputs,
+    result: BlockResult,
+    above: Sequence[Input],
+    read: tuple[Input, ...] = (),
+) -> Run:
+    """Return the run of a block.
+
+    Args:
+        config: the settings of the site.
+        session: that of the block.
+        block: the block.
+        inputs: what its key covers.
+        result: what its kernel has reported.
+        above: what the blocks above it have read.
+        read: what it has read besides.
+    """
+    environment = inputs.environment
+    provenance = Provenance(
+        device=environment.device,
+        python=environment.python,
+        packages=environment.packages,
+        seconds=result.seconds,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        sources=used_sources(session, config, [*above, *read]),
+        code_digest=inputs.key.code[:12],
+        used_network=result.used_network,
+        memory=result.memory,
+        gpu_memory=result.gpu_memory,
+    )
+    return Run(
+        outputs=result.outputs,
+        provenance=provenance,
+        origin=str(block.origin),
+        inputs=read,
+        reads_lines=result.reads_lines,
+        values=result.values,
+        measured=block.measured,
+        cases=result.cases,
+    )
+
+
+class OutputCollector:
+    """The outputs of a block so far."""
+
+    def __init__(self, checks_line: int = 0) -> None:
+        """Start without outputs; `checks_line` is where the block's checks begin, for a message."""
+        self._outputs: list[Output] = []
+        self._displays: dict[str, int] = {}  # display id → index of the output
+        self._checks_line = checks_line
+        self._runs_checks = False
+        self._is_clearing = False
+
+    def add(self, event: Event) -> None:
+        """Apply an event: add an output, replace one, or discard all."""
+        if self._runs_checks and isinstance(event, StreamEvent | DisplayEvent | ClearEvent):
+            self._outputs = [output for output in self._outputs if not isinstance(output, Error)]
+            self._outputs.append(Error("HiddenOutput", HIDDEN_OUTPUT, HIDDEN_OUTPUT, self._checks_line))
+            return
+        if self._is_clearing and isinstance(event, StreamEvent | DisplayEvent | ErrorEvent):
+            self._clear()
+        match event:
+            case StreamEvent(name, text):
+                self._outputs.append(Stream(name, text))
+            case ErrorEvent():
+                self._outputs.append(Error(event.type, event.message, event.traceback, event.line, event.bases))
+            case DisplayEvent():
+                self._display(event)
+            case ChecksEvent():
+                self._runs_checks = True
+            case ClearEvent(wait):
+                self._is_clearing = wait
+                if not wait:
+                    self._clear()
+
+    def collapsed(self) -> tuple[Output, ...]:
+        """Return the outputs, their text as a terminal would finally show it."""
+        return tuple(collapse_streams(self._outputs))
+
+    def _clear(self) -> None:
+        self._is_clearing = False
+        self._outputs.clear()
+        self._displays.clear()
+
+    def _display(self, event: DisplayEvent) -> None:
+        """Add a displayed object, or replace the one with its id; if that is gone, an update is displayed anew."""
+        output = Value(event.data, event.width) if event.alt is None else Figure(event.data, event.alt, event.width)
+        index = self._displays.get(event.id) if event.update and event.id is not None else None
+        if index is not None:
+            self._outputs[index] = output
+            return
+        if event.id is not None:
+            self._displays[event.id] = len(self._outputs)
+        self._outputs.append(output)

@@ -1,0 +1,390 @@
+"""One running session: a thread that owns its kernel process, targets that go in, and runs that come out.
+
+Any thread may set a target: an author goes on typing, a page goes on converting. While there is something to do, one
+thread works towards the newest target; only that thread uses the execution. `_changed` guards what both sides use: the
+target, the steps that are out, and which block runs. It is held for moments only, and never while a process starts,
+runs or ends, or a listener is called; a thread that holds it takes no other lock but that of the pool.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import Condition
+from typing import Protocol
+
+import msgspec
+
+from codeout.cache.input_reader import CurrentInputs
+from codeout.cache.keys import KeyedSession
+from codeout.cache.lookup import Lookup
+from codeout.config import Config
+from codeout.errors import BlockError, CodeoutError, log
+from codeout.model.expectations import has_unexpected_error, skipped_run
+from codeout.model.outputs import Run
+from codeout.run.cores import Cores, Stopped
+from codeout.run.execution import Changed, Execution, Step, count_valid
+from codeout.run.progress import ProgressBoard, SessionProgress, Ticker
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What is to have run."""
+
+    keyed: KeyedSession
+    """The blocks of the session, from the first."""
+    may_grow: bool = False
+    """Whether more blocks may follow, since their page still converts: the process waits for them."""
+
+
+class Listener(Protocol):
+    """Is told what sessions do, by their threads."""
+
+    def on_run(self, session: RunningSession, number: int, step: Step) -> None:
+        """Take in the run of a block, with its position in its session, from 0."""
+
+    def on_change(self) -> None:
+        """Notice that something is different: progress, or a run."""
+
+    def on_idle(self) -> None:
+        """Notice that nothing runs any more."""
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What all sessions of a site share."""
+
+    config: Config
+    lookup: Lookup
+    cores: Cores
+    progress: ProgressBoard
+    listener: Listener
+    submit: Callable[[RunningSession], None]
+    """Has a thread call `work`."""
+
+
+class Interrupted(Exception):
+    """Another target is wanted, or none any more."""
+
+
+class RunningSession:
+    """Runs the blocks of one session, and keeps its process for its checkpoints."""
+
+    def __init__(self, name: str, surroundings: Surroundings) -> None:
+        """Start nothing yet."""
+        self.name = name
+        self._here = surroundings
+        self._execution = Execution(surroundings.config, surroundings.lookup, surroundings.cores.count)
+        self._changed = Condition()
+        self._target: Target | None = None
+        self._reached: Target | None = None
+        self._steps: tuple[Step, ...] = ()
+        self._running: int | None = None  # the position of the block that runs now
+        self._is_interrupted = False  # whether that block was killed
+        self._is_working = False
+        self._is_ended = False
+        self._has_restarted = False
+        self._rank: tuple[float, ...] = ()
+        self._problem: BaseException | None = None
+
+    # ------------------------------------------------------------------------------------------------ for any thread
+
+    @property
+    def target(self) -> KeyedSession | None:
+        """The blocks that are to have run; None if none are wanted any more."""
+        return self._target.keyed if self._target else None
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The first blocks of the target, with their runs."""
+        return self._steps
+
+    @property
+    def problem(self) -> BaseException | None:
+        """What ended the session before its blocks had run: a mistake of the author's, or a defect."""
+        return self._problem
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do for the target."""
+        return not self._is_working
+
+    def covers(self, target: KeyedSession, now: CurrentInputs) -> bool:
+        """Return whether the blocks of a target run, or have run, as the first ones of the session."""
+        with self._changed:
+            return self._count_same(target, now) == len(target)
+
+    def aim(self, target: Target, now: CurrentInputs, rank: tuple[float, ...] = ()) -> None:
+        """Set another target; interrupt what runs if it is not part of it.
+
+        Args:
+            target: what is to have run.
+            now: what inputs are now.
+            rank: when it is the session's turn to get a core; the smallest comes first.
+        """
+        with self._changed:
+            same = self._count_same(target.keyed, now)
+            is_part = same == len(target.keyed) and self._target is not None
+            if is_part and (target.may_grow or (self._target and same == len(self._target.keyed))):
+                return
+            self._target, self._rank, self._problem, self._has_restarted = target, rank, None, False
+            self._steps = self._steps[:same]
+            self._interrupt_from(same)
+            self._begin_work()
+
+    def expect_no_more(self) -> None:
+        """End the process once all has run, since no more blocks follow."""
+        with self._changed:
+            if self._target and self._target.may_grow:
+                self._target = msgspec.structs.replace(self._target, may_grow=False)
+                self._begin_work()
+
+    def cancel(self) -> None:
+        """Want nothing any more; what has run so far stays as good as it is."""
+        with self._changed:
+            self._target, self._steps, self._problem = None, (), None
+            self._interrupt_from(0)
+
+    def end(self) -> None:
+        """End the process, and let none start any more."""
+        with self._changed:
+            if self._is_ended:
+                return
+            self._is_ended = True
+            self._begin_work()  # the thread cleans up
+        self._execution.end()
+
+    def wait(self, count: int) -> list[Run]:
+        """Return the runs of the first blocks, once there are so many.
+
+        Raises:
+            CodeoutError: the session failed, or was ended, before; any other exception is a defect of the engine.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._steps) >= count or not self._is_working)
+            runs = [step.run for step in self._steps[:count] if step.run]
+            if len(runs) < count:
+                place = self._target.keyed.session.blocks[0] if self._target else self.name
+                raise self._problem or CodeoutError(f"{place}: not run: the build stopped")
+            return runs
+
+    def join(self) -> None:
+        """Wait until nothing is left to do."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_working)
+
+    def _count_same(self, target: KeyedSession, now: CurrentInputs) -> int:
+        """Return how many blocks from the first another target has in common with the present one, and what has run."""
+        if self._target is None:
+            return 0
+        left = [Step(block=block, inputs=inputs) for block, inputs in self._target.keyed]
+        return count_valid([*self._steps, *left[len(self._steps) :]], target, now)
+
+    def _interrupt_from(self, number: int) -> None:
+        """Kill the block that runs if it is the one at a position, or one below it."""
+        if self._running is not None and self._running >= number:
+            self._is_interrupted = True
+            self._execution.interrupt()
+
+    def _begin_work(self) -> None:
+        if not self._is_working:
+            self._is_working = True
+            self._here.submit(self)
+
+    # ---------------------------------------------------------------------------------------- for the thread that works
+
+    def work(self) -> None:
+        """Reach the target, and whatever takes its place meanwhile."""
+        while (target := self._next_target()) is not None:
+            try:
+                if len(self._steps) < len(target.keyed):
+                    with self._here.cores.hold(self._here.cores.enter(target.keyed.session, self._rank)):
+                        self._run(target)
+                self._settle(target)
+            except Interrupted:
+                continue
+            except Stopped:
+                self._give_up(target, BlockError(f"{target.keyed.session.blocks[0]}: not run: the build stopped"))
+            except BlockError as problem:
+                self._give_up(target, problem)
+            finally:
+                self._here.progress.remove(self.name)
+
+    def fail(self, problem: BaseException) -> None:
+        """Tell those who wait that the thread has ended by a defect, or a mistake in the settings."""
+        self._give_up(self._target, problem)
+        with self._changed:
+            self._is_working = False
+            self._changed.notify_all()
+
+    def _next_target(self) -> Target | None:
+        """Return the target, if it has not been reached yet; if there is nothing to do, the thread ends with this."""
+        if self._is_ended:
+            self._execution.close()
+        with self._changed:
+            if self._is_ended or self._target is None or self._target is self._reached:
+                self._is_working = False
+                self._changed.notify_all()
+                return None
+            return self._target
+
+    def _run(self, target: Target) -> None:
+        """Run what is left of a target.
+
+        Raises:
+            Interrupted: the target has to be looked at again.
+            BlockError: the process died or hung, or the prelude failed.
+        """
+        start = time.monotonic()
+        progress = self._announce(target, start)
+        try:
+            self._execution.rewind(target.keyed, Ticker(self._here.progress, progress))
+            self._put_out(target, self._execution.steps[len(self._steps) :])
+            while (number := self._begin_block(target)) is not None:
+                ticker = Ticker(self._here.progress, msgspec.structs.replace(progress, block=number + 1))
+                run = self._execution.run_next(target.keyed, ticker, may_restart=not self._has_restarted)
+                self._end_block(number, _step(target, number, run))
+                if has_unexpected_error(target.keyed.session.blocks[number], run):
+                    self._skip_below(target, number)
+                    break
+                self._execution.checkpoint()
+        except BlockError as problem:
+            self._handle_death(target, problem, time.monotonic() - start)
+        except Changed:
+            self._restart()
+        finally:
+            self._execution.add_seconds(time.monotonic() - start)
+        if not target.may_grow:
+            log.info("codeout: %s: done in %.1f s%s", self.name, time.monotonic() - start, self._others())
+
+    def _announce(self, target: Target, start: float) -> SessionProgress:
+        """Say that the session runs; return its progress so far."""
+        timing = None if self._steps else self._here.lookup.cache.timings.get(self.name)
+        seconds = timing.seconds if timing else None
+        blocks, total = len(target.keyed) - len(self._steps), len(target.keyed)
+        estimate = f", about {seconds:.0f} s" if seconds else ""
+        log.info("codeout: %s: running %d block%s%s", self.name, blocks, "" if blocks == 1 else "s", estimate)
+        return SessionProgress(session=self.name, block=0, blocks=total, start=start, expected_seconds=seconds)
+
+    def _others(self) -> str:
+        """Return the end of a message: which other sessions are still running."""
+        others = [progress.session for progress in self._here.progress.running() if progress.session != self.name]
+        return f"; still running: {', '.join(others)}" if others else ""
+
+    def _begin_block(self, target: Target) -> int | None:
+        """Return the position of the block that runs next, and note that it runs; None if there is none.
+
+        Raises:
+            Interrupted: another target is wanted.
+        """
+        with self._changed:
+            self._check_wanted(target)
+            number = len(self._execution.steps)
+            self._running = number if number < len(target.keyed) else None
+            # From now on, and not before, whoever changes the target kills what runs.
+            self._is_interrupted = False
+            return self._running
+
+    def _end_block(self, number: int, step: Step) -> None:
+        """Put out what has run, unless it was not wanted any more.
+
+        Raises:
+            Interrupted: it was not; if another target came that has the block as well, it is.
+        """
+        with self._changed:
+            self._running = None
+            if not self._is_interrupted:
+                self._steps = (*self._steps[:number], step, *self._steps[number + 1 :])
+                self._changed.notify_all()
+        if self._is_interrupted:
+            self._execution.spoil()
+            raise Interrupted
+        self._here.listener.on_run(self, number, step)
+
+    def _put_out(self, target: Target, steps: Sequence[Step]) -> None:
+        """Put out steps below those that are out: of blocks that need not run, or can't.
+
+        Raises:
+            Interrupted: another target is wanted.
+        """
+        with self._changed:
+            self._check_wanted(target)
+            first = len(self._steps)
+            self._steps = (*self._steps, *steps)
+            self._changed.notify_all()
+        for number, step in enumerate(steps, start=first):
+            self._here.listener.on_run(self, number, step)
+
+    def _skip_below(self, target: Target, failed: int) -> None:
+        """Put out that the blocks below one that failed did not run."""
+        first, step = target.keyed.session.blocks[failed], self._steps[failed]
+        with self._changed:
+            self._steps = self._steps[: failed + 1]
+        if step.run:
+            skipped = skipped_run(step.run, first)
+            self._put_out(target, [_step(target, n, skipped) for n in range(failed + 1, len(target.keyed))])
+
+    def _check_wanted(self, target: Target) -> None:
+        """Check that a target is still the newest; the lock must be held.
+
+        Raises:
+            Interrupted: it is not.
+        """
+        if self._is_ended or self._target is not target:
+            raise Interrupted
+
+    def _handle_death(self, target: Target, problem: BlockError, seconds: float) -> None:
+        """Decide what it means that the process is gone.
+
+        Raises:
+            Interrupted: it was killed since another target is wanted, or only had to resume from a checkpoint that was
+                no good; then all runs again.
+            BlockError: the block is to blame, and errors are not to be shown.
+        """
+        self._execution.spoil()
+        with self._changed:
+            self._running = None
+            was_meant, self._is_interrupted = self._is_interrupted or self._is_ended, False
+        if not was_meant and not self._execution.was_resumed:
+            if self._here.config.errors == "raise":
+                raise problem
+            number = len(self._execution.steps)
+            run = self._execution.compose_death(target.keyed, str(problem), seconds)
+            self._execution.close()
+            with self._changed:
+                self._steps = self._steps[:number]
+            self._put_out(target, [_step(target, number, run)])
+            self._skip_below(target, number)
+            return
+        if not was_meant:
+            self._execution.close()
+        raise Interrupted from problem
+
+    def _restart(self) -> None:
+        """Run all blocks once more, since a file was changed while they used it.
+
+        Raises:
+            Interrupted: always.
+        """
+        self._execution.close()
+        self._has_restarted = True
+        with self._changed:
+            self._running, self._steps = None, ()
+        raise Interrupted
+
+    def _settle(self, target: Target) -> None:
+        """Note that all has run; keep the process if it can be of use, and how long it took."""
+        if not target.may_grow and (timing := self._execution.settle()):
+            with suppress(OSError):  # that the cache cannot be written has been logged
+                self._here.lookup.cache.timings.put(self.name, timing)
+        with self._changed:
+            self._reached = target
+
+    def _give_up(self, target: Target | None, problem: BaseException) -> None:
+        self._execution.close()
+        with self._changed:
+            self._running = None
+            self._problem, self._reached = problem, target
+
+
+def _step(target: Target, number: int, run: Run) -> Step:
+    return Step(block=target.keyed.session.blocks[number], inputs=target.keyed.inputs[number], run=run)
