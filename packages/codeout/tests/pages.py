@@ -9,9 +9,9 @@ from markdown_exec import formatter, validator
 
 from codeout import Block, Config
 from codeout.cache.lookup import Lookup
-from codeout.markdown.converted_page import ConvertedPage
 from codeout.markdown.extension import CodeoutExtension
-from codeout.markdown.site import CacheResolver, CurrentPage, Site
+from codeout.markdown.page_blocks import ConvertedPage
+from codeout.markdown.site import CacheResolver, CurrentPage, Host, Site
 
 LANGUAGES = ("python", "py", "pycon", "bash")
 
@@ -38,9 +38,9 @@ def convert_page(
     Raises:
         CodeoutError: the page has a mistake.
     """
-    pages: list[ConvertedPage] = []
+    host = _Host()
     config = Config(root=root or Path.cwd(), strict_values=strict, section_checks=section_checks)
-    site = Site(config, CacheResolver(Lookup(config)), announced=CurrentPage(path, text), on_page=pages.append)
+    site = Site(config, CacheResolver(Lookup(config)), host, announced=CurrentPage(path=path, text=text))
     fences = [{"name": name, "class": name, "validator": validator, "format": formatter} for name in LANGUAGES]
     settings: dict[str, dict[str, object]] = {
         "pymdownx.superfences": {"custom_fences": fences},
@@ -50,7 +50,7 @@ def convert_page(
     }
     body = text.partition("---\n")[2].partition("---\n")[2] if text.startswith("---\n") else text
     Markdown(extensions=[*settings, CodeoutExtension(site)], extension_configs=settings).convert(body)
-    return pages[0]
+    return host.pages[0]
 
 
 def find_blocks(text: str, root: Path | None = None, path: str = "docs/p.md", **snippets: object) -> list[Block]:
@@ -59,4 +59,14 @@ def find_blocks(text: str, root: Path | None = None, path: str = "docs/p.md", **
     Raises:
         CodeoutError: the page has a mistake.
     """
-    return list(convert_page(text, root, path, strict=False, section_checks=False, **snippets).blocks)
+    return [each.block for each in convert_page(text, root, path, strict=False, section_checks=False, **snippets).blocks]
+
+
+class _Host(Host):
+    """Keeps converted pages."""
+
+    def __init__(self) -> None:
+        self.pages: list[ConvertedPage] = []
+
+    def take_page(self, page: ConvertedPage) -> None:
+        self.pages.append(page)

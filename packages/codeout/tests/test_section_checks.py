@@ -130,7 +130,7 @@ def test_a_block_knows_where_its_checks_are(tmp_path: Path) -> None:
     (tmp_path / "snippets").mkdir()
     (tmp_path / "snippets" / "p.py").write_text(SNIPPET.format(wanted=1))
     converted = convert_page(PAGE, tmp_path, section_checks=True, base_path=[str(tmp_path / "snippets")])
-    assert [(each.checks, each.checks_line) for each in converted.blocks] == [
+    assert [(each.block.checks, each.block.checks_line) for each in converted.blocks] == [
         ("assert x == 1\nproved = x + 41", 8),
         ("assert x == 1", 14),
     ]

@@ -5,7 +5,6 @@ Commands that must not remove anything the site needs read it, and so do command
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ MAX_BYTES = 200_000_000
 NAME = "build.json"
 
 
-class RecordedPage(msgspec.Struct, frozen=True):
+class RecordedPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the last build."""
 
     path: str
@@ -36,40 +35,14 @@ class RecordedPage(msgspec.Struct, frozen=True):
 class BuildRecord(msgspec.Struct, frozen=True):
     """What the last build used."""
 
-    format: int
-    """The format of this file."""
     url: str
     """The address of the site; empty if unknown."""
     options: dict[str, Any]
     """The engine's options, as the configuration file has them."""
     pages: tuple[RecordedPage, ...]
     """All pages with blocks."""
-
-    @classmethod
-    def from_pages(
-        cls,
-        options: dict[str, Any],
-        url: str | None,
-        pages: Iterable[tuple[str, str, Sequence[tuple[Block, str]]]],
-    ) -> BuildRecord:
-        """Return the record of a build.
-
-        Args:
-            options: the engine's options, as the configuration file has them.
-            url: the address of the site.
-            pages: the path, the text, and the blocks with their keys, of each.
-        """
-        recorded = [
-            RecordedPage(path, text, tuple(block for block, _ in blocks), tuple(key for _, key in blocks))
-            for path, text, blocks in pages
-            if blocks
-        ]
-        return cls(FORMAT, url or "", options, tuple(recorded))
-
-    @property
-    def code_keys(self) -> set[str]:
-        """The first halves of all keys: what names runs of the same code in every environment."""
-        return {key.partition("-")[0] for page in self.pages for key in page.keys}
+    format: int = FORMAT
+    """The format of this file."""
 
 
 _decoder = msgspec.json.Decoder(BuildRecord)

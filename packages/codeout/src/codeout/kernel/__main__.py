@@ -1,7 +1,7 @@
 """`python -P -m codeout.kernel PARENT_PID SCRATCH CONTROL FOLDER...`: start a kernel that works in the current folder.
 
-SCRATCH is the folder of its own files, CONTROL the descriptor of a socket on which it hands over its forks, or -1; blocks
-may import from the other folders.
+SCRATCH is the folder of its own files, CONTROL the descriptor of a socket on which it hands over its forks, or -1;
+blocks may import from the other folders.
 """
 
 import sys

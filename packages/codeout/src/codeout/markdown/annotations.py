@@ -8,15 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
 from markdown import Markdown
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE
-
-if TYPE_CHECKING:
-    from codeout.markdown.placeholders import RegisteredBlock
 
 HIGHLIGHTED = re.compile(  # by Pygments
     r'<span class="(?P<kind>c1?)">(?P<comment>[^<]*?)(?P<gap> *)# \((?P<number>\d+)\)!</span>'
@@ -25,6 +21,8 @@ SOURCE = re.compile(r'<div class="(?:[\w-]+ )*highlight\b')
 DIVISION = re.compile(r"<(/?)div\b[^>]*>")
 LIST_SLOT = '<ol class="codeout-notes"></ol>'
 """Stands after a block's code until its list is known."""
+Claim = Callable[[str, int], str]
+"""By the HTML of the list below a block, and the number of its items: returns what stands for both from now on."""
 
 
 def number_marks(html: str, numbers: Sequence[int]) -> str:
@@ -57,26 +55,26 @@ def _end_of_division(html: str, start: int) -> int:
 class ListFinder(Treeprocessor):
     """Gives the list below an annotated block to that block."""
 
-    def __init__(self, md: Markdown, find_annotated: Callable[[str], RegisteredBlock | None]) -> None:
-        """Take what returns the annotated block that stashed HTML stands for."""
+    def __init__(self, md: Markdown, find_claim: Callable[[str], Claim | None]) -> None:
+        """Take what returns the claim of the annotated block that stashed HTML stands for, if it stands for one."""
         super().__init__(md)
-        self._find_annotated = find_annotated
+        self._find_claim = find_claim
 
     def run(self, root: Element) -> None:
         """Go through the blocks of a page that are paragraphs of their own, and what follows each."""
         for parent in root.iter():
             for child, following in pairwise([*parent, None]):
                 stashed = self._stashed(child)
-                block = (
-                    self._find_annotated(str(self.md.htmlStash.rawHtmlBlocks[stashed])) if stashed is not None else None
-                )
-                if child is None or stashed is None or block is None or following is None or following.tag != "ol":
+                if child is None or stashed is None or following is None or following.tag != "ol":
+                    continue
+                claim = self._find_claim(str(self.md.htmlStash.rawHtmlBlocks[stashed]))
+                if claim is None:
                     continue
                 parent.remove(following)
                 following.set("class", "codeout-notes")
                 child.tail, following.tail = following.tail, None
-                block.annotations = len(following.findall("li"))
-                self.md.htmlStash.rawHtmlBlocks[stashed] = block.placeholder_with(self.md.serializer(following))
+                notes = self.md.serializer(following)
+                self.md.htmlStash.rawHtmlBlocks[stashed] = claim(notes, len(following.findall("li")))
 
     @staticmethod
     def _stashed(element: Element | None) -> int | None:

@@ -20,9 +20,9 @@ from codeout.errors import CodeoutError
 from codeout.markdown.annotations import ListFinder
 from codeout.markdown.convert import FenceError, convert_page
 from codeout.markdown.fences import LANGUAGES
-from codeout.markdown.header import page_header
 from codeout.markdown.page import CURRENT, PageConversion
 from codeout.markdown.site import BuildResolver, Site
+from codeout.markdown.snippets import stamp_included_files
 from codeout.markdown.values import START, CodeRestorer, Marker
 from codeout.run.engine import Engine
 
@@ -51,31 +51,39 @@ class CodeoutExtension(Extension):
         """
         if self._site is None:
             config = Config.from_options({"root": self._root, **self._options})
-            self._site = Site(config, BuildResolver(Engine(config)), header=page_header)
+            self._site = Site(config, BuildResolver(Engine(config)))
         return self._site
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 (the name that Python-Markdown calls)
-        """Wrap the conversion, and register what marks values and finds lists of annotations."""
+        """Wrap the conversion, and register what follows stamps, marks values and finds lists of annotations."""
         md.registerExtension(self)
         convert = md.convert
         md.convert = lambda source: convert_page(self.site, md, convert, source)  # type: ignore[method-assign]
-        md.preprocessors.register(_Collector(md), f"{NAME}-text", 31.5)  # after snippets (32), before fences (25)
+        md.preprocessors.register(_Stamper(md), f"{NAME}-stamps", 32.5)  # before snippets (32)
+        md.preprocessors.register(_Collector(md), f"{NAME}-text", 31.5)  # after snippets, before fences (25)
         md.preprocessors.register(_LateMarker(md), f"{NAME}-values", 24.5)  # after fences (25), before HTML (20)
         restore = CodeRestorer(md, lambda text: page.restore(text) if (page := CURRENT.get()) else text)
         md.treeprocessors.register(restore, f"{NAME}-code", 31)  # before highlighting (30)
-        finder = ListFinder(md, lambda html: page.blocks.find_annotated(html) if (page := CURRENT.get()) else None)
+        finder = ListFinder(md, lambda html: page.blocks.find_claim(html) if (page := CURRENT.get()) else None)
         md.treeprocessors.register(finder, f"{NAME}-annotations", -1)  # when its text is done: after `unescape` (0)
 
 
+class _Stamper(Preprocessor):
+    """Has the files that a page includes stamped when they are read."""
+
+    def run(self, lines: list[str]) -> list[str]:
+        if page := CURRENT.get():
+            stamp_included_files(self.md, page.sources.name)
+        return lines
+
+
 class _Collector(Preprocessor):
-    """Keeps the text of the page with everything that it includes, free of what looks like our marks."""
+    """Has the page take its text with everything that it includes, free of what looks like our marks."""
 
     def run(self, lines: list[str]) -> list[str]:
         page = CURRENT.get()
         lines = [line.replace(START, "\ufffd") for line in lines]
-        if page and page.md is self.md:
-            page.text = "\n".join(lines)
-        return lines
+        return page.take_text("\n".join(lines)).split("\n") if page and page.md is self.md else lines
 
 
 class _LateMarker(Preprocessor):
@@ -85,7 +93,7 @@ class _LateMarker(Preprocessor):
         page = CURRENT.get()
         if page is None:
             return lines
-        return Marker(self.md, page.add_reference, page.blocks.count, page.md is not self.md).run(lines)
+        return Marker(self.md, page.add_reference, page.blocks, is_nested=page.md is not self.md).run(lines)
 
 
 def makeExtension(**options: Any) -> CodeoutExtension:  # noqa: N802 (the name that Python-Markdown calls)

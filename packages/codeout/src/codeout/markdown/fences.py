@@ -1,75 +1,177 @@
-"""Find fences that ask to run, and those that would not because of a mistake in their first line."""
+"""What a fence is: found in a text, stamped with its place, checked for mistakes. Pure: text in, values and text out.
+
+A stamp is an option in the header of a fence that is executed. It says where the fence is, whatever is done to the text
+around it: its file and line, or, once all snippets are included, its number in the text of the page.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
+from urllib.parse import quote, unquote
 
-from markdown import Markdown
-from markdown_exec import formatter
-from pymdownx.superfences import SuperFencesCodeExtension
+import msgspec
+
+from codeout.model.blocks import Place
 
 LANGUAGES = ("python", "py", "pycon")
 """Languages whose executable fences codeout runs; markdown-exec handles all others."""
-HEADER = re.compile(r"^[ \t>]*(?P<fence>`{3,}|~{3,})[ \t]*\{?[ \t]*\.?(?P<language>[\w+-]*)(?P<options>[^`]*)$")
-OPTION = re.compile(r"""(?P<name>[A-Za-z][\w-]*)=(?:"(?P<quoted>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[^\s"'}]+))""")
+STAMP_OPTION = "codeout_at"
 TRUE, FALSE = ("on", "yes", "true", "1"), ("off", "no", "false", "0")
 NUMBERS = ("width", "returncode")
 """Options of markdown-exec that must be integers."""
-IGNORED = (
-    "nothing runs this block: add `- pymdownx.superfences` to `markdown_extensions`, and `- markdown-exec` to "
-    "`plugins`, or its formatter to the `custom_fences` of superfences"
+
+HEADER = re.compile(
+    r"^(?P<indent>[ \t>]*)(?P<fence>`{3,}|~{3,})[ \t]*\{?[ \t]*\.?(?P<language>[\w+-]*)(?P<options>[^`]*)$"
+)
+OPTION = re.compile(r"""(?P<name>[A-Za-z][\w-]*)=(?:"(?P<quoted>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[^\s"'}]+))""")
+STAMP = re.compile(rf' {STAMP_OPTION}=(?:"|&quot;)[^"&]*(?:"|&quot;)')
+STAMP_END = re.compile(r"[ \t]*\}?[ \t]*$")
+CODE_OR_COMMENT = re.compile(
+    r"^[> \t]*(?P<fence>`{3,}|~{3,}).*?(?:^[> \t]*(?P=fence)[ \t]*$|\Z)"
+    r"|(?P<ticks>`+)(?!`)[^\n]*?(?<!`)(?P=ticks)(?!`)"
+    r"|(?P<comment><!--.*?-->)",
+    re.MULTILINE | re.DOTALL,
 )
 
 
-def hands_on_fences(md: Markdown) -> bool:
-    """Return whether superfences hands executed fences to markdown-exec."""
-    return any(
-        fence.get("format") is formatter
-        for extension in md.registeredExtensions
-        if isinstance(extension, SuperFencesCodeExtension)
-        for fence in extension.getConfig("custom_fences") or ()
-    )
+class Fence(msgspec.Struct, frozen=True, kw_only=True):
+    """A fence that is not inside of another one."""
+
+    line: int
+    """Of its header, counted from 1."""
+    end: int
+    """The line that closes it, or the last one of the text."""
+    indent: str
+    """What precedes it on each of its lines."""
+    language: str
+    options: str
+    """The rest of the header."""
+    body: tuple[str, ...]
+    """Its lines, without its indentation."""
+    is_commented: bool = False
+    """Whether it is inside an HTML comment."""
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The options, by name."""
+        matches = OPTION.finditer(self.options)
+        return {match["name"]: match["quoted"] or match["single"] or match["bare"] or "" for match in matches}
+
+    @property
+    def is_executed(self) -> bool:
+        """Whether it asks to be run."""
+        return self.values.get("exec", "").lower() in TRUE
+
+    @property
+    def is_block(self) -> bool:
+        """Whether codeout runs it."""
+        return self.language in LANGUAGES and self.is_executed
 
 
-def find_executed(lines: Sequence[str]) -> Iterator[int]:
-    """Yield the line of each fence that asks to be run, counted from 1."""
-    for number, header in _outermost(lines):
-        if _values(header.string).get("exec", "").lower() in TRUE:
-            yield number
-
-
-def find_mistakes(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the first line of each Python fence with a mistake that would keep it from running, and what is wrong."""
-    for _, header in _outermost(lines):
-        if header["language"] in LANGUAGES and (mistake := _mistake(header["options"])):
-            yield header.string, mistake
-
-
-def _outermost(lines: Sequence[str]) -> Iterator[tuple[int, re.Match[str]]]:
-    """Yield the line and the header of each fence; fences inside of other fences are examples."""
-    end = 0
+def find_fences(text: str) -> list[Fence]:
+    """Return the fences of a text; those inside of other fences are examples."""
+    if "```" not in text and "~~~" not in text:
+        return []
+    lines, comments, fences = text.split("\n"), find_comments(text), list[Fence]()
+    offset = end = 0
     for number, line in enumerate(lines, start=1):
         if number > end and (header := HEADER.match(line)):
-            closed = closing_line(lines, number, header["fence"])
+            closed = _closing_line(lines, number, header["fence"])
             end = closed + 1 if closed < len(lines) else number  # one that is never closed contains nothing
-            yield number, header
+            fences.append(
+                Fence(
+                    line=number,
+                    end=min(closed + 1, len(lines)),
+                    indent=header["indent"],
+                    language=header["language"],
+                    options=header["options"],
+                    body=tuple(_without_indent(each, header["indent"]) for each in lines[number:closed]),
+                    is_commented=any(start < offset < stop for start, stop in comments),
+                )
+            )
+        offset += len(line) + 1
+    return fences
 
 
-def closing_line(lines: Sequence[str], start: int, fence: str) -> int:
+def find_examples(text: str, above: int = 0) -> Iterator[Fence]:
+    """Yield the fences inside of those of a text, which run where the outer one is Markdown that is executed."""
+    for outer in find_fences(text):
+        if outer.language not in LANGUAGES:
+            inner_text, first = "\n".join(outer.body), outer.line + above
+            yield from (msgspec.structs.replace(each, line=each.line + first) for each in find_fences(inner_text))
+            yield from find_examples(inner_text, first)
+
+
+def _closing_line(lines: Sequence[str], start: int, fence: str) -> int:
     """Return the index of the line that closes a fence, from `start` on; the number of lines if there is none."""
     closing = re.compile(rf"[> \t]*{fence}[ \t]*$")
     return next((i for i in range(start, len(lines)) if closing.match(lines[i])), len(lines))
 
 
-def _values(text: str) -> dict[str, str]:
-    return {match["name"]: match["quoted"] or match["single"] or match["bare"] or "" for match in OPTION.finditer(text)}
+def _without_indent(line: str, indent: str) -> str:
+    return "" if line.strip() == indent.strip() else line.removeprefix(indent)
 
 
-def _mistake(text: str) -> str:
-    """Return what is wrong with the options of a fence; an empty string if nothing is."""
-    options, values = list(OPTION.finditer(text)), _values(text)
+def find_comments(text: str) -> list[tuple[int, int]]:
+    """Return where HTML comments begin and end; not what looks like one in code."""
+    if "<!--" not in text:
+        return []
+    return [match.span() for match in CODE_OR_COMMENT.finditer(text) if match["comment"]]
+
+
+# --------------------------------------------------------------------------------------------------------------- stamps
+
+
+def stamp(text: str, path: str, above: int = 0) -> str:
+    """Return a text in which each block that has no stamp says where it is.
+
+    Args:
+        text: a file, or the end of one.
+        path: of the file.
+        above: how many lines of the file precede the text.
+    """
+    return rewrite_stamps(text, lambda fence: _stamp_of(fence) or f"{quote(path)}:{fence.line + above}")
+
+
+def rewrite_stamps(text: str, stamp_of: Callable[[Fence], str]) -> str:
+    """Return a text in which each block has the stamp that a function returns; examples in other fences have none."""
+    lines = text.split("\n")
+    for fence in find_fences(text):
+        if fence.is_block:
+            header = strip_stamps(lines[fence.line - 1])
+            end = STAMP_END.search(header)
+            at = end.start() if end else len(header)
+            lines[fence.line - 1] = f'{header[:at]} {STAMP_OPTION}="{stamp_of(fence)}"{header[at:]}'
+        if any(STAMP_OPTION in line for line in lines[fence.line : fence.end]):
+            lines[fence.line : fence.end] = map(strip_stamps, lines[fence.line : fence.end])
+    return "\n".join(lines)
+
+
+def strip_stamps(text: str) -> str:
+    """Return Markdown, or HTML, as it was without stamps."""
+    return STAMP.sub("", text) if STAMP_OPTION in text else text
+
+
+def read_stamp(value: str) -> Place | None:
+    """Return the place that a stamp names; None if it names none."""
+    path, _, line = value.rpartition(":")
+    return Place(unquote(path), int(line)) if path and line.isdecimal() else None
+
+
+def _stamp_of(fence: Fence) -> str:
+    return fence.values.get(STAMP_OPTION, "")
+
+
+# ------------------------------------------------------------------------------------------------------------- mistakes
+
+
+def find_mistake(fence: Fence) -> str:
+    """Return what would keep a Python fence from running as its author wants; an empty string if nothing does."""
+    options, values = list(OPTION.finditer(fence.options)), fence.values
+    if fence.language not in LANGUAGES:
+        return ""
     if "exec" not in values:
         names = [name for name in values if get_close_matches(name, ["exec"], cutoff=0.7)]
         return f"unknown option {names[0]!r}; did you mean 'exec'?" if names else ""

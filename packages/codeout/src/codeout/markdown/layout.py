@@ -7,8 +7,7 @@ so that nothing a block printed or returned can become markup.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from itertools import groupby
 from typing import Any
@@ -21,11 +20,10 @@ from codeout.cache.layouts import LayoutCache
 from codeout.cache.recordings import label
 from codeout.config import PAGE_NOTES
 from codeout.markdown.annotations import number_marks
-from codeout.markdown.options import OWN_OPTIONS
-from codeout.markdown.output_text import is_textual, plain_text, printed_text
-from codeout.markdown.prompts import split_prompts
+from codeout.markdown.options import OWN_OPTIONS, split_prompts
 from codeout.model.blocks import Block
-from codeout.model.outputs import Run, Stream
+from codeout.model.mime import HTML, PLAIN, MimeType, preferred_type
+from codeout.model.outputs import Output, Run, Stream, Value
 from codeout.model.sweeps import swept_lines
 from codeout.render.html import Renderer, make_anew
 from codeout.run.engine import BlockState
@@ -36,7 +34,7 @@ MARKDOWN_RESULT = "md"  # the value of `result` with which printed text is Markd
 DRAWN = ("tree",)  # the languages of markdown-exec that are drawn; text in any other could be run
 
 
-class BlockLayout(msgspec.Struct, frozen=True):
+class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
     """How one block is shown."""
 
     block: Block
@@ -71,8 +69,10 @@ class BlockLayout(msgspec.Struct, frozen=True):
     def content(self, run: Run) -> str:
         """Return the HTML of the Markdown that a block printed, with its headings in the table of contents."""
         arguments = {**self._exec_arguments(), "workdir": None}
-        with _numbered(self.number):
-            return str(base_format(language="python", run=lambda *_, **__: printed_text(run.outputs), **arguments))
+        if arguments["id_prefix"] is None and not arguments["id"]:
+            # The number that markdown-exec would give it, whenever and however often it is converted.
+            arguments["id_prefix"] = f"exec-{self.number}--"
+        return str(base_format(language="python", run=lambda *_, **__: printed_text(run.outputs), **arguments))
 
     def html(self, state: BlockState, block_id: str) -> str:
         """Return the HTML of a block in its present state."""
@@ -131,9 +131,7 @@ class BlockLayout(msgspec.Struct, frozen=True):
         """Return source and empty slots."""
 
         def make() -> str:
-            with _numbered(self.number):
-                html = self._layout_of_one(source) if outputs == 1 else self._layout_of_many(source, outputs)
-            html = html.replace(f"exec-{self.number}--", f"{ID}--")  # the same in every build
+            html = self._convert(source, outputs)
             html = re.sub(
                 r"<p>(<div class=\"codeout-slot\"[^>]*></div>)</p>", r"\1", html
             )  # no division in a paragraph
@@ -144,33 +142,23 @@ class BlockLayout(msgspec.Struct, frozen=True):
         parts = {key: value for key, value in self.arguments.items() if key != "md"}
         return self.layouts.get({**parts, "source": source, "outputs": outputs}, make)
 
-    def _layout_of_one(self, source: str) -> str:
-        arguments = {
-            **self._exec_arguments(),
-            "source": source,
-            "html": True,
-            "result": "",
-            "workdir": None,
-            "update_toc": False,
-        }
-        transform = split_prompts if self._language == "pycon" else None
-        return str(
-            base_format(language=self._language, run=lambda *_, **__: _slot(0), transform_source=transform, **arguments)
-        )
-
-    def _layout_of_many(self, source: str, outputs: int) -> str:
-        """Return a layout with a tab for each device, beside the source's or in the output's place."""
+    def _convert(self, source: str, outputs: int) -> str:
+        """Return source and empty slots as HTML: beside the source or in the output's place, with a tab a device."""
         code_title, out_title = self.arguments["tabs"]
-        outs = [(f"{out_title}{_device_title(number)[:-1]}", _slot(number)) for number in range(outputs)]
         options = {"language": self._language, "tabs": self.arguments["tabs"], **self._exec_arguments()["extra"]}
         code = self._shown_code
-        if source.startswith("tabbed"):
-            tab = (code_title, add_source(source=code, location="above", output="", **options))
-            text = tabbed(tab, *outs) if source == "tabbed-left" else tabbed(*outs, tab)
+        if outputs == 1:
+            text = add_source(source=code, location=source, output=_slot(0), **options)
         else:
-            text = tabbed(*outs)
-            text = add_source(source=code, location=source, output=text, **options) if source else text
-        return str(MarkdownConverter(self._md, update_toc=False).convert(text))
+            outs = [(f"{out_title}{_device_title(number)[:-1]}", _slot(number)) for number in range(outputs)]
+            if source.startswith("tabbed"):
+                tab = (code_title, add_source(source=code, location="above", output="", **options))
+                text = tabbed(tab, *outs) if source == "tabbed-left" else tabbed(*outs, tab)
+            else:
+                text = tabbed(*outs)
+                text = add_source(source=code, location=source, output=text, **options) if source else text
+        # Ids begin with the block's own, which is put in later: so a layout is the same in every build.
+        return str(MarkdownConverter(self._md, update_toc=False).convert(text, id_prefix=f"{ID}--"))
 
     def _outputs(self, state: BlockState, block_id: str) -> dict[str, str]:
         """Return the HTML of the output on each device, by the device's short name; the CPU's is first."""
@@ -286,16 +274,6 @@ def next_number() -> int:
     return MarkdownConverter.counter
 
 
-@contextmanager
-def _numbered(number: int) -> Iterator[None]:
-    """Have markdown-exec convert a fence under its number, whenever that happens and however often."""
-    last, MarkdownConverter.counter = MarkdownConverter.counter, number - 1
-    try:
-        yield
-    finally:
-        MarkdownConverter.counter = last
-
-
 def _slot(number: int) -> str:
     return f'<div class="codeout-slot" title="{number}"></div>'
 
@@ -312,6 +290,32 @@ def _link(block_id: str) -> str:
 
 def _is_text(run: Run) -> bool:
     return not run.cases and all(map(is_textual, run.outputs))
+
+
+def is_textual(output: Output) -> bool:
+    """Return whether an output is text, or a value that has a form as text, and is no picture."""
+    is_picture = isinstance(output, Value) and preferred_type(output.data).is_image
+    return isinstance(output, Stream | Value) and not is_picture
+
+
+def plain_text(outputs: Iterable[Output]) -> str:
+    """Return printed text and values as plain text, for options that ask for it."""
+    return "".join(_output_text(output, PLAIN) for output in outputs)
+
+
+def printed_text(outputs: Iterable[Output]) -> str:
+    """Return text that is content of the page, which warnings and logs are not."""
+    shown = (output for output in outputs if not (isinstance(output, Stream) and output.name == "stderr"))
+    return "".join(_output_text(output, HTML) for output in shown)
+
+
+def _output_text(output: Output, preferred: MimeType) -> str:
+    match output:
+        case Stream(_, text):
+            return text
+        case Value(data):
+            return data.get(preferred.name) or data.get(PLAIN.name, "")
+    return ""
 
 
 def has_tabs(md: Markdown, arguments: Mapping[str, Any]) -> bool:

@@ -1,19 +1,17 @@
-"""The options of a fence, as markdown-exec and the author write them."""
+"""The options of a fence, as markdown-exec and the author write them, and code with the prompts of a console."""
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from codeout.errors import PageError, suggest
+from codeout.errors import PageError, log, suggest
 from codeout.markdown.sources import Location
 from codeout.model.blocks import Block, Place
 from codeout.model.sweeps import ONCE, Sweep, case_codes, parse_sweep
 
-log = logging.getLogger("mkdocs.plugins.codeout")
 OWN_OPTIONS = ("measured", "raises", "show", "skip", "sweep", "timeout")
 """Options of a block that markdown-exec does not know."""
 SHOWN = ("all", "code", "output", "nothing")
@@ -25,6 +23,7 @@ EXEC_OPTIONS = (
 )
 DISPLAY_OPTIONS = ("hl_lines", "linenums", "title", "title_mode")
 """Options of shown code, which markdown-exec passes on."""
+PROMPTS = (">>> ", "... ")
 
 
 def read_block(code: str, options: Mapping[str, Any], location: Location) -> Block:
@@ -72,6 +71,12 @@ def read_block(code: str, options: Mapping[str, Any], location: Location) -> Blo
         checks=location.checks,
         checks_line=location.checks_line,
     )
+
+
+def split_prompts(code: str) -> tuple[str, str]:
+    """Return the Python code of a console session, and its lines with prompts, without the outputs between them."""
+    lines = [line for line in code.split("\n") if line.startswith(PROMPTS) or line.rstrip() in (">>>", "...")]
+    return "\n".join(line[4:] for line in lines), "\n".join(lines)
 
 
 def _sweep(text: str | None, code: str, location: Location) -> Sweep:

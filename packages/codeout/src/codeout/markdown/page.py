@@ -18,20 +18,27 @@ from markdown import Markdown
 
 from codeout.errors import PageError
 from codeout.markdown.annotations import LIST_SLOT
-from codeout.markdown.converted_page import ConvertedPage
+from codeout.markdown.fences import STAMP_OPTION, Fence, find_fences, read_stamp, rewrite_stamps, strip_stamps
 from codeout.markdown.layout import BlockLayout, has_tabs, next_number
-from codeout.markdown.options import read_block
-from codeout.markdown.page_blocks import PageBlocks
-from codeout.markdown.placeholders import PARTS, PARTS_WITH_VALUES, PLACEHOLDER, TOKEN, RegisteredBlock
-from codeout.markdown.prompts import split_prompts
+from codeout.markdown.options import read_block, split_prompts
+from codeout.markdown.page_blocks import PLACEHOLDER, TOKEN, ConvertedPage, PageBlock, PageBlocks, sessions_of
 from codeout.markdown.site import Site
 from codeout.markdown.sources import Sources
 from codeout.markdown.values import MARK, START, Reference, ValueFiller, mark_number
-from codeout.model.blocks import Block, Session, group_sessions
+from codeout.model.blocks import Place, Session
 from codeout.run.engine import BlockState
 
 CURRENT: ContextVar[PageConversion | None] = ContextVar("codeout-page", default=None)
 """The page that is being converted."""
+COMMENT = r"(?P<comment><!--.*?-->)"
+PARTS = re.compile(rf"{COMMENT}|{PLACEHOLDER.pattern}", re.DOTALL)
+"""What matters of the HTML of a page without values."""
+PARTS_WITH_VALUES = re.compile(
+    rf"{COMMENT}|{PLACEHOLDER.pattern}"
+    r"|(?P<raw><(?P<tag>script|style|pre|code|textarea|svg|math)\b.*?</(?P=tag)>|<[a-zA-Z/][^>]*>)"
+    rf"|(?P<mark>{MARK.pattern})",
+    re.DOTALL,
+)
 
 
 class PageConversion(msgspec.Struct):
@@ -49,17 +56,24 @@ class PageConversion(msgspec.Struct):
     """What ids end with, where the page may be part of another, like an excerpt in a blog's index."""
     text: str = ""
     """The Markdown, with everything that it includes."""
+    fences: list[Fence] = msgspec.field(default_factory=list)
+    """The fences of blocks in the text; a stamp in the text names one of them by its number."""
     skips: bool = False
     """Whether its blocks do not run."""
     blocks: PageBlocks = msgspec.field(default_factory=PageBlocks)
     """The blocks so far."""
     references: list[Reference] = msgspec.field(default_factory=list)
     """The values that the text names so far."""
-    states: dict[int, BlockState] = msgspec.field(default_factory=dict)
-    """The state of each block, by its position."""
-    _printing: Block | None = None  # the block whose Markdown is being converted
+    _printing: PageBlock | None = None  # the block whose Markdown is being converted
 
     # ------------------------------------------------------------------------------------------- while it converts
+
+    def take_text(self, text: str) -> str:
+        """Take the text of the page, once all is included; return it with the number of its fence in each stamp."""
+        self.text = text
+        self.fences = [fence for fence in find_fences(text) if fence.is_block]
+        numbers = iter(range(len(self.fences)))
+        return rewrite_stamps(text, lambda fence: f"#{next(numbers)}")
 
     def register(self, arguments: Mapping[str, Any]) -> str:
         """Return the HTML of a fence for now: a placeholder, or content of the page.
@@ -67,48 +81,62 @@ class PageConversion(msgspec.Struct):
         Raises:
             CodeoutError: an option is invalid, or a block whose output is content of the page failed.
         """
-        code = arguments["code"]
-        printed_by, documented = self._printing.place if self._printing else None, _documented_object(arguments["md"])
-        location = self.sources.locate(code, printed_by, documented)
+        extra = dict(arguments["extra"])
+        number, fence, stamped = self._find_fence(extra.pop(STAMP_OPTION, ""))
+        arguments = {**arguments, "extra": extra}
+        code, documented = arguments["code"], _documented_object(arguments["md"])
+        printed_by = self._printing.block.place if self._printing else None
+        location = self.sources.locate(code, stamped=stamped, printed_by=printed_by, documented=documented)
+        is_commented = fence is not None and fence.is_commented
         if arguments["language"] == "pycon":
             code = split_prompts(code)[0]
         try:
             block = read_block(code, arguments, location)
         except PageError:
-            if location.is_commented:
+            if is_commented:
                 return ""
             raise
         if not has_tabs(arguments["md"], arguments):
             raise PageError(f"{block}: tabs need `- pymdownx.tabbed: {{alternate_style: true}}` in markdown_extensions")
-        notes = self.site.config.page_notes
-        layout = BlockLayout(block, arguments, self.site.layouts, self.expand, next_number(), notes)
-        if (self.skips or arguments["extra"].get("skip") == "true") and not location.is_commented:
-            return layout.source()
-        registered = self.blocks.add(
-            block, layout, self.suffix, is_commented=location.is_commented, is_in_docstring=bool(documented)
+        layout = BlockLayout(
+            block=block,
+            arguments=arguments,
+            layouts=self.site.layouts,
+            expand=self.expand,
+            number=next_number(),
+            notes=self.site.config.page_notes,
         )
-        is_content = layout.is_bare and not location.is_commented
-        return self._content_now(registered) if is_content else registered.placeholder
+        if (self.skips or extra.get("skip") == "true") and not is_commented:
+            return layout.source()
+        new = self.blocks.add(
+            block, layout, self.suffix, fence=number, is_commented=is_commented, documented=bool(documented)
+        )
+        return self._content_now(new) if layout.is_bare and not is_commented else new.placeholder
 
-    def _content_now(self, registered: RegisteredBlock) -> str:
+    def _find_fence(self, stamp: str) -> tuple[int | None, Fence | None, Place | None]:
+        """Return the number of a fence in the text, the fence, and where it was before anything was included."""
+        if not stamp.startswith("#"):
+            return None, None, read_stamp(stamp)
+        fence = self.fences[int(stamp[1:])]
+        return int(stamp[1:]), fence, read_stamp(fence.values.get(STAMP_OPTION, ""))
+
+    def _content_now(self, block: PageBlock) -> str:
         """Return the HTML of a block without source: what it printed, as Markdown, is part of the page.
 
         Raises:
             CodeoutError: the block failed.
         """
-        registered.is_on_page = True
-        above = [each for each in self.blocks.registered if not each.is_commented]
-        sessions = group_sessions([each.block for each in above])
-        self._take_states([each for each in sessions if len(above) - 1 in each.numbers], above)
-        state = self.states[registered.number]
-        if state.run is None or not registered.layout.is_content(state.run):
-            return registered.placeholder
-        outer, self._printing = self._printing, registered.block
+        block.is_shown = True
+        above = [each for each in self.blocks.in_order if not each.is_commented]
+        self._take_states([(session, blocks) for session, blocks in sessions_of(above) if block in blocks])
+        if block.state.run is None or not block.layout.is_content(block.state.run):
+            return block.placeholder
+        outer, self._printing = self._printing, block
         try:
-            html = self._live(registered, state, registered.layout.content(state.run))
+            html = self._live(block, block.layout.content(block.state.run))
         finally:
             self._printing = outer
-        self.blocks.content[html] = registered.number
+        self.blocks.note_content(block, html)
         return html
 
     def add_reference(self, reference: Reference) -> int:
@@ -125,92 +153,77 @@ class PageConversion(msgspec.Struct):
             CodeoutError: a block did what the page does not expect, a value is undefined, or a list of annotations
                 does not fit its block.
         """
+        # A fence that did not become a block, like one in indented code, is shown as its author wrote it.
+        html = strip_stamps(html)
         self.blocks.note_shown(html)
-        self.blocks.check_annotations()
+        for block in self.blocks.shown:
+            block.check_annotations()
         self.blocks.make_ids_unique(html)
         html = self.expand(html)
-        _fill_toc(getattr(self.md, "toc_tokens", []), self.fill_text)
+        _fill_toc(getattr(self.md, "toc_tokens", []), self.fill_title)
         if START in (contents := getattr(self.md, "toc", "")):
             self.md.toc = self.expand(contents)  # type: ignore[attr-defined]
         return html
 
     def result(self) -> ConvertedPage:
         """Return what the conversion leaves behind."""
-        on_page = self.blocks.on_page
-        states = tuple(self.states[each.number] for each in on_page)
-        blocks, ids = tuple(each.block for each in on_page), tuple(each.block_id for each in on_page)
-        return ConvertedPage(self.path, self.text, blocks, states, ids, self.fill_text)
+        shown = tuple(self.blocks.shown)
+        return ConvertedPage(
+            path=self.path, text=self.text, fences=self.fences, blocks=shown, fill_title=self.fill_title
+        )
 
     def expand(self, html: str) -> str:
         """Return HTML of the page's own, with the blocks and values in it."""
         has_values = START in html
         if not has_values and TOKEN not in html:
             return html
-        self._resolve(html)
+        self.blocks.note_shown(html)
+        unknown = [(session, blocks) for session, blocks in sessions_of(self.blocks.shown) if _has_unknown(blocks)]
+        self._take_states(unknown)
         return (PARTS_WITH_VALUES if has_values else PARTS).sub(self._replacement, html)
 
     def restore(self, text: str) -> str:
         """Return text with its marks as the author wrote them."""
-        if START not in text:
-            return text
-        return MARK.sub(lambda match: self.references[mark_number(match[0])].literal, text)
+        text = strip_stamps(text)
+        return MARK.sub(lambda match: self._reference(match[0]).literal, text) if START in text else text
+
+    def fill_title(self, html: str) -> str:
+        """Return the HTML of a title, or of an entry in a table of contents, with its values as text."""
+        if START not in html:
+            return html
+        return MARK.sub(lambda match: escape(self._values.text(self._reference(match[0]))), html)
 
     def _restore_html(self, html: str) -> str:
-        return MARK.sub(lambda match: escape(self.references[mark_number(match[0])].literal), html)
+        return MARK.sub(lambda match: escape(self._reference(match[0]).literal), html)
 
-    def fill_text(self, text: str) -> str:
-        """Return plain text with the values that its marks stand for."""
-        if START not in text:
-            return text
-
-        def value(match: re.Match[str]) -> str:
-            reference = self.references[mark_number(match[0])]
-            return self._values.text(reference, self.blocks.count_above(reference))
-
-        return MARK.sub(value, text)
-
-    def states_in_order(self) -> list[BlockState | None]:
-        """Return the state of each registered block; None for one that the page does not show."""
-        return [self.states.get(each.number) if each.is_on_page else None for each in self.blocks.registered]
-
-    def _resolve(self, html: str) -> None:
-        """Get the states of the blocks that the page shows, with those whose placeholders are in this part of it."""
-        self.blocks.note_shown(html)
-        on_page = self.blocks.on_page
-        sessions = group_sessions([each.block for each in on_page])
-        is_missing = [on_page[position].number not in self.states for position in range(len(on_page))]
-        self._take_states([each for each in sessions if any(is_missing[n] for n in each.numbers)], on_page)
-
-    def _take_states(self, sessions: Sequence[Session], registered: Sequence[RegisteredBlock]) -> None:
-        """Get the states of sessions; their numbers are positions among `registered`."""
-        states = self.site.resolver.states(sessions, self.md) if sessions else {}
-        for session in sessions:
-            for position, name in zip(session.numbers, session.block_names, strict=True):
-                self.states[registered[position].number] = states[name]
+    def _take_states(self, sessions: Sequence[tuple[Session, Sequence[PageBlock]]]) -> None:
+        """Get the states of the blocks of sessions."""
+        states = self.site.resolver.states([session for session, _ in sessions], self.md) if sessions else {}
+        for session, blocks in sessions:
+            for block, name in zip(blocks, session.block_names, strict=True):
+                block.state = states[name]
 
     def _replacement(self, match: re.Match[str]) -> str:
         parts = match.groupdict()
-        if parts["fence"]:
-            registered = self.blocks.registered[int(parts["fence"])]
-            self.blocks.filled.add(registered.number)
-            html = self._show(registered)
+        if parts["ticket"]:
+            block = self.blocks.by_ticket(parts["ticket"])
+            block.is_filled = True
+            html = self._show(block)
             if parts["before"] and not self.md.is_block_level(_first_tag(html)):
                 html = f"<p>{html}</p>"
             return html.replace(LIST_SLOT, self.expand(parts["notes"]), 1) if parts["notes"] else html
         if parts.get("mark"):
-            reference = self.references[mark_number(match[0])]
-            return self._values.html(reference, self.blocks.count_above(reference))
+            return self._values.html(self._reference(match[0]))
         if parts["comment"]:
             return self._restore_html(PLACEHOLDER.sub("", match[0]))
         return self._restore_html(
-            PLACEHOLDER.sub(lambda inner: self._show(self.blocks.registered[int(inner["fence"])]), match[0])
+            PLACEHOLDER.sub(lambda inner: self._show(self.blocks.by_ticket(inner["ticket"])), match[0])
         )
 
-    def _show(self, registered: RegisteredBlock) -> str:
-        state = self.states[registered.number]
-        return self._live(registered, state, self.site.move_data_out(self._render(registered, state)))
+    def _show(self, block: PageBlock) -> str:
+        return self._live(block, self.site.host.move_data_out(self._render(block, block.state)))
 
-    def _render(self, registered: RegisteredBlock, state: BlockState) -> str:
+    def _render(self, block: PageBlock, state: BlockState) -> str:
         """Return the HTML of a block in a state; a live server calls this long after the conversion.
 
         Raises:
@@ -218,22 +231,30 @@ class PageConversion(msgspec.Struct):
         """
         token = CURRENT.set(self)
         try:
-            return registered.layout.html(state, registered.block_id)
+            return block.layout.html(state, block.id)
         except (ValueError, SyntaxError) as problem:
-            raise PageError(f"{registered.block}: cannot be shown: {type(problem).__name__}: {problem}") from problem
+            raise PageError(f"{block.block}: cannot be shown: {type(problem).__name__}: {problem}") from problem
         finally:
             CURRENT.reset(token)
 
-    def _live(self, registered: RegisteredBlock, state: BlockState, html: str) -> str:
+    def _live(self, block: PageBlock, html: str) -> str:
         """Return HTML that a live server can update, if there is one."""
         if not self.site.resolver.is_live:
             return html
-        self.site.renderers[state.name] = partial(self._render, registered)
-        return f'<div data-codeout="{escape(state.name)}" data-key="{state.key}">{html}</div>'
+        self.site.live.renderers[block.state.name] = partial(self._render, block)
+        return f'<div data-codeout="{escape(block.state.name)}" data-key="{block.state.key}">{html}</div>'
+
+    def _reference(self, mark: str) -> Reference:
+        return self.references[mark_number(mark)]
 
     @property
     def _values(self) -> ValueFiller:
-        return ValueFiller(self.site, self.sources, self.states_in_order)
+        return ValueFiller(self.site, self.sources, self.blocks)
+
+
+def _has_unknown(blocks: Sequence[PageBlock]) -> bool:
+    """Return whether the state of a block has not been asked for."""
+    return any(not block.state.name for block in blocks)
 
 
 def _first_tag(html: str) -> str:
@@ -249,6 +270,7 @@ def _documented_object(md: Markdown) -> str:
 
 
 def _fill_toc(tokens: Sequence[dict[str, Any]], fill: Callable[[str], str]) -> None:
+    """Fill values into the table of contents, which generators write into pages as it is."""
     for token in tokens:
         for key in ("name", "html", "data-toc-label"):
             if isinstance(token.get(key), str):

@@ -1,113 +1,261 @@
-"""The blocks of a page while it converts: their ids, which of them the page shows, and in what order."""
+"""The blocks of a page while it converts, and what stands for each in the HTML until the conversion is over.
+
+There is one list, in reading order. Blocks of the page's own text enter it when they are registered, those of
+docstrings when the HTML shows where they are: docstrings are converted when all of the page's own text has been.
+"""
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Callable, Container, Sequence
 
 import msgspec
 
 from codeout.errors import PageError
+from codeout.markdown.annotations import Claim
+from codeout.markdown.fences import Fence, strip_stamps
 from codeout.markdown.layout import BlockLayout
-from codeout.markdown.placeholders import OUR_ID, PARTS, PLACEHOLDER, RegisteredBlock
-from codeout.markdown.values import Reference
-from codeout.model.blocks import Block
+from codeout.model.blocks import HOLE, Block, Session, group_sessions
+from codeout.model.outputs import Run
+from codeout.render.overview import sentence
+from codeout.run.engine import BlockState
+
+TOKEN = secrets.token_hex(8)
+"""Part of our placeholders in HTML; no text contains it by chance or by intent."""
+PLACEHOLDER = re.compile(  # begins with a literal, for which `re` searches quickly
+    r'<(?:(?P<before>p)><)?(?P<element>div|span) class="codeout-pending" id="[^"]*" '
+    rf'data-fence="{TOKEN}-(?P<ticket>\d+)">'
+    rf"</(?P=element)>(?P<after>(?(before)</p>))"
+    rf'(?:(?P<notes><ol class="codeout-notes">.*?)<div data-fence-end="{TOKEN}-(?P=ticket)"></div>)?',
+    re.DOTALL,
+)
+OUR_ID = re.compile(r'\sid="(out-[^"]+)"')
+
+
+class PageBlock(msgspec.Struct, kw_only=True, eq=False):
+    """A block of a page: what it is, how it is shown, and its state once that is known."""
+
+    block: Block
+    """The block, with its place."""
+    layout: BlockLayout
+    """How it is shown."""
+    id: str
+    """Its id in the page."""
+    ticket: int
+    """What its placeholder in the HTML names."""
+    fence: int | None = None
+    """The number of its fence in the text of the page; None if it is not in it, but in a docstring, for instance."""
+    is_commented: bool = False
+    """Whether its fence seems to be in an HTML comment; then it runs only if the HTML has it elsewhere."""
+    is_in_docstring: bool = False
+    is_content: bool = False
+    """Whether it is part of the HTML already: what it printed, as Markdown."""
+    is_shown: bool = False
+    """Whether the page shows it: a fence in a comment, or in text that was thrown away, is converted as well."""
+    is_filled: bool = False
+    """Whether its placeholder has been replaced."""
+    annotations: int = 0
+    """The number of items of the list below it."""
+    state: BlockState = BlockState()
+    """How it has run."""
+
+    @property
+    def placeholder(self) -> str:
+        """The HTML that stands for the block until the conversion is over."""
+        element = "div" if self.block.shows_source or not self.layout.arguments["html"] else "span"
+        attributes = f'class="codeout-pending" id="{self.id}" data-fence="{TOKEN}-{self.ticket}"'
+        return f"<{element} {attributes}></{element}>"
+
+    def claim_list(self, notes: str, count: int) -> str:
+        """Take the list of annotations below the block; return the placeholder with it."""
+        self.annotations = count
+        return f'{self.placeholder}{notes}<div data-fence-end="{TOKEN}-{self.ticket}"></div>'
+
+    def check_annotations(self) -> None:
+        """Check that the block has as many annotations as the list below it has items.
+
+        Raises:
+            PageError: it has not.
+        """
+        numbers = self.block.annotation_numbers
+        if sorted({*numbers}) != [*range(1, self.annotations + 1)]:
+            marked = ", ".join(map(str, numbers))
+            listed = f"the list below it has {self.annotations}" if self.annotations else "no list follows it"
+            raise PageError(f"{self.block}: the code refers to annotations {marked}, but {listed}")
 
 
 class PageBlocks(msgspec.Struct):
     """The blocks that a page has registered so far."""
 
-    registered: list[RegisteredBlock] = msgspec.field(default_factory=list)
-    """All of them, also those that the page does not show."""
-    content: dict[str, int] = msgspec.field(default_factory=dict)
-    """HTML of blocks that are content of the page → their numbers."""
-    filled: set[int] = msgspec.field(default_factory=set)
-    """The numbers of the blocks that are filled in already."""
+    in_order: list[PageBlock] = msgspec.field(default_factory=list)
+    """In reading order; without those of docstrings of which it is not known yet where they are."""
+    _registered: list[PageBlock] = msgspec.field(default_factory=list)
+    _by_content: dict[str, PageBlock] = msgspec.field(default_factory=dict)
 
     def add(
-        self, block: Block, layout: BlockLayout, suffix: str, *, is_commented: bool, is_in_docstring: bool
-    ) -> RegisteredBlock:
-        """Register a block, with an id of its own that ends with `suffix`."""
-        block_id = self._new_id(block, suffix, is_commented=is_commented)
-        registered = RegisteredBlock(len(self.registered), block, layout, block_id, is_commented, is_in_docstring)
-        self.registered.append(registered)
-        return registered
+        self, block: Block, layout: BlockLayout, suffix: str, *, fence: int | None, is_commented: bool, documented: bool
+    ) -> PageBlock:
+        """Register a block.
 
-    def count(self, stashed: str) -> int | None:
-        """Return the position of the last block that stashed HTML stands for, from 1; None if it stands for none."""
-        numbers = [int(match["fence"]) for match in PLACEHOLDER.finditer(stashed)]
-        numbers += [self.content[stashed]] if stashed in self.content else []
-        return max(numbers) + 1 if numbers else None
+        Args:
+            block: the block.
+            layout: how it is shown.
+            suffix: what its id ends with.
+            fence: the number of its fence in the text of the page, if it is in it.
+            is_commented: whether that seems to be in an HTML comment.
+            documented: whether it is in a docstring.
+        """
+        new = PageBlock(
+            block=block,
+            layout=layout,
+            id=self._new_id(block, suffix, is_commented=is_commented),
+            ticket=len(self._registered),
+            fence=fence,
+            is_commented=is_commented,
+            is_in_docstring=documented,
+        )
+        self._registered.append(new)
+        if not documented:
+            self.in_order.append(new)
+        return new
 
-    def find_annotated(self, stashed: str) -> RegisteredBlock | None:
-        """Return the block with annotations that stashed HTML stands for."""
+    def __bool__(self) -> bool:
+        """Return whether there are any."""
+        return bool(self._registered)
+
+    @property
+    def shown(self) -> list[PageBlock]:
+        """The blocks that the page shows, in reading order."""
+        return [each for each in self.in_order if each.is_shown]
+
+    def by_ticket(self, ticket: str) -> PageBlock:
+        """Return the block that a placeholder names."""
+        return self._registered[int(ticket)]
+
+    def note_content(self, block: PageBlock, html: str) -> None:
+        """Note that a block is part of the HTML already."""
+        block.is_content = True
+        self._by_content[html] = block
+
+    def last_in(self, stashed: str) -> PageBlock | None:
+        """Return the last block that stashed HTML stands for; None if it stands for none."""
+        found = [self.by_ticket(match["ticket"]) for match in PLACEHOLDER.finditer(stashed)]
+        found += [self._by_content[stashed]] if stashed in self._by_content else []
+        return max(found, key=lambda each: each.ticket, default=None)
+
+    def find_claim(self, stashed: str) -> Claim | None:
+        """Return what takes the list below the annotated block that stashed HTML stands for, if it stands for one."""
         match = PLACEHOLDER.fullmatch(stashed)
-        registered = self.registered[int(match["fence"])] if match else None
-        return registered if registered and registered.block.annotation_numbers else None
+        block = self.by_ticket(match["ticket"]) if match else None
+        return block.claim_list if block and block.block.annotation_numbers else None
 
     def note_shown(self, html: str) -> None:
-        """Note which blocks the page shows, and where docstrings put theirs."""
-        last = max(self.content.values(), default=-1)  # what has run already comes first
-        for match in PARTS.finditer(html):
-            if match["fence"]:
-                registered = self.registered[int(match["fence"])]
-                if not registered.is_in_docstring:
-                    last = max(last, registered.number)
-                elif not registered.is_on_page:
-                    registered.follows = last
-                registered.is_on_page = True
+        """Note which blocks a part of the page shows, and put those of docstrings where it shows them."""
+        # What is part of the HTML already has run already, so it comes first.
+        after = 1 + max((n for n, each in enumerate(self.in_order) if each.is_content), default=-1)
+        # A placeholder in a comment is none: the page does not show it.
+        for match in re.finditer(rf"<!--.*?-->|{PLACEHOLDER.pattern}", html, re.DOTALL):
+            if match["ticket"] is None:
+                continue
+            block = self.by_ticket(match["ticket"])
+            if block not in self.in_order:
+                self.in_order.insert(after, block)
+            after = max(after, self.in_order.index(block) + 1)
+            block.is_shown = True
 
-    @property
-    def on_page(self) -> list[RegisteredBlock]:
-        """The blocks that the page shows, in reading order."""
-        return [each for each in self.in_order if each.is_on_page]
+    def last_above(self, above: PageBlock | None, *, is_nested: bool) -> PageBlock | None:
+        """Return the last block above a place in the text, in reading order; None if there is none.
 
-    @property
-    def in_order(self) -> list[RegisteredBlock]:
-        """All blocks, in reading order."""
-        return sorted(self.registered, key=lambda each: each.order)
+        Args:
+            above: the last one above it in the text that was converted, if there is one.
+            is_nested: whether that text is only a part of the page, like a docstring.
+        """
+        # What has been filled in so far is above it in the page.
+        is_above = {
+            each.ticket
+            for each in self.in_order
+            if each.is_filled and (each.is_in_docstring or (is_nested and not above))
+        }
+        if above in self.in_order:
+            is_above |= {above.ticket} if above else set()
+        return next((each for each in reversed(self.in_order) if each.ticket in is_above), None)
 
-    def count_above(self, reference: Reference) -> int:
-        """Return how many blocks precede a value: those above it in the source, and docstrings above it in the page."""
-        if reference.above is None:
-            above = self.filled
-        else:
-            above = {
-                each.number for each in self.registered if each.number < reference.above and not each.is_in_docstring
-            }
-            above |= {number for number in self.filled if self.registered[number].is_in_docstring}
-        return max((n for n, each in enumerate(self.in_order, start=1) if each.number in above), default=0)
+    def split(self, last: PageBlock | None) -> tuple[list[PageBlock], list[PageBlock]]:
+        """Return the blocks that the page shows: those down to one, and those below it."""
+        end = self.in_order.index(last) + 1 if last else 0
+        return (
+            [each for each in self.in_order[:end] if each.is_shown],
+            [each for each in self.in_order[end:] if each.is_shown],
+        )
 
     def make_ids_unique(self, html: str) -> None:
         """Give blocks other ids than those that headings and other parts of the page have."""
         ids = Counter(OUR_ID.findall(html))
-        for each in self.registered:
-            if ids[each.block_id] > 1:
-                each.block_id = _unique(each.block_id + "-2", {*ids, *(other.block_id for other in self.registered)})
-
-    def check_annotations(self) -> None:
-        """Check that each block has as many annotations as the list below it has items.
-
-        Raises:
-            PageError: a block has not.
-        """
-        for each in self.on_page:
-            numbers = each.block.annotation_numbers
-            if sorted({*numbers}) != [*range(1, each.annotations + 1)]:
-                marked = ", ".join(map(str, numbers))
-                listed = f"the list below it has {each.annotations}" if each.annotations else "no list follows it"
-                raise PageError(f"{each.block}: the code refers to annotations {marked}, but {listed}")
+        for each in self._registered:
+            if ids[each.id] > 1:
+                each.id = _unique(each.id + "-2", {*ids, *(other.id for other in self._registered)})
 
     def _new_id(self, block: Block, suffix: str, *, is_commented: bool) -> str:
         """Return an id: of the section, so that a link to it lasts, or else of the block's number."""
-        taken = {each.block_id for each in self.registered}
-        number = sum(not each.is_commented for each in self.registered) + 1
+        taken = {each.id for each in self._registered}
+        number = sum(not each.is_commented for each in self._registered) + 1
         if is_commented:
             return _unique(f"out-comment{suffix}", taken)
         name = f"out-{block.section or number}{suffix}"
         if name in taken:
             name = f"out-{number}{suffix}"
         return _unique(name, taken)
+
+
+class ConvertedPage(msgspec.Struct, frozen=True, kw_only=True):
+    """What the conversion of a page leaves behind."""
+
+    path: str
+    """The path of the page."""
+    text: str
+    """The Markdown that was converted, with everything that it includes."""
+    fences: Sequence[Fence]
+    """The fences of blocks in the text, by their numbers."""
+    blocks: tuple[PageBlock, ...]
+    """The blocks that the page shows, in reading order."""
+    fill_title: Callable[[str], str]
+    """Fills values into the HTML of the page's title."""
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs of all blocks; empty while one has not run."""
+        runs = [each.state.run for each in self.blocks if each.state.run]
+        return runs if len(runs) == len(self.blocks) else []
+
+    @property
+    def summary(self) -> str:
+        """How its blocks ran, in a sentence; empty while one has not run."""
+        return sentence(self.runs, [run for each in self.blocks for run in each.state.recordings])
+
+    def text_with_holes(self) -> str:
+        """Return the text with a line in place of each block: its indentation, `HOLE` and the number of the block.
+
+        A block that is not in the text, like one of a docstring, has its line above the next one.
+        """
+        lines, done, parts, waiting = strip_stamps(self.text).split("\n"), 0, list[str](), list[str]()
+        for number, each in enumerate(self.blocks):
+            if each.fence is None:
+                waiting.append(f"{HOLE}{number}")
+                continue
+            fence = self.fences[each.fence]
+            parts += [*lines[done : fence.line - 1], *waiting, f"{fence.indent}{HOLE}{number}"]
+            done, waiting = fence.end, []
+        return "\n".join([*parts, *lines[done:], *waiting])
+
+
+def sessions_of(blocks: Sequence[PageBlock]) -> list[tuple[Session, list[PageBlock]]]:
+    """Return the sessions that blocks form, each with its blocks."""
+    return [
+        (session, [blocks[number] for number in session.numbers])
+        for session in group_sessions([each.block for each in blocks])
+    ]
 
 
 def _unique(name: str, taken: Container[str]) -> str:

@@ -9,16 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from markdown import Markdown
-from markdown.preprocessors import Preprocessor
 from markdown_exec import MARKDOWN_EXEC_AUTO, validator
-from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
+from pymdownx.snippets import SnippetMissingError
 
 from codeout.config import Config
 from codeout.errors import PageError
-from codeout.markdown.fences import LANGUAGES
-from codeout.markdown.options import read_block
-from codeout.markdown.prompts import split_prompts
-from codeout.markdown.sources import Sources, find_comments
+from codeout.markdown.fences import LANGUAGES, STAMP_OPTION, find_comments, read_stamp, stamp
+from codeout.markdown.options import read_block, split_prompts
+from codeout.markdown.snippets import find_preprocessor
+from codeout.markdown.sources import Sources
 from codeout.model.blocks import Block
 
 
@@ -27,13 +26,13 @@ class Predictor:
 
     def __init__(self, md: Markdown, config: Config) -> None:
         """Take a Markdown instance of the site, and its settings."""
-        preprocessor = _find_preprocessor(md, "snippet")
-        self._snippets = preprocessor if isinstance(preprocessor, SnippetPreprocessor) else None
+        self._snippets = find_preprocessor(md)
         self._config, root = config, config.root.resolve()
         self._root, self._folders = root, [root, root / config.docs_dir]
         self._fences: list[tuple[str, dict[str, Any]]] = []
-        site_fences: Any = _find_preprocessor(md, "fenced_code_block")
-        names = [fence["name"] for fence in site_fences.extension.superfences] if site_fences else []
+        has_fences = "fenced_code_block" in md.preprocessors
+        site_fences: Any = md.preprocessors["fenced_code_block"] if has_fences else None
+        names = [fence["name"] for fence in site_fences.extension.superfences] if has_fences else []
         self._languages = [name for name in LANGUAGES if name in names]
         self._converter = self._recorder()
 
@@ -48,7 +47,7 @@ class Predictor:
             return []
         sources = Sources(page, text, self._root, self._folders, self._snippets, self._config.section_checks)
         try:
-            lines = _without_comments(text).split("\n")
+            lines = _without_comments(stamp(text, page)).split("\n")
             return [self._block(sources, code, options) for code, options in self._record(lines)]
         except (SnippetMissingError, PageError, OSError):  # the conversion reports it
             return []
@@ -61,7 +60,9 @@ class Predictor:
         return list(self._fences)
 
     def _block(self, sources: Sources, code: str, options: dict[str, Any]) -> Block:
-        location = sources.locate(code)
+        options = {**options, "extra": dict(options["extra"])}
+        stamped = read_stamp(options["extra"].pop(STAMP_OPTION, ""))
+        location = sources.locate(code, stamped=stamped)
         code = split_prompts(code)[0] if options["language"] == "pycon" else code
         return read_block(code, options, location)
 
@@ -76,11 +77,6 @@ class Predictor:
         fences += [{"name": name, "class": "", "validator": validator, "format": record} for name in self._languages]
         settings = {"pymdownx.superfences": {"custom_fences": fences}}
         return Markdown(extensions=["pymdownx.superfences"], extension_configs=settings)
-
-
-def _find_preprocessor(md: Markdown, name: str) -> Preprocessor | None:
-    """Return the preprocessor of a Markdown instance with this name, if it has one."""
-    return md.preprocessors[name] if name in md.preprocessors else None  # noqa: SIM401 (not a dict)
 
 
 def _without_comments(text: str) -> str:

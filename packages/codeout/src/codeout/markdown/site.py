@@ -19,7 +19,7 @@ from codeout.run.engine import BlockState, Engine
 if TYPE_CHECKING:
     from markdown import Markdown
 
-    from codeout.markdown.converted_page import ConvertedPage
+    from codeout.markdown.page_blocks import ConvertedPage
     from codeout.run.live import LiveSessions
 
 Renderer = Callable[[BlockState], str]
@@ -150,7 +150,7 @@ class CacheResolver:
         """Do nothing: nothing runs."""
 
 
-class CurrentPage(msgspec.Struct, frozen=True):
+class CurrentPage(msgspec.Struct, frozen=True, kw_only=True):
     """The page that a generator converts now."""
 
     path: str
@@ -163,9 +163,54 @@ class CurrentPage(msgspec.Struct, frozen=True):
     """Whether its blocks do not run, as its front matter says."""
 
 
-def raise_error(problem: CodeoutError) -> str:
-    """Raise a page's mistake, where no generator wants it otherwise."""
-    raise problem
+class LiveParts(msgspec.Struct):
+    """What of the pages changes when blocks have run, for a live server; of the last conversion of each page."""
+
+    renderers: dict[str, Renderer] = msgspec.field(default_factory=dict)
+    """By the name of a block: how a page shows it."""
+    dependents: dict[str, Dependent] = msgspec.field(default_factory=dict)
+    """By the name of a value or a summary: how a page shows it."""
+    depends_on: dict[str, set[str]] = msgspec.field(default_factory=dict)
+    """By the name of a block: the names of its dependents."""
+    keys: dict[str, str] = msgspec.field(default_factory=dict)
+    """By the name of a dependent: what tells one version of its page from another."""
+
+    def add_dependent(self, name: str, key: str, blocks: Iterable[str], render: Dependent) -> str:
+        """Register what changes when blocks have run; return the attributes that let a live page find it."""
+        self.dependents[name], self.keys[name] = render, key
+        for block in blocks:
+            self.depends_on.setdefault(block, set()).add(name)
+        return f'data-codeout="{escape(name)}" data-key="{key}"'
+
+
+class Host:
+    """What converts pages, as far as they notice: this one knows nothing of a site around them."""
+
+    is_announcing = False
+    """Whether it announces each page; what is converted in between is part of another page."""
+
+    def header_links(self, page: ConvertedPage) -> list[str]:
+        """Return the HTML of links that follow the sentence under the title of a page."""
+        return []
+
+    def path_of(self, file: Any) -> str:
+        """Return the path of a page by its generator's file object."""
+        return str(file)
+
+    def handle_error(self, problem: CodeoutError) -> str:
+        """Take in a page's mistake: raise it, or return the HTML of a page that shows it.
+
+        Raises:
+            CodeoutError: the mistake.
+        """
+        raise problem
+
+    def move_data_out(self, html: str) -> str:
+        """Move large data out of the HTML of an output; return the HTML that is left."""
+        return html
+
+    def take_page(self, page: ConvertedPage) -> None:
+        """Take in a converted page."""
 
 
 class Site(msgspec.Struct):
@@ -175,39 +220,11 @@ class Site(msgspec.Struct):
     """The settings."""
     resolver: Resolver
     """Gives blocks their runs."""
+    host: Host = Host()
+    """What converts the pages."""
     layouts: LayoutCache | None = None
     """Layouts of blocks that were made before."""
     announced: CurrentPage | None = None
-    """The page that is converted now, if a plugin knows it."""
-    is_announcing: bool = False
-    """Whether a plugin announces each page; what is converted in between is part of another page."""
-    renderers: dict[str, Renderer] = msgspec.field(default_factory=dict)
-    """By the name of a block: how a live page shows it."""
-    dependents: dict[str, Dependent] = msgspec.field(default_factory=dict)
-    """By the name of a value or a summary: how a live page shows it."""
-    depends_on: dict[str, set[str]] = msgspec.field(default_factory=dict)
-    """By the name of a block: the names of its dependents."""
-    keys: dict[str, str] = msgspec.field(default_factory=dict)
-    """By the name of a dependent: what tells one version of its page from another."""
-    header: Callable[[Site, ConvertedPage], str] = lambda site, page: ""
-    """Returns the HTML to insert under the title of a page."""
-    path_of: Callable[[Any], str] = str
-    """Returns the path of a page by its generator's file object."""
-    on_error: Callable[[CodeoutError], str] = raise_error
-    """Receives a page's mistake; raises, or returns the HTML of a page that shows it."""
-    move_data_out: Callable[[str], str] = lambda html: html
-    """Moves large data out of the HTML of an output; returns the HTML that is left."""
-    on_page: Callable[[ConvertedPage], None] = lambda page: None
-    """Receives each converted page."""
-
-    def add_dependent(self, name: str, key: str, blocks: Iterable[str], render: Dependent) -> str:
-        """Register what changes when blocks have run; return the attributes that let a live page find it."""
-        self.dependents[name], self.keys[name] = render, key
-        for block in blocks:
-            self.depends_on.setdefault(block, set()).add(name)
-        return f'data-codeout="{escape(name)}" data-key="{key}"'
-
-    def forget_pages(self) -> None:
-        """Forget how the pages of the last build were shown."""
-        for registered in (self.renderers, self.dependents, self.depends_on, self.keys):
-            registered.clear()
+    """The page that is converted now, if the host knows it."""
+    live: LiveParts = msgspec.field(default_factory=LiveParts)
+    """What changes when blocks have run."""

@@ -1,13 +1,19 @@
-"""Find files and their sections as `pymdownx.snippets` does: where a snippet begins, and which ones exist."""
+"""Find files and their sections as `pymdownx.snippets` does: where a snippet begins, and which ones exist.
+
+The blocks of included Markdown are stamped when it is read, since nothing tells afterwards where they come from.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from markdown import Markdown
 from pymdownx.snippets import SnippetPreprocessor
+
+from codeout.markdown.fences import stamp
 
 
 class SnippetFile(msgspec.Struct, frozen=True):
@@ -20,7 +26,8 @@ class SnippetFile(msgspec.Struct, frozen=True):
     @classmethod
     def read(cls, snippets: SnippetPreprocessor, path: Path) -> SnippetFile:
         """Read a file."""
-        lines = [str(line) for line in snippets.read_lines(str(path))]
+        read_lines = getattr(snippets.read_lines, "original", snippets.read_lines)
+        lines = [str(line) for line in read_lines(str(path))]
         matches = [(number, snippets.match_section(line)) for number, line in enumerate(lines, start=1)]
         return cls(lines, [(number, match["name"]) for number, match in matches if match])
 
@@ -45,7 +52,7 @@ class SnippetFile(msgspec.Struct, frozen=True):
         return "\n".join(code[first:]).rstrip(), begin + first + 1
 
 
-class Snippet(msgspec.Struct, frozen=True):
+class Snippet(msgspec.Struct, frozen=True, kw_only=True):
     """What a fence includes, if that is all that it contains."""
 
     file: SnippetFile
@@ -71,12 +78,6 @@ class SnippetFinder(msgspec.Struct, frozen=True):
     _files: dict[Path, SnippetFile] = msgspec.field(default_factory=dict)
     _found: dict[str, Snippet | None] = msgspec.field(default_factory=dict)
 
-    def file(self, path: Path) -> SnippetFile:
-        """Return a file with snippets."""
-        if path not in self._files:
-            self._files[path] = SnippetFile.read(self.snippets, path)
-        return self._files[path]
-
     def find(self, body: Sequence[str]) -> Snippet | None:
         """Return the snippet that a fence includes.
 
@@ -96,12 +97,43 @@ class SnippetFinder(msgspec.Struct, frozen=True):
 
     def _find(self, directive: str) -> Snippet | None:
         target, path = _parse_directive(self.snippets, directive) or ({}, None)
-        file = self.file(path) if path else None
-        lines = file.span(target) if file else None
-        return Snippet(file, path, lines, target["section"] or "") if file and path and lines is not None else None
+        if path is None:
+            return None
+        if path not in self._files:
+            self._files[path] = SnippetFile.read(self.snippets, path)
+        lines = self._files[path].span(target)
+        section = target["section"] or ""
+        return None if lines is None else Snippet(file=self._files[path], path=path, lines=lines, section=section)
 
 
-def describe_available(snippets: SnippetPreprocessor, line: str) -> str:
+def find_preprocessor(md: Markdown) -> SnippetPreprocessor | None:
+    """Return the preprocessor of a Markdown instance that includes snippets, if it has one."""
+    found = md.preprocessors["snippet"] if "snippet" in md.preprocessors else None  # noqa: SIM401 (not a dict)
+    return found if isinstance(found, SnippetPreprocessor) else None
+
+
+def stamp_included_files(md: Markdown, name_of: Callable[[Path], str]) -> None:
+    """Have a Markdown instance stamp the blocks of the files that it includes, when it reads them.
+
+    Args:
+        md: the instance.
+        name_of: returns the name of a file, for messages.
+    """
+    snippets = find_preprocessor(md)
+    if snippets is None or hasattr(snippets.read_lines, "original"):
+        return
+    original: Callable[[str], list[str]] = snippets.read_lines
+
+    def read_lines(path: str) -> list[str]:
+        lines = original(path)
+        is_worth_it = any("exec" in line for line in lines)
+        return stamp("\n".join(lines), name_of(Path(path))).split("\n") if is_worth_it else lines
+
+    read_lines.original = original  # type: ignore[attr-defined]
+    snippets.read_lines = read_lines
+
+
+def describe_missing(snippets: SnippetPreprocessor, line: str) -> str:
     """Return the end of a message about a missing snippet: the sections of the file, or else the existing files."""
     parsed = _parse_directive(snippets, line)
     if parsed is None:

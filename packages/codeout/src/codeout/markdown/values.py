@@ -19,13 +19,14 @@ from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE
 
 from codeout.errors import PageError, log, suggest
+from codeout.markdown.fences import STAMP_OPTION
+from codeout.markdown.page_blocks import PageBlock, PageBlocks
 from codeout.markdown.site import Site
 from codeout.markdown.sources import Sources
 from codeout.model import prose
 from codeout.model.blocks import Place
 from codeout.model.outputs import Provenance, Run
 from codeout.render.values import render_value
-from codeout.run.engine import BlockState
 
 START, END, ZERO = "\ufdd0", "\ufdd1", 0xFDD2  # sixteen digits follow
 MARK = re.compile(f"{START}([\ufdd2-\ufde1]+){END}")
@@ -36,7 +37,7 @@ SKIPPED = re.compile(
 MATH = re.compile(r"(?s)\$\$.*?\$\$|\$[^\s$](?:[^$\n]*[^\s$\\])?\$|\\\(.*?\\\)|\\\[.*?\\\]")
 
 
-class Reference(msgspec.Struct, frozen=True):
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """A `{name}` in the text of a page."""
 
     literal: str
@@ -45,19 +46,26 @@ class Reference(msgspec.Struct, frozen=True):
     """The variable."""
     spec: str
     """Python's format specification, or nothing."""
-    above: int | None
-    """How many of the page's blocks precede it in its source; None in a docstring without any."""
+    above: PageBlock | None
+    """The last block above it in the text that was converted; None if there is none."""
+    is_nested: bool
+    """Whether that text is only a part of the page, like a docstring."""
 
 
 class Marker(Preprocessor):
     """Marks the references of a text, right after its fences have become placeholders."""
 
-    def __init__(
-        self, md: Markdown, add: Callable[[Reference], int], count_blocks: Callable[[str], int | None], is_nested: bool
-    ) -> None:
-        """Take what registers a reference and returns its number, and what counts the blocks down to stashed HTML."""
+    def __init__(self, md: Markdown, add: Callable[[Reference], int], blocks: PageBlocks, *, is_nested: bool) -> None:
+        """Take what registers a reference and returns its number, and the blocks of the page.
+
+        Args:
+            md: what converts the text.
+            add: registers a reference, and returns its number.
+            blocks: those of the page.
+            is_nested: whether the text is only a part of the page.
+        """
         super().__init__(md)
-        self._add, self._count_blocks, self._is_nested = add, count_blocks, is_nested
+        self._add, self._blocks, self._is_nested = add, blocks, is_nested
 
     def run(self, lines: list[str]) -> list[str]:
         """Return the lines with their references marked."""
@@ -65,15 +73,15 @@ class Marker(Preprocessor):
         if not prose.REFERENCE.search(text):
             return lines
         skipped = [match.span() for pattern in self._skipped() for match in pattern.finditer(text)]
-        above = None if self._is_nested else 0
+        above: PageBlock | None = None
         parts, position = [], 0
         for match in re.finditer(f"{HTML_PLACEHOLDER_RE.pattern}|{prose.REFERENCE.pattern}", text):
             if match["name"] is None:
-                counted = self._count_blocks(str(self.md.htmlStash.rawHtmlBlocks[int(match[1])]))
-                above = above if counted is None else counted
+                above = self._blocks.last_in(str(self.md.htmlStash.rawHtmlBlocks[int(match[1])])) or above
             elif not any(start <= match.start() < end for start, end in skipped):
-                number = self._add(Reference(match[0], match["name"], (match["format"] or "")[1:], above))
-                parts += [text[position : match.start()], _mark(number)]
+                literal, name, spec = match[0], match["name"], (match["format"] or "")[1:]
+                reference = Reference(literal=literal, name=name, spec=spec, above=above, is_nested=self._is_nested)
+                parts += [text[position : match.start()], _mark(self._add(reference))]
                 position = match.end()
         return "".join([*parts, text[position:]]).split("\n")
 
@@ -82,7 +90,7 @@ class Marker(Preprocessor):
 
 
 class CodeRestorer(Treeprocessor):
-    """Restores references in indented code, before it is highlighted."""
+    """Restores references, and removes stamps, in indented code, before it is highlighted."""
 
     def __init__(self, md: Markdown, restore: Callable[[str], str]) -> None:
         """Take what puts the literals back."""
@@ -93,7 +101,7 @@ class CodeRestorer(Treeprocessor):
         """Go through the code blocks of a page."""
         for block in root.iter("pre"):
             for code in block.iter():
-                if code.text and START in code.text:
+                if code.text and (START in code.text or STAMP_OPTION in code.text):
                     code.text = type(code.text)(self._restore(code.text))
 
 
@@ -113,42 +121,47 @@ class ValueFiller(msgspec.Struct, frozen=True):
     """The site."""
     sources: Sources
     """The files of the page, for places in messages."""
-    states: Callable[[], list[BlockState | None]]
-    """Returns the state of each block of the page, in reading order; None for one that the page does not show."""
+    blocks: PageBlocks
+    """The blocks of the page."""
 
-    def text(self, reference: Reference, above: int) -> str:
-        """Return a value as plain text, by how many blocks precede it; the literal if it is undefined."""
-        value = prose.find_value(reference.name, self._runs(), above)
+    def text(self, reference: Reference) -> str:
+        """Return a value as plain text; the literal if it is undefined."""
+        value = self._find(reference, self._last_above(reference))
         return reference.literal if value is None else value.marked(reference.spec)
 
-    def html(self, reference: Reference, above: int) -> str:
+    def html(self, reference: Reference) -> str:
         """Return the HTML of a value.
-
-        Args:
-            reference: what the text says.
-            above: how many blocks precede it.
 
         Raises:
             PageError: the format is invalid, or the value is undefined and the settings make that an error.
         """
-        if self.site.resolver.is_live and any(self.states()):
-            return self._live(reference, above)
-        return self._filled(reference, above)
+        last = self._last_above(reference)
+        if self.site.resolver.is_live and self.blocks.shown:
+            return self._live(reference, last)
+        return self._filled(reference, last)
 
-    def _filled(self, reference: Reference, above: int) -> str:
-        runs = self._runs()
-        value = prose.find_value(reference.name, runs, above)
+    def _last_above(self, reference: Reference) -> PageBlock | None:
+        return self.blocks.last_above(reference.above, is_nested=reference.is_nested)
+
+    def _find(self, reference: Reference, last: PageBlock | None) -> prose.PageValue | None:
+        """Return a value as the blocks down to `last` have left it, or else as the page leaves it."""
+        above, below = ([self._last_run(each) for each in blocks] for blocks in self.blocks.split(last))
+        return prose.find_value(reference.name, above, below)
+
+    def _filled(self, reference: Reference, last: PageBlock | None) -> str:
+        value = self._find(reference, last)
         if value is None:
-            return self._undefined(reference, prose.value_names(runs))
+            return self._undefined(reference)
         try:
             return render_value(value, reference.spec)
         except ValueError as problem:
             raise self._error(reference, str(problem)) from problem
 
-    def _undefined(self, reference: Reference, names: Sequence[str]) -> str:
+    def _undefined(self, reference: Reference) -> str:
         """Return the literal of an undefined value, with a hint in the log if it looks like a mistake."""
-        if not any(self.states()) or None in self._present_runs():
+        if not self.blocks.shown or not self._is_complete():
             return escape(reference.literal)  # a page without blocks, or one that a command looks at before it has run
+        names = prose.value_names([self._last_run(each) for each in self.blocks.shown])
         message = f"no block sets {reference.name!r} to a number or a string{suggest(reference.name, names)}"
         if self.site.config.strict_values:
             raise self._error(reference, message)
@@ -156,37 +169,34 @@ class ValueFiller(msgspec.Struct, frozen=True):
             log.info("codeout: %s: %s: %s", self._line(reference), reference.literal, message)
         return escape(reference.literal)
 
-    def _live(self, reference: Reference, above: int) -> str:
+    def _live(self, reference: Reference, last: PageBlock | None) -> str:
         """Return a value that a live page updates when the block that it follows has run."""
-        states = self.states()
-        shown = [state for state in states if state]
-        anchor = next((state for state in reversed(states[:above]) if state), shown[-1])
+        above, below = self.blocks.split(last)
+        anchor = (above or below)[-1].state
         name = f"{anchor.name} {reference.literal}"
-        attributes = self.site.add_dependent(name, anchor.key, [anchor.name], lambda: self._now(reference, above))
+        attributes = self.site.live.add_dependent(name, anchor.key, [anchor.name], lambda: self._now(reference, last))
         stale = "" if anchor.run else " codeout-stale"
-        return f'<span class="codeout-value-slot{stale}" {attributes}>{self._now(reference, above)}</span>'
+        return f'<span class="codeout-value-slot{stale}" {attributes}>{self._now(reference, last)}</span>'
 
-    def _now(self, reference: Reference, above: int) -> str:
+    def _now(self, reference: Reference, last: PageBlock | None) -> str:
         """Return the HTML of a value as far as it is known."""
-        is_complete = all(run is not None for run in self._present_runs())
         try:
-            if prose.find_value(reference.name, self._runs(), above) is None and not is_complete:
+            if self._find(reference, last) is None and not self._is_complete():
                 return "…"  # the block that defines it may not have run yet
-            return self._filled(reference, above)
+            return self._filled(reference, last)
         except PageError as problem:
             return escape(f"{reference.literal} ({problem})")
 
-    def _runs(self) -> list[Run]:
-        """Return a run for each block: the present one, the last successful one, or one without outputs."""
-        states = self.states()
-        return [
-            run or (state and state.last_good) or NO_RUN
-            for run, state in zip(self._present_runs(), states, strict=True)
-        ]
+    def _is_complete(self) -> bool:
+        """Return whether all blocks of the page have run."""
+        return all(self._run_of(each) for each in self.blocks.shown)
 
-    def _present_runs(self) -> list[Run | None]:
-        now = self.site.resolver.run_now
-        return [(now(state.name) or state.run) if state else NO_RUN for state in self.states()]
+    def _run_of(self, block: PageBlock) -> Run | None:
+        return self.site.resolver.run_now(block.state.name) or block.state.run
+
+    def _last_run(self, block: PageBlock) -> Run:
+        """Return the run of a block: the present one, the last successful one, or one without outputs."""
+        return self._run_of(block) or block.state.last_good or NO_RUN
 
     def _line(self, reference: Reference) -> Place:
         lines = self.sources.text.split("\n")

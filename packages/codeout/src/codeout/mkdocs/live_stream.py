@@ -190,9 +190,9 @@ class EventStream:
         dependents: dict[str, None] = {}
         for session, number, state in resolver.live.current():
             progress = running.get(session)
-            dependents |= dict.fromkeys(site.depends_on.get(state.name, ()))
+            dependents |= dict.fromkeys(site.live.depends_on.get(state.name, ()))
             if state.run is not None:
-                if render := site.renderers.get(state.name):
+                if render := site.live.renderers.get(state.name):
                     yield state.name, {"key": state.key, "html": self._html(state.name, state.run, render, state)}
             elif progress and progress.block == number:
                 message, text = progress.describe(time.monotonic()), progress.rendered_text()
@@ -201,8 +201,8 @@ class EventStream:
                 message = f"Waiting for block {progress.block} of {progress.blocks}" if progress else "Queued"
                 yield state.name, {"key": state.key, "message": message, "text": ""}
         for name in dependents:
-            if dependent := site.dependents.get(name):
-                yield name, {"key": site.keys[name], "html": dependent()}
+            if dependent := site.live.dependents.get(name):
+                yield name, {"key": site.live.keys[name], "html": dependent()}
 
     def _html(self, name: str, run: Run, render: Renderer, state: Any) -> str:
         """Return a block that has run as its page shows it; computed once."""

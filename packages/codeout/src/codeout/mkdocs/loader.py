@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from codeout.cache.build_record import BuildRecord, RecordedPage, find_recorded_cache, read_record
+from codeout.cache.build_record import RecordedPage, find_recorded_cache, read_record
 from codeout.config import Config
 from codeout.errors import PageError
 
@@ -110,8 +110,7 @@ def _convert(config_file: Path, generator: str) -> LoadedSite:
         finally:
             if "plugin" in locals():
                 plugin.on_shutdown()
-    record = BuildRecord.from_pages({}, config.site_url, plugin.recorded_pages())
-    return LoadedSite(plugin.settings, record.url, record.pages)
+    return LoadedSite(plugin.settings, config.site_url or "", tuple(plugin.recorded_pages()))
 
 
 def _convert_pages(config: Any, generator: str) -> None:

@@ -18,7 +18,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from codeout.markdown.converted_page import ConvertedPage
+from codeout.markdown.page_blocks import ConvertedPage
 from codeout.markdown.site import Site
 from codeout.mkdocs.assets import extract_data_urls, is_drawing
 from codeout.model.outputs import count_characters
@@ -61,7 +61,8 @@ class PageExtras(msgspec.Struct, frozen=True):
             name = f"{Path(file.src_uri).stem}.{kind}"
             self._check_is_free(page, file, name)
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(exports.get(page.text_with_holes(), page.blocks, page.runs, kind), folder / name)
+            blocks = [each.block for each in page.blocks]
+            shutil.copyfile(exports.get(page.text_with_holes(), blocks, page.runs, kind), folder / name)
             yield f'<a href="{quote(name)}" download>{LINK_TEXTS[kind]}</a>'
 
     def _check_is_free(self, page: ConvertedPage, file: Any, name: str) -> None:
@@ -101,8 +102,8 @@ class PageExtras(msgspec.Struct, frozen=True):
         render = partial(self._render_overview, page, pages)
         if not self.site.resolver.is_live:
             return render()
-        blocks = [state.name for converted in self.pages.values() for state in converted.states]
-        attributes = self.site.add_dependent("overview", "overview", blocks, render)
+        blocks = [each.state.name for converted in self.pages.values() for each in converted.blocks]
+        attributes = self.site.live.add_dependent("overview", "overview", blocks, render)
         return f"<div {attributes}>{render()}</div>"
 
     def _render_overview(self, here: Page, pages: Sequence[Page]) -> str:
@@ -112,18 +113,16 @@ class PageExtras(msgspec.Struct, frozen=True):
     def _rows(self, here: Page, pages: Sequence[Page]) -> Iterator[overview.Row]:
         now = self.site.resolver.run_now
         for page in pages:
-            converted = self.pages.get(self.site.path_of(page.file))
+            converted = self.pages.get(self.site.host.path_of(page.file))
             url = get_relative_url(page.url, here.url)
-            for block, state, block_id in (
-                zip(converted.blocks, converted.states, converted.ids, strict=True) if converted else ()
-            ):
-                own = now(state.name) or state.run
-                for run in (own, *state.recordings):
+            for each in converted.blocks if converted else ():
+                own = now(each.state.name) or each.state.run
+                for run in (own, *each.state.recordings):
                     if run:
                         yield overview.Row(
                             str(page.title),
-                            f"{url}#{block_id}",
-                            block,
+                            f"{url}#{each.id}",
+                            each.block,
                             run,
                             count_characters(run),
                             is_recording=run is not own,

@@ -16,27 +16,36 @@ from typing import TYPE_CHECKING, Any, Literal
 from mkdocs.config.base import Config as PluginConfig
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
-from mkdocs.plugins import BasePlugin, event_priority
+from mkdocs.plugins import BasePlugin, CombinedEvent, event_priority
 from mkdocs.structure.files import Files
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import DuplicateFilter
 
-from codeout.cache.build_record import BuildRecord, write_record
+from codeout.cache.build_record import BuildRecord, RecordedPage, write_record
 from codeout.cache.layouts import LayoutCache
 from codeout.cache.lookup import Lookup
 from codeout.config import Config
 from codeout.errors import CodeoutError, PageError, log
-from codeout.markdown.converted_page import ConvertedPage
 from codeout.markdown.extension import NAME
-from codeout.markdown.header import page_header
+from codeout.markdown.fences import stamp, strip_stamps
+from codeout.markdown.page_blocks import ConvertedPage
 from codeout.markdown.predictor import Predictor
-from codeout.markdown.site import BuildResolver, CacheResolver, CurrentPage, LiveResolver, Resolver, Site
+from codeout.markdown.site import (
+    BuildResolver,
+    CacheResolver,
+    CurrentPage,
+    Host,
+    LiveParts,
+    LiveResolver,
+    Resolver,
+    Site,
+)
 from codeout.mkdocs.page_extras import PageExtras
 from codeout.mkdocs.paths import PagePaths
 from codeout.mkdocs.settings import read_settings
 from codeout.mkdocs.watched_folders import WatchedFolders
-from codeout.model.blocks import Block, Session, group_sessions
+from codeout.model.blocks import Session, group_sessions
 from codeout.model.outputs import Run
 from codeout.run.engine import UP_TO_DATE, Engine
 
@@ -94,7 +103,6 @@ class CodeoutPlugin(BasePlugin[Settings]):
             self._site = self._new_site(settings)
         self._forget_logged_messages()
         self._paths = PagePaths(config, settings.root)
-        self._site.path_of = self._paths.path_of
         config.mdx_configs[NAME] = {**options, "site": self._site}
         return config
 
@@ -112,9 +120,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
             engine = Engine(settings)
             engine.preparation.start()
             resolver = BuildResolver(engine, self.predict)
-        site = Site(settings, resolver, is_announcing=True, on_error=self._on_error, on_page=self._on_page)
-        site.header, site.move_data_out = self._header, self._move_data_out
-        return site
+        return Site(settings, resolver, _PluginHost(self))
 
     def _watch_inputs(self, runs: Sequence[Run]) -> None:
         """Have the server watch what runs have read."""
@@ -131,10 +137,10 @@ class CodeoutPlugin(BasePlugin[Settings]):
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
         """Note the pages of the site, and that none is converted yet."""
         self.pages, self._problems, self._is_partial = {}, [], self._is_dirty
-        self._ready.forget_pages()
+        self._ready.live = LiveParts()
         extensions = (config.markdown_extensions, {**config.mdx_configs, NAME: self._options})
         self._ready.layouts = LayoutCache.load(self._ready.config.memo / "layouts.json", extensions)
-        self._files = {self._path(file): file for file in files.documentation_pages()}
+        self._files = {self.path_of(file): file for file in files.documentation_pages()}
         self._destinations = {file.dest_uri for file in files}
         self._url = config.site_url or ""
         self._site_dir = config.site_dir if self.mode == "build" else ""
@@ -151,59 +157,43 @@ class CodeoutPlugin(BasePlugin[Settings]):
 
     # ------------------------------------------------------------------------------------------------- of each page
 
+    @event_priority(100)  # first: other plugins move lines
+    def _stamp_blocks(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+        """Have each block say where its author wrote it."""
+        content = page.file.content_string
+        if not content.endswith(markdown):
+            return markdown  # a plugin has changed the source itself; its blocks are searched for
+        return stamp(markdown, self.path_of(page.file), content.count("\n") - markdown.count("\n"))
+
     @event_priority(-100)  # last: after plugins that change the text
-    def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    def _announce(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
         """Announce the page that is converted next."""
-        path = self._path(page.file)
+        path = self.path_of(page.file)
         folder = Path(page.file.abs_src_path).parent if page.file.abs_src_path else ""
         skips = self._skips(path, page.meta.get(NAME))
-        self._ready.announced = CurrentPage(path, page.file.content_string, str(folder), skips)
+        self._ready.announced = CurrentPage(path=path, text=page.file.content_string, folder=str(folder), skips=skips)
         return markdown
+
+    on_page_markdown = CombinedEvent(_stamp_blocks, _announce)
 
     def _skips(self, path: str, options: object) -> bool:
         """Return whether the front matter of a page says that its blocks do not run."""
         if options is None or options in ({"skip": True}, {"skip": False}):
             return options == {"skip": True}
-        self._on_error(PageError(f"{path}:1: front matter: codeout must be `skip: true` or `skip: false`"))
+        self.note_mistake(PageError(f"{path}:1: front matter: codeout must be `skip: true` or `skip: false`"))
         return True
 
     @event_priority(100)  # first: other plugins see the complete page
     def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
         """Complete what MkDocs knows of the page: its title, its anchors, and how its blocks ran."""
-        path, self._ready.announced = self._path(page.file), None
+        path, self._ready.announced = self.path_of(page.file), None
+        page.markdown = strip_stamps(page.markdown or "")
         if converted := self.pages.get(path):
-            if isinstance(page.title, str) and page.title != (title := converted.fill_text(page.title)):
+            if isinstance(page.title, str) and page.title != (title := converted.fill_title(page.title)):
                 page.title = title
-            page.present_anchor_ids = {*(page.present_anchor_ids or ()), *converted.ids}
+            page.present_anchor_ids = {*(page.present_anchor_ids or ()), *(each.id for each in converted.blocks)}
             page.meta["codeout_summary"] = converted.summary
         return html
-
-    def _on_page(self, page: ConvertedPage) -> None:
-        if self._ready.announced:
-            self.pages[page.path] = page
-
-    def _header(self, site: Site, page: ConvertedPage) -> str:
-        """Return how the blocks of a page ran, with links to where the page can be taken or opened."""
-        links = self._extras.links(page) if self.mode != "collect" and page.blocks else []
-        return page_header(site, page, links)
-
-    def _move_data_out(self, html: str) -> str:
-        """Move large data out of an output at once: what sees the page afterwards need not read through it.
-
-        Not if the output is part of another page, like an excerpt in a blog's index, whose address is not known.
-        """
-        announced = self._ready.announced
-        file = self._files.get(announced.path) if announced else None
-        return self._extras.move_data_out(html, file.url) if file else html
-
-    def _on_error(self, problem: CodeoutError) -> str:
-        """Take in a page's mistake: a build reports those of all pages, a server shows each as its page."""
-        self._is_partial = True
-        if self.mode == "serve":
-            log.error("%s", problem)
-        else:
-            self._problems.append(str(problem))
-        return f'<div class="codeout-error"><pre>{escape(str(problem))}</pre></div>'
 
     # ------------------------------------------------------------------------------------------------ after all pages
 
@@ -221,10 +211,10 @@ class CodeoutPlugin(BasePlugin[Settings]):
             log.info("%s", UP_TO_DATE)
         for file in files.documentation_pages():
             if file.page and file.page.content:
-                file.page.content = self._extras.fill_overviews(file.page.content, file.page, self._titles(files))
+                file.page.content = self.extras.fill_overviews(file.page.content, file.page, self._titles(files))
 
     def _sessions(self) -> list[Session]:
-        return group_sessions([block for page in self.pages.values() for block in page.blocks])
+        return group_sessions([each.block for page in self.pages.values() for each in page.blocks])
 
     def _check_patterns(self, sessions: list[Session]) -> None:
         """Check that settings which name sessions name some of the site's."""
@@ -233,7 +223,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         try:
             self._ready.config.check_patterns(block.session for session in sessions for block in session.blocks)
         except CodeoutError as problem:
-            self._on_error(problem)
+            self.note_mistake(problem)
 
     @staticmethod
     def _titles(files: Files) -> list[Page]:
@@ -242,7 +232,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
     def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
         """Move large data out of what else is on a built page; have a served page listen."""
         if self.mode == "build":
-            return self._extras.move_data_out(output, page.url)
+            return self.extras.move_data_out(output, page.url)
         from codeout.mkdocs.live_stream import SCRIPT, STYLE
 
         head, body, rest = output.rpartition("</body>")
@@ -252,25 +242,51 @@ class CodeoutPlugin(BasePlugin[Settings]):
         """Write down what the build used, and keep the layouts for the next one."""
         if self._ready.layouts:
             self._ready.layouts.save()
-        write_record(self._ready.config, BuildRecord.from_pages(self._options, config.site_url, self.recorded_pages()))
+        write_record(
+            self._ready.config, BuildRecord(config.site_url or "", self._options, tuple(self.recorded_pages()))
+        )
         if self._events:
             self._events.publish()
 
-    def recorded_pages(self) -> list[tuple[str, str, list[tuple[Block, str]]]]:
-        """Return the path, the text, and the blocks with their keys, of each page that was converted."""
+    def recorded_pages(self) -> list[RecordedPage]:
+        """Return what a record has of each page that was converted."""
         return [
-            (
-                page.path,
-                page.text_with_holes(),
-                [(block, state.key) for block, state in zip(page.blocks, page.states, strict=True)],
+            RecordedPage(
+                path=page.path,
+                text=page.text_with_holes(),
+                blocks=tuple(each.block for each in page.blocks),
+                keys=tuple(each.state.key for each in page.blocks),
             )
             for page in self.pages.values()
+            if page.blocks
         ]
 
     @property
     def settings(self) -> Config:
         """The settings of the engine, once MkDocs has read the configuration."""
         return self._ready.config
+
+    def take_page(self, page: ConvertedPage) -> None:
+        """Take in a converted page, unless it is only a part of one."""
+        if self._ready.announced:
+            self.pages[page.path] = page
+
+    def move_data_out(self, html: str) -> str:
+        """Move large data out of an output at once: what sees the page afterwards need not read through it.
+
+        Not if the output is part of another page, like an excerpt in a blog's index, whose address is not known.
+        """
+        announced = self._ready.announced
+        file = self._files.get(announced.path) if announced else None
+        return self.extras.move_data_out(html, file.url) if file else html
+
+    def note_mistake(self, problem: CodeoutError) -> None:
+        """Take in a mistake: a build reports those of all pages, a server goes on."""
+        self._is_partial = True
+        if self.mode == "serve":
+            log.error("%s", problem)
+        else:
+            self._problems.append(str(problem))
 
     def on_build_error(self, *, error: Exception) -> None:
         """End what runs ahead for a build that has failed."""
@@ -298,13 +314,15 @@ class CodeoutPlugin(BasePlugin[Settings]):
         if self._events:
             self._events.publish()
 
-    def _path(self, file: Any) -> str:
+    def path_of(self, file: Any) -> str:
+        """Return the path of a page by its file, relative to the folder of the configuration file."""
         if self._paths is None:
             raise AssertionError("MkDocs calls on_config before every other event")
         return self._paths.path_of(file)
 
     @property
-    def _extras(self) -> PageExtras:
+    def extras(self) -> PageExtras:
+        """What is added to pages."""
         return PageExtras(self._ready, self.pages, self._files, self._destinations, self._url, self._site_dir)
 
     @property
@@ -312,3 +330,28 @@ class CodeoutPlugin(BasePlugin[Settings]):
         if self._site is None:
             raise AssertionError("MkDocs calls on_config before every other event")
         return self._site
+
+
+class _PluginHost(Host):
+    """What the extension notices of the site around its pages."""
+
+    is_announcing = True
+
+    def __init__(self, plugin: CodeoutPlugin) -> None:
+        self._plugin = plugin
+
+    def header_links(self, page: ConvertedPage) -> list[str]:
+        return self._plugin.extras.links(page) if self._plugin.mode != "collect" else []
+
+    def path_of(self, file: Any) -> str:
+        return self._plugin.path_of(file)
+
+    def handle_error(self, problem: CodeoutError) -> str:
+        self._plugin.note_mistake(problem)
+        return f'<div class="codeout-error"><pre>{escape(str(problem))}</pre></div>'
+
+    def move_data_out(self, html: str) -> str:
+        return self._plugin.move_data_out(html)
+
+    def take_page(self, page: ConvertedPage) -> None:
+        self._plugin.take_page(page)

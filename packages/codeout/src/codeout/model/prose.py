@@ -71,19 +71,18 @@ class HardcodedNumber(msgspec.Struct, frozen=True):
     """The text of that line."""
 
 
-def find_value(name: str, runs: Sequence[Run], blocks_above: int) -> PageValue | None:
+def find_value(name: str, above: Sequence[Run], below: Sequence[Run]) -> PageValue | None:
     """Return a value by its name: as the nearest block above the text left it, or else as the page leaves it.
 
     Args:
         name: a variable of a session of the page.
-        runs: of the blocks of the page, in order.
-        blocks_above: how many of these blocks are above the text.
+        above: the runs of the blocks above the text, in order.
+        below: those of the blocks below it.
     """
-    for run in (*reversed(runs[:blocks_above]), *reversed(runs[blocks_above:])):
+    for run in (*reversed(above), *reversed(below)):
         if name in run.values:
-            return PageValue(
-                run.values[name], tuple(source for source in run.provenance.sources if source.is_placeholder)
-            )
+            sources = run.provenance.sources
+            return PageValue(run.values[name], tuple(source for source in sources if source.is_placeholder))
     return None
 
 

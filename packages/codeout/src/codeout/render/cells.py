@@ -88,5 +88,5 @@ def exported_code(code: str) -> str:
 
 def _value_text(match: re.Match[str], runs: Sequence[Run], blocks_above: int) -> str:
     """Return the value that `{name:format}` refers to; the text itself where it is code, or refers to nothing."""
-    value = prose.find_value(match["name"], runs, blocks_above) if match["name"] else None
+    value = prose.find_value(match["name"], runs[:blocks_above], runs[blocks_above:]) if match["name"] else None
     return match[0] if value is None else value.marked((match["format"] or "")[1:])

@@ -1,7 +1,7 @@
 """Share out the cores of the machine: who may run now, and who comes first.
 
-A session holds a core while it runs. One that uses the GPU also holds the GPU, and an exclusive one, which measures time,
-holds everything. Whoever waits is served by rank, the longest first, as far as what it needs is free.
+A session holds a core while it runs. One that uses the GPU also holds the GPU, and an exclusive one, which measures
+time, holds everything. Whoever waits is served by rank, the longest first, as far as what it needs is free.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The engine: blocks in, their states out. Hits come from the cache; each stale session has an owner that runs it.
 
 The engine only admits: it looks sessions up, hands targets to their owners (`run/session.py`), and waits for runs. Any
-thread may use it. `_lock` guards the dictionary of sessions and the count of those that work; whoever holds it may take the
-lock of a session, never the other way round.
+thread may use it. `_lock` guards the dictionary of sessions and the count of those that work; whoever holds it may take
+the lock of a session, never the other way round.
 """
 
 from __future__ import annotations

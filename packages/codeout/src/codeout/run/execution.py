@@ -1,7 +1,8 @@
 """What has run in the kernel process of a session, and going back to before what has changed.
 
-A block never runs in a namespace that the blocks above it did not make: an execution goes on where it is, resumes from a
-checkpoint, or starts anew. Everything here is for the one thread that works on the session, but for `interrupt` and `end`.
+A block never runs in a namespace that the blocks above it did not make: an execution goes on where it is, resumes from
+a checkpoint, or starts anew. Everything here is for the one thread that works on the session, but for `interrupt` and
+`end`.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Execution:
     # ------------------------------------------------------------------------------------------------ for any thread
 
     def interrupt(self) -> None:
-        """Kill what runs now; its checkpoints stay. The thread that waits for it gets a `BlockError`, and must `spoil`."""
+        """Kill what runs now; its checkpoints stay. Whoever waits for it gets a `BlockError`, and calls `spoil`."""
         if self._process:
             self._process.interrupt()
 

@@ -1,7 +1,7 @@
 """The client of the process that runs blocks now, a kernel or a fork of one: requests, events, and limits on both.
 
-`KernelClient.run` is for one thread, the owner of the session. Any other may call `interrupt`, which kills the process and
-wakes the owner; the owner tells by its own state whether that was meant.
+`KernelClient.run` is for one thread, the owner of the session. Any other may call `interrupt`, which kills the process
+and wakes the owner; the owner tells by its own state whether that was meant.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The kernel process of a session, as the build sees it: started, forked, resumed, and cleaned up.
 
-One thread owns it at a time: the one that works on the session. `interrupt` and `kill` are for any thread; they only send
-signals, and what is to be cleaned up is left to the owner, who notices that the process is gone.
+One thread owns it at a time: the one that works on the session. `interrupt` and `kill` are for any thread; they only
+send signals, and what is to be cleaned up is left to the owner, who notices that the process is gone.
 """
 
 from __future__ import annotations

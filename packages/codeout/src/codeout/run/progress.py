@@ -23,7 +23,6 @@ LOG_INTERVAL = 10.0  # seconds between two lines of a log about the same session
 MAX_TEXT = 4000  # characters at the end of a block's printed text that progress keeps
 
 
-
 class SessionProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a running session has come."""
 
