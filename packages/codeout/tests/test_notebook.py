@@ -65,7 +65,7 @@ After it, `{x}` is {x:04d}.
 def page(text: str = TEXT, *outputs: tuple[Output, ...], **more: object) -> Page:
     converted = convert_page(text, path="docs/page.md")
     runs = [Run(out, PROVENANCE, values={"x": 42}) for out in outputs or [()] * len(converted.blocks)]
-    return Page(converted.text_with_holes(), converted.blocks, runs, **more)  # type: ignore[arg-type]
+    return Page(converted.text_with_holes(), [each.block for each in converted.blocks], runs, **more)  # type: ignore[arg-type]
 
 
 def cells(made: Page) -> list[nbformat.NotebookNode]:
