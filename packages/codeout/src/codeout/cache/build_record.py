@@ -66,11 +66,6 @@ class BuildRecord(msgspec.Struct, frozen=True):
         ]
         return cls(FORMAT, url or "", options, tuple(recorded))
 
-    @property
-    def code_keys(self) -> set[str]:
-        """The first halves of all keys: what names runs of the same code in every environment."""
-        return {key.partition("-")[0] for page in self.pages for key in page.keys}
-
 
 _decoder = msgspec.json.Decoder(BuildRecord)
 

@@ -83,10 +83,6 @@ class InputReader:
                     inputs.setdefault((new.kind, new.name), new)
         return tuple(inputs[key] for key in sorted(inputs)), tuple(changed)
 
-    def declared(self, paths: Iterable[str]) -> tuple[Input, ...]:
-        """Return files of the settings as inputs."""
-        return tuple(Input("file", path, self.read("file", path)) for path in paths)
-
     def read(self, kind: Kind, name: str, old: str = "") -> str:
         """Return the digest of an input as it is now.
 

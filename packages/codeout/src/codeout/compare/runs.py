@@ -82,10 +82,10 @@ def _natural_order(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if n % 2 else (0, part) for n, part in enumerate(re.split(r"([0-9]{1,9})", name))]
 
 
-def differ(old: Run, new: Run, tolerance: float = TOLERANCE) -> bool:
+def differ(old: Run, new: Run) -> bool:
     """Return whether two runs differ by more than noise."""
     is_same = old.outputs == new.outputs and old.cases == new.cases
-    return not is_same and next(_compare_runs(old, new, tolerance), None) is not None
+    return not is_same and next(_compare_runs(old, new, TOLERANCE), None) is not None
 
 
 def _compare_runs(old: Run, new: Run, tolerance: float) -> Iterator[str]:
@@ -161,13 +161,13 @@ class MovedNumber(msgspec.Struct, frozen=True):
         return math.inf
 
 
-def moved_numbers(old: str, new: str, tolerance: float = TOLERANCE) -> list[MovedNumber]:
+def moved_numbers(old: str, new: str) -> list[MovedNumber]:
     """Return the numbers that moved too far between two texts, the farthest first; none if their words differ."""
     old_words, old_numbers = _split_numbers(old)
     new_words, new_numbers = _split_numbers(new)
     if old_words != new_words or len(old_numbers) != len(new_numbers):
         return []
-    return _find_moved(old_numbers, new_numbers, tolerance)
+    return _find_moved(old_numbers, new_numbers, TOLERANCE)
 
 
 def _find_moved(old: Sequence[str], new: Sequence[str], tolerance: float) -> list[MovedNumber]:

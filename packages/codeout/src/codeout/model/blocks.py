@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 
@@ -183,9 +183,3 @@ def group_by_page(blocks: Sequence[Block]) -> dict[str, list[Block]]:
     for block in blocks:
         pages.setdefault(block.page, []).append(block)
     return pages
-
-
-def iterate_block_names(sessions: Iterable[Session]) -> Iterator[tuple[str, Block]]:
-    """Yield the blocks of sessions with their names."""
-    for session in sessions:
-        yield from zip(session.block_names, session.blocks, strict=True)
