@@ -59,12 +59,12 @@ class BuildRecord(msgspec.Struct, frozen=True):
             url: the address of the site.
             pages: the path, the text, and the blocks with their keys, of each.
         """
-        recorded = [
+        recorded_pages = [
             RecordedPage(path, text, tuple(block for block, _ in blocks), tuple(key for _, key in blocks))
             for path, text, blocks in pages
             if blocks
         ]
-        return cls(FORMAT, url or "", options, tuple(recorded))
+        return cls(FORMAT, url or "", options, tuple(recorded_pages))
 
 
 _decoder = msgspec.json.Decoder(BuildRecord)
