@@ -53,8 +53,8 @@ def serve(parent_pid: int, scratch_folder: str, folders: Sequence[str]) -> None:
 
 def _trace_children(folder: Path) -> None:
     """Have processes that blocks start with this Python note what they read."""
-    inherited = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = CHILDREN + (os.pathsep + inherited if inherited else "")
+    search_path = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = CHILDREN + (os.pathsep + search_path if search_path else "")
     os.environ[FOLDER_VARIABLE] = str(folder)
 
 
