@@ -59,7 +59,9 @@ def find_blocks(text: str, root: Path | None = None, path: str = "docs/p.md", **
     Raises:
         CodeoutError: the page has a mistake.
     """
-    return [each.block for each in convert_page(text, root, path, strict=False, section_checks=False, **snippets).blocks]
+    return [
+        each.block for each in convert_page(text, root, path, strict=False, section_checks=False, **snippets).blocks
+    ]
 
 
 class _Host(Host):

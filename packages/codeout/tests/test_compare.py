@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from PIL import Image
 
 from codeout import CodeoutError, Error, Figure, Provenance, Run, Stream, Value
-from codeout.compare.pictures import difference
+from codeout.compare.pictures import picture_difference
 from codeout.compare.runs import compare, differ, report
 from codeout.model.outputs import Output
 from helpers import PROVENANCE
@@ -118,7 +118,7 @@ def drawing(*elements: str) -> str:
     ],
 )
 def test_what_cannot_be_seen_in_a_drawing_does_not_count(old: str, new: str) -> None:
-    assert difference("image/svg+xml", drawing(old), drawing(new)) == 0
+    assert picture_difference("image/svg+xml", drawing(old), drawing(new)) == 0
 
 
 @pytest.mark.parametrize(
@@ -136,41 +136,43 @@ def test_what_cannot_be_seen_in_a_drawing_does_not_count(old: str, new: str) -> 
     ],
 )
 def test_what_can_be_seen_in_a_drawing_counts(old: str, new: str) -> None:
-    assert difference("image/svg+xml", drawing(old), drawing(new)) == 1
-    assert difference("image/svg+xml", drawing(new), drawing(old)) == 1
+    assert picture_difference("image/svg+xml", drawing(old), drawing(new)) == 1
+    assert picture_difference("image/svg+xml", drawing(new), drawing(old)) == 1
 
 
 @pytest.mark.parametrize(("size", "expected"), [(10, 1), (100, 0)])
 def test_how_far_a_point_may_move_unseen_depends_on_the_size_of_the_drawing(size: int, expected: float) -> None:
     old, new = (f'<svg viewBox="0 0 {size} {size}"><path d="M 0 {y}"/></svg>' for y in ("1", "1.1"))
-    assert difference("image/svg+xml", old.replace("<svg", SVG_START), new.replace("<svg", SVG_START)) == expected
+    assert (
+        picture_difference("image/svg+xml", old.replace("<svg", SVG_START), new.replace("<svg", SVG_START)) == expected
+    )
 
 
 def test_formats_that_a_browser_does_not_show_are_not_opened() -> None:
     file = io.BytesIO()
     Image.new("RGB", (9, 9)).save(file, "bmp")
     old, new = (base64.b64encode(file.getvalue() + end).decode() for end in (b"", b"x"))
-    assert difference("image/png", old, new) == 1
+    assert picture_difference("image/png", old, new) == 1
 
 
 def test_base64_may_stand_in_lines() -> None:
     data = png((1, 1))
-    assert difference("image/png", data, f"{data[:20]}\n{data[20:]}\n") == 0
-    assert difference("image/png", data, f"{data[:20]}?{data[20:]}") == 1
+    assert picture_difference("image/png", data, f"{data[:20]}\n{data[20:]}\n") == 0
+    assert picture_difference("image/png", data, f"{data[:20]}?{data[20:]}") == 1
 
 
 def test_pictures_of_the_same_look_the_same() -> None:
-    assert difference("image/svg+xml", svg("a"), svg("b", y=0.2)) == 0
-    assert difference("image/png", png((1, 1), shade=200), png((1, 1), shade=203)) == 0
+    assert picture_difference("image/svg+xml", svg("a"), svg("b", y=0.2)) == 0
+    assert picture_difference("image/png", png((1, 1), shade=200), png((1, 1), shade=203)) == 0
 
 
 def test_the_difference_of_pictures_grows_with_what_differs() -> None:
-    assert difference("image/svg+xml", svg(), svg(z=80)) == 0.5
-    assert difference("image/svg+xml", svg(), svg(z=80, word="accuracy")) == 1
-    assert difference("image/png", png(), png((1, 1))) == 1 / 400
-    assert difference("image/png", png(), png(*[(x, y) for x in range(20) for y in range(10)])) == 0.5
-    assert difference("image/png", png(), png(size=10)) == 1
-    assert difference("image/svg+xml", svg(), "<svg") == 1
+    assert picture_difference("image/svg+xml", svg(), svg(z=80)) == 0.5
+    assert picture_difference("image/svg+xml", svg(), svg(z=80, word="accuracy")) == 1
+    assert picture_difference("image/png", png(), png((1, 1))) == 1 / 400
+    assert picture_difference("image/png", png(), png(*[(x, y) for x in range(20) for y in range(10)])) == 0.5
+    assert picture_difference("image/png", png(), png(size=10)) == 1
+    assert picture_difference("image/svg+xml", svg(), "<svg") == 1
 
 
 def test_pictures_inside_a_picture_are_compared_by_their_pixels() -> None:
@@ -178,8 +180,8 @@ def test_pictures_inside_a_picture_are_compared_by_their_pixels() -> None:
         inside = f'<image href="data:image/png;base64,{data}"/>'
         return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{inside}</svg>'
 
-    assert difference("image/svg+xml", around(png()), around(png((1, 1)))) == 0
-    assert difference("image/svg+xml", around(png()), around(png(*[(x, 3) for x in range(20)]))) == 1
+    assert picture_difference("image/svg+xml", around(png()), around(png((1, 1)))) == 0
+    assert picture_difference("image/svg+xml", around(png()), around(png(*[(x, 3) for x in range(20)]))) == 1
 
 
 def test_a_figure_that_looks_different_is_found() -> None:
@@ -316,22 +318,22 @@ def test_a_number_beside_what_stands_for_one_is_a_difference() -> None:
 
 def test_what_is_no_picture_differs_from_one() -> None:
     good = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
-    assert difference("image/png", good, "AAAA") == 1.0
+    assert picture_difference("image/png", good, "AAAA") == 1.0
 
 
 def test_a_path_with_a_hash_for_a_number_is_another_one() -> None:
     old, new = (f'<svg xmlns="http://www.w3.org/2000/svg"><path d="M 1 {word}"/></svg>' for word in ("2", "#"))
-    assert difference("image/svg+xml", old, new) == 1.0
+    assert picture_difference("image/svg+xml", old, new) == 1.0
 
 
 def test_nothing_but_pictures_is_opened_as_one() -> None:
     eps = base64.b64encode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n").decode()
-    assert difference("image/png", eps, eps + "AAAA") == 1.0
+    assert picture_difference("image/png", eps, eps + "AAAA") == 1.0
 
 
 def test_without_pillow_equal_images_are_equal_and_others_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    assert difference("image/png", png(), png()) == 0
-    assert difference("image/svg+xml", svg(), svg(z=80)) == 0.5
+    assert picture_difference("image/png", png(), png()) == 0
+    assert picture_difference("image/svg+xml", svg(), svg(z=80)) == 0.5
     with pytest.raises(CodeoutError, match=r"comparing pictures needs Pillow; pip install codeout\[images\]"):
-        difference("image/png", png(), png((1, 1)))
+        picture_difference("image/png", png(), png((1, 1)))

@@ -9,12 +9,13 @@ import pytest
 from msgspec.structs import fields
 
 from codeout import Config, PageError
-from codeout.config import _READERS
 from codeout.errors import suggest
 
 
-def test_every_setting_is_checked() -> None:
-    assert {*_READERS} == {field.name for field in fields(Config)} - {"source"}
+@pytest.mark.parametrize("setting", sorted({field.name for field in fields(Config)} - {"source"}))
+def test_every_setting_is_checked(setting: str) -> None:
+    with pytest.raises(PageError, match=f"^site.yml:1: codeout: '{setting}' must .*, not <object object"):
+        Config.from_options({setting: object()}, "site.yml")
 
 
 @pytest.mark.parametrize(
@@ -24,13 +25,17 @@ def test_every_setting_is_checked() -> None:
         ({"colour": "x"}, "unknown setting 'colour'; available: cache, checkpoints, data, docs_dir, downloads, "),
         ({"source": "x.yml"}, "unknown setting 'source'; "),
         ({"prelude": None}, "'prelude' must be a string, not None"),
+        ({"root": None}, "'root' must be a path, not None"),
         ({"paths": "snippets"}, "'paths' must be a list of names, not 'snippets'"),
         ({"packages": [1]}, "'packages' must be a list of names, not [1]"),
+        ({"page_notes": ["link", 1]}, "'page_notes' must be a list of names, not ['link', 1]"),
         ({"data": ["x"]}, "'data' must map session names to lists of files, not ['x']"),
         ({"data": {"s": "x"}}, "'data' must be a list of names, not 'x'"),
         ({"open_in": "Lab"}, "'open_in' must map link texts to URLs, not 'Lab'"),
+        ({"open_in": {"Lab": 1}}, "'open_in' must be a string, not 1"),
         ({"open_in": {"Lab": "https://lab/{name}"}}, "'open_in' may contain {page} and {VARIABLE}, not {name}"),
         ({"downloads": ["ipynb", "pdf"]}, "'downloads' may contain 'ipynb', 'py' and 'md', not 'pdf'"),
+        ({"page_notes": ["run"]}, "'page_notes' may contain 'sentence', 'run_line' and 'link', not 'run'"),
         ({"errors": "ignore"}, "'errors' must be 'raise' or 'show', not 'ignore'"),
         ({"errors": ["raise"]}, "'errors' must be 'raise' or 'show', not ['raise']"),
         ({"checkpoints": "yes"}, "'checkpoints' must be true or false, not 'yes'"),
@@ -47,8 +52,8 @@ def test_a_wrong_setting_is_one_sentence_that_names_the_choices(options: dict[st
 
 
 def test_settings_are_typed_and_keep_the_path_of_their_file() -> None:
-    config = Config.from_options({"paths": ["a", "b"], "data": {"s": ["d.csv"]}, "timeout": 2}, "site.yml")
-    assert (config.paths, config.data, config.timeout) == (("a", "b"), {"s": ("d.csv",)}, 2)
+    config = Config.from_options({"paths": ["a", "b"], "data": {1: ["d.csv"]}, "timeout": 2}, "site.yml")
+    assert (config.paths, config.data, config.timeout) == (("a", "b"), {"1": ("d.csv",)}, 2)
     assert config.source == "site.yml"
     assert Config.from_options({}).source == "mkdocs.yml"
 

@@ -34,9 +34,7 @@ def text(run: Run | None) -> str:
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[LiveSessions]:
-    live = LiveSessions(
-        Config.from_options({"root": tmp_path, "checkpoints": True, "errors": "show", "timeout": 60})
-    )
+    live = LiveSessions(Config.from_options({"root": tmp_path, "checkpoints": True, "errors": "show", "timeout": 60}))
     yield live
     live.close()
 

@@ -1,25 +1,41 @@
 """The settings of a site, as written in `mkdocs.yml` under `markdown_extensions: - codeout:`."""
 
-from __future__ import annotations
+# Without `from __future__ import annotations`: `Config.from_options` looks at the types of the fields themselves.
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import msgspec
 
 from codeout.errors import PageError, suggest
 
-PAGE_NOTES = ("sentence", "run_line", "link")
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Number = Annotated[float, msgspec.Meta(ge=0)]
+FilesByPattern = Mapping[str, tuple[str, ...]]
+UrlsByText = Mapping[str, str]
+PageNote = Literal["sentence", "run_line", "link"]
+PAGE_NOTES = get_args(PageNote)
+
+_DESCRIPTIONS: Mapping[object, str] = {
+    Path: "be a path",
+    str: "be a string",
+    bool: "be true or false",
+    Count: "be a non-negative integer",
+    Number: "be a non-negative number",
+    FilesByPattern: "map session names to lists of files",
+    UrlsByText: "map link texts to URLs",
+}
+"""Type of a setting → what a message says that its value must do."""
 
 
 class Config(msgspec.Struct, frozen=True):
     """How blocks run, and what their cache keys cover besides code.
 
-    Paths are relative to `root`. A session pattern is the name of a session, in which `*` and `?` are wildcards.
+    The type of a field is the rule for the setting of that name. Paths are relative to `root`. A session pattern is the
+    name of a session, in which `*` and `?` are wildcards.
     """
 
     root: Path = msgspec.field(default_factory=Path.cwd)
@@ -52,7 +68,7 @@ class Config(msgspec.Struct, frozen=True):
     links: tuple[str, ...] = ()
     """Folders that blocks find under the same name in the empty folder of a sandbox."""
 
-    data: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    data: FilesByPattern = msgspec.field(default_factory=dict)
     """Session pattern → data files that those sessions depend on."""
 
     sources: tuple[str, ...] = ()
@@ -76,20 +92,20 @@ class Config(msgspec.Struct, frozen=True):
     require_recordings: tuple[str, ...] = ()
     """Patterns of the sessions that need a recording before the site may be published."""
 
-    max_recording_age: float = 30.0
+    max_recording_age: Number = 30.0
     """Days after which a recording of older code or older packages blocks publishing."""
 
-    downloads: tuple[str, ...] = ()
+    downloads: tuple[Literal["ipynb", "py", "md"], ...] = ()
     """Files that each page offers for download: "ipynb" (a notebook with outputs), "py" (a script) and "md"
     (Markdown with outputs)."""
 
-    open_in: Mapping[str, str] = msgspec.field(default_factory=dict)
+    open_in: UrlsByText = msgspec.field(default_factory=dict)
     """Link text → URL where else a page can be opened; `{page}` and `{VARIABLE}` are filled in."""
 
-    timeout: float = 600.0
+    timeout: Number = 600.0
     """Seconds that a block may take."""
 
-    jobs: int = 0
+    jobs: Count = 0
     """Sessions that run at the same time; 0 means one per core."""
 
     checkpoints: bool = False
@@ -98,7 +114,7 @@ class Config(msgspec.Struct, frozen=True):
     errors: Literal["raise", "show"] = "raise"
     """Whether a failing block stops the build or shows its traceback on the page."""
 
-    page_notes: tuple[str, ...] = PAGE_NOTES
+    page_notes: tuple[PageNote, ...] = PAGE_NOTES
     """What pages say of their runs: a sentence under the title, a line under each output, a link to each block."""
 
     magics: bool = False
@@ -111,7 +127,7 @@ class Config(msgspec.Struct, frozen=True):
     """Whether `{name}` in the text of a page is an error if no block defines it."""
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any], source: str = "mkdocs.yml") -> Config:
+    def from_options(cls, options: Mapping[str, Any], source: str = "mkdocs.yml") -> Self:
         """Return the settings that a mapping, usually read from YAML, describes.
 
         Args:
@@ -121,17 +137,20 @@ class Config(msgspec.Struct, frozen=True):
         Raises:
             PageError: a setting does not exist, or its value is of the wrong kind.
         """
-        values: dict[str, Any] = {}
-        for name, value in options.items():
-            if name not in _READERS:
-                raise PageError(f"{source}:1: codeout: unknown setting {name!r}{suggest(str(name), _READERS)}")
-            try:
-                values[name] = _READERS[name](value)
-            except ValueError as problem:
-                raise PageError(f"{source}:1: codeout: {name!r} {problem}") from problem
-        if values.get("links") and not values.get("sandbox"):
-            raise PageError(f"{source}:1: codeout: 'links' needs `sandbox: true`; otherwise blocks see all folders")
-        return cls(source=source, **values)
+        types = {name: kind for name, kind in cls.__annotations__.items() if name != "source"}
+        try:
+            for name in options.keys() - types.keys():
+                raise ValueError(f"unknown setting {name!r}{suggest(str(name), types)}")
+            return cls(source=source, **{name: _convert(name, value, types[name]) for name, value in options.items()})
+        except ValueError as problem:
+            raise PageError(f"{source}:1: codeout: {problem}") from problem
+
+    def __post_init__(self) -> None:
+        if self.links and not self.sandbox:
+            raise ValueError("'links' needs `sandbox: true`; otherwise blocks see all folders")
+        for name in re.findall(r"{(.*?)}", " ".join(self.open_in.values())):
+            if not re.fullmatch("page|[A-Z][A-Z0-9_]*", name):
+                raise ValueError(f"'open_in' may contain {{page}} and {{VARIABLE}}, not {{{name}}}")
 
     def check_patterns(self, sessions: Iterable[str]) -> None:
         """Check that every session pattern matches a session of the site, so that a typo does not disable a setting.
@@ -165,94 +184,26 @@ class Config(msgspec.Struct, frozen=True):
         return (self.root / relative).resolve()
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"must be a string, not {value!r}")
-    return value
+def _convert(name: str, value: object, kind: Any) -> Any:
+    """Return the value of a setting in the type of its field, or raise a `ValueError` that says what it must be."""
+    if get_origin(kind) is Mapping and isinstance(value, Mapping):
+        # YAML reads some names as numbers: a session may be called 1.
+        return {str(key): _convert(name, item, get_args(kind)[1]) for key, item in value.items()}
+    try:
+        return msgspec.convert(value, kind, dec_hook=lambda custom, plain: custom(plain))
+    except msgspec.ValidationError as problem:
+        raise ValueError(f"{name!r} {_describe(value, kind)}") from problem
 
 
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"must be true or false, not {value!r}")
-    return value
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise ValueError(f"must be a non-negative number, not {value!r}")
-    return value
-
-
-def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"must be a non-negative integer, not {value!r}")
-    return value
-
-
-def _names(value: object) -> tuple[str, ...]:
+def _describe(value: Any, kind: Any) -> str:
+    """Return what is wrong with a value that does not have a type."""
+    choices = get_args(kind)
+    if get_origin(kind) is Literal:
+        return f"must be {' or '.join(map(repr, choices))}, not {value!r}"
+    if get_origin(kind) is not tuple:
+        return f"must {_DESCRIPTIONS[kind]}, not {value!r}"
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise ValueError(f"must be a list of names, not {value!r}")
-    return tuple(value)
-
-
-def _choice(value: object, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise ValueError(f"must be {' or '.join(map(repr, choices))}, not {value!r}")
-    return str(value)
-
-
-def _choices(value: object, choices: tuple[str, ...]) -> tuple[str, ...]:
-    names = _names(value)
-    for name in names:
-        if name not in choices:
-            *others, last = map(repr, choices)
-            raise ValueError(f"may contain {', '.join(others)} and {last}, not {name!r}")
-    return names
-
-
-def _files_by_pattern(value: object) -> dict[str, tuple[str, ...]]:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"must map session names to lists of files, not {value!r}")
-    return {str(pattern): _names(files) for pattern, files in value.items()}
-
-
-def _urls(value: object) -> dict[str, str]:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"must map link texts to URLs, not {value!r}")
-    for name in re.findall(r"{(.*?)}", " ".join(map(str, value.values()))):
-        if not re.fullmatch("page|[A-Z][A-Z0-9_]*", name):
-            raise ValueError(f"may contain {{page}} and {{VARIABLE}}, not {{{name}}}")
-    return {str(text): str(url) for text, url in value.items()}
-
-
-_READERS: Mapping[str, Callable[[Any], object]] = {
-    "root": Path,
-    "docs_dir": _text,
-    "cache": _text,
-    "prelude": _text,
-    "prepare": _text,
-    "paths": _names,
-    "workdir": _text,
-    "sandbox": _flag,
-    "links": _names,
-    "data": _files_by_pattern,
-    "sources": _names,
-    "packages": _names,
-    "variables": _names,
-    "gpu": _names,
-    "exclusive": _names,
-    "recordings": _text,
-    "require_recordings": _names,
-    "max_recording_age": _number,
-    "downloads": partial(_choices, choices=("ipynb", "py", "md")),
-    "open_in": _urls,
-    "timeout": _number,
-    "jobs": _count,
-    "checkpoints": _flag,
-    "page_notes": partial(_choices, choices=PAGE_NOTES),
-    "magics": _flag,
-    "section_checks": _flag,
-    "strict_values": _flag,
-    "errors": partial(_choice, choices=("raise", "show")),
-}
-"""Setting → function that checks its value and returns it typed, or raises a `ValueError` that completes a sentence."""
+        return f"must be a list of names, not {value!r}"
+    *others, last = names = get_args(choices[0])
+    wrong = next(item for item in value if item not in names)
+    return f"may contain {', '.join(map(repr, others))} and {last!r}, not {wrong!r}"

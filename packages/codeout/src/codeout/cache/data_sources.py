@@ -31,7 +31,7 @@ class DataSource(msgspec.Struct, frozen=True):
 
     def is_read_by(self, inputs: Iterable[Input]) -> bool:
         """Return whether one of these inputs is from this source."""
-        files = (each.name for each in inputs if each.kind == "file")
+        files = (input_.name for input_ in inputs if input_.kind == "file")
         return any(name == path or name.startswith(f"{path}/") for name in files for path in self.paths)
 
 
@@ -41,7 +41,7 @@ def known_sources(config: Config) -> list[DataSource]:
     Raises:
         PageError: a file does not exist, or does not name a source.
     """
-    return [_read(config, path) for path in config.sources]
+    return [_read_source(config, path) for path in config.sources]
 
 
 def declared_sources(session: Session, config: Config) -> list[Source]:
@@ -73,8 +73,8 @@ def used_sources(session: Session, config: Config, inputs: Sequence[Input]) -> t
     Raises:
         PageError: a file of the settings does not exist, or does not name a source.
     """
-    read = [each.source for each in known_sources(config) if each.is_read_by(inputs)]
-    return tuple(dict.fromkeys([*declared_sources(session, config), *read]))
+    observed_sources = [data_source.source for data_source in known_sources(config) if data_source.is_read_by(inputs)]
+    return tuple(dict.fromkeys([*declared_sources(session, config), *observed_sources]))
 
 
 def find_data_files(session: Session, config: Config) -> list[str]:
@@ -92,11 +92,11 @@ def find_data_files(session: Session, config: Config) -> list[str]:
     return paths
 
 
-def _read(config: Config, path: str) -> DataSource:
+def _read_source(config: Config, path: str) -> DataSource:
     try:
         content: Any = json.loads(config.path(path).read_text(encoding="utf8"))
         source = Source(str(content["name"]), str(content["kind"]), str(content["note"]))
-        return DataSource(source, tuple(str(each).rstrip("/") for each in content["paths"]))
+        return DataSource(source, tuple(str(item).rstrip("/") for item in content["paths"]))
     except OSError as problem:
         origin = f"; {config.prepare} should have created it" if config.prepare else ""
         raise PageError(

@@ -32,7 +32,7 @@ class _Package(msgspec.Struct, array_like=True, frozen=True):
     """The path of the file that lists the digests of its files; of its metadata if there is none."""
 
 
-class _Installed(msgspec.Struct):
+class _Installation(msgspec.Struct):
     """What is installed for this Python."""
 
     stamp: list[str]
@@ -44,7 +44,7 @@ class _Installed(msgspec.Struct):
     """A digest of those that libraries look for to find plugins."""
 
 
-_decoder = msgspec.json.Decoder(_Installed)
+_decoder = msgspec.json.Decoder(_Installation)
 
 
 class InstalledPackages(msgspec.Struct):
@@ -52,38 +52,38 @@ class InstalledPackages(msgspec.Struct):
 
     memo: Path
     """The file that stores them between builds; it may be deleted at any time."""
-    _installed: _Installed = msgspec.field(default_factory=lambda: _Installed([], {}, {}, ""))
+    _installation: _Installation = msgspec.field(default_factory=lambda: _Installation([], {}, {}, ""))
 
     def version(self, name: str) -> str:
         """Return the version of a package; an empty string if it is not installed."""
-        package = self._installed.packages.get(normalize_name(name))
+        package = self._installation.packages.get(normalize_name(name))
         return package.version if package else ""
 
     def record(self, name: str) -> Path | None:
         """Return the file that lists the digests of a package's files; None if it is not installed."""
-        package = self._installed.packages.get(normalize_name(name))
+        package = self._installation.packages.get(normalize_name(name))
         return Path(package.record) if package else None
 
     def owners(self, name: str) -> Sequence[str]:
         """Return the packages that own something with this name, directly in the folder of packages."""
-        return self._installed.owners.get(name, ())
+        return self._installation.owners.get(name, ())
 
     def entry_points(self) -> str:
         """Return a digest of the entry points that libraries look for to find plugins."""
-        return self._installed.entry_points
+        return self._installation.entry_points
 
     def refresh(self) -> None:
         """Look whether packages have been installed, upgraded or removed."""
         stamp = installation_stamp()
-        if stamp != self._installed.stamp:
+        if stamp != self._installation.stamp:
             try:
-                self._installed = read_sealed(self.memo, _decoder, MAX_MEMO_BYTES)
+                self._installation = read_sealed(self.memo, _decoder, MAX_MEMO_BYTES)
             except (OSError, ValueError):
-                self._installed = _Installed([], {}, {}, "")
-            if stamp != self._installed.stamp:
-                self._installed = _read_installed(stamp)
+                self._installation = _Installation([], {}, {}, "")
+            if stamp != self._installation.stamp:
+                self._installation = _read_installation(stamp)
                 with contextlib.suppress(OSError):  # storing the next run fails, too, and reports it
-                    write_sealed(self.memo, msgspec.json.encode(self._installed, order="deterministic"))
+                    write_sealed(self.memo, msgspec.json.encode(self._installation, order="deterministic"))
 
 
 def package_folders() -> list[Path]:
@@ -106,8 +106,8 @@ def local_stamp() -> list[tuple[str, int]]:
     """Return a value that changes when a loaded module is edited that is not installed, such as a site's extension."""
     library = str(Path(json.__file__).parents[1])
     files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
-    own = (file for file in files if file.endswith(".py") and "-packages" not in file)
-    local = [file for file in own if not file.startswith(library)]
+    python_files = (file for file in files if file.endswith(".py") and "-packages" not in file)
+    local = [file for file in python_files if not file.startswith(library)]
     return [(file, Path(file).stat().st_mtime_ns) for file in sorted(local) if Path(file).is_file()]
 
 
@@ -116,28 +116,28 @@ def normalize_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _read_installed(stamp: list[str]) -> _Installed:
-    installed = _Installed(stamp, {}, {}, "")
+def _read_installation(stamp: list[str]) -> _Installation:
+    installation = _Installation(stamp, {}, {}, "")
     entry_points = []
     for folder in package_folders():
         for distribution in importlib.metadata.distributions(path=[str(folder)]):
             name = normalize_name(distribution.metadata["Name"] or "")
-            if name and name not in installed.packages:  # an earlier folder hides those of later ones
-                installed.packages[name] = _Package(distribution.version, str(_record_of(distribution, folder)))
+            if name and name not in installation.packages:  # an earlier folder hides those of later ones
+                installation.packages[name] = _Package(distribution.version, str(_record_of(distribution, folder)))
                 for top in sorted(_top_names(distribution)):
-                    installed.owners.setdefault(top, []).append(name)
+                    installation.owners.setdefault(top, []).append(name)
                 entry_points += [(name, e.group, e.name, e.value) for e in distribution.entry_points]
-    plugins = sorted(each for each in entry_points if each[1] not in SCRIPTS)
-    installed.entry_points = hashlib.sha256(repr(plugins).encode()).hexdigest()
-    return installed
+    plugins = sorted(entry_point for entry_point in entry_points if entry_point[1] not in SCRIPTS)
+    installation.entry_points = hashlib.sha256(repr(plugins).encode()).hexdigest()
+    return installation
 
 
 def _record_of(distribution: importlib.metadata.Distribution, folder: Path) -> Path:
     """Return the first that there is of: what lists a package's files with digests, without, and its metadata."""
     metadata_folder = Path(str(getattr(distribution, "_path", folder)))
     names = ("RECORD", "installed-files.txt", "METADATA", "PKG-INFO")
-    found = (metadata_folder / name for name in names)
-    return next((path for path in found if path.is_file()), metadata_folder)
+    candidates = (metadata_folder / name for name in names)
+    return next((path for path in candidates if path.is_file()), metadata_folder)
 
 
 def _top_names(distribution: importlib.metadata.Distribution) -> Iterator[str]:

@@ -43,14 +43,14 @@ def add_keys(session: Session, config: Config, reader: InputReader) -> KeyedSess
     environment = read_environment(config, reader.packages)
     name = f"{session.page} {session.identity}"
     inputs = accumulate_inputs(steps, environment, name, settings, files)
-    return KeyedSession(session, tuple(inputs), tuple(each.key for each in inputs))
+    return KeyedSession(session, tuple(inputs), tuple(key_inputs.key for key_inputs in inputs))
 
 
 def _step(block: Block) -> Step:
     options = (f"width={block.width}", f"workdir={block.workdir}", *(["measured"] if block.measured else []))
-    more = [f"checks={block.checks}"] if block.checks else []
-    more += [] if block.keeps_saved_figures else ["skips saved figures"]
-    return Step(block.executable_code, (*options, *more), tuple(map(str, block.sweep.knobs)))
+    more_options = [f"checks={block.checks}"] if block.checks else []
+    more_options += [] if block.keeps_saved_figures else ["skips saved figures"]
+    return Step(block.executable_code, (*options, *more_options), tuple(map(str, block.sweep.knobs)))
 
 
 def read_environment(config: Config, packages: InstalledPackages) -> Environment:
@@ -83,18 +83,18 @@ def detect_device() -> str:
     return find_device(result.stdout, visible) if result.returncode == 0 else "CPU"
 
 
-def find_device(listed: str, visible: str | None) -> str:
+def find_device(listing: str, visible: str | None) -> str:
     """Return the name of the first device that CUDA will use, or `CPU`.
 
     Args:
-        listed: index, UUID and name of each device, a line each, with commas between them.
+        listing: index, UUID and name of each device, a line each, with commas between them.
         visible: the variable CUDA_VISIBLE_DEVICES, which names devices by index or the beginning of a UUID; None if
             it is not set.
     """
-    devices = [tuple(part.strip() for part in line.split(",", 2)) for line in listed.splitlines()]
+    devices = [tuple(part.strip() for part in line.split(",", 2)) for line in listing.splitlines()]
     rows = [row for row in devices if len(row) == 3 and row[2]]
-    wanted = None if visible is None else visible.split(",")[0].strip()
+    selector = None if visible is None else visible.split(",")[0].strip()
     for index, uuid, name in rows:
-        if wanted is None or wanted == index or (len(wanted) > 3 and uuid.startswith(wanted)):
+        if selector is None or selector == index or (len(selector) > 3 and uuid.startswith(selector)):
             return name
     return "CPU"

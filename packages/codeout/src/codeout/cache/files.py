@@ -68,13 +68,13 @@ def read_json(path: Path, decoder: msgspec.json.Decoder[T], max_bytes: int) -> T
         raise ValueError(f"{path}: {problem}") from problem
 
 
-class _Sealed(msgspec.Struct):
+class _SealedFile(msgspec.Struct):
     checksum: str
     """SHA-256 of the content as it is in the file, hexadecimal."""
     content: msgspec.Raw
 
 
-_sealed_decoder = msgspec.json.Decoder(_Sealed)
+_sealed_decoder = msgspec.json.Decoder(_SealedFile)
 
 
 def write_sealed(path: Path, content: bytes) -> None:
@@ -99,9 +99,9 @@ def read_sealed(path: Path, decoder: msgspec.json.Decoder[T], max_bytes: int) ->
         OSError: it is not there, not a regular file, or larger than `max_bytes`.
         ValueError: it is damaged, or not of the decoder's type.
     """
-    sealed = read_json(path, _sealed_decoder, max_bytes)
-    content = bytes(sealed.content)
-    if hashlib.sha256(content).hexdigest() != sealed.checksum:
+    file = read_json(path, _sealed_decoder, max_bytes)
+    content = bytes(file.content)
+    if hashlib.sha256(content).hexdigest() != file.checksum:
         raise ValueError(f"{path} is damaged: its content has another checksum")
     try:
         return decoder.decode(content)

@@ -66,24 +66,24 @@ class InputReader:
         self.packages.refresh()
         return CurrentInputs(self)
 
-    def resolve(self, observed: Iterable[Observation]) -> tuple[tuple[Input, ...], tuple[str, ...]]:
+    def resolve(self, observations: Iterable[Observation]) -> tuple[tuple[Input, ...], tuple[str, ...]]:
         """Return what a kernel has observed as inputs, and the names of the files that have changed since.
 
         What those held when they were read is not known, so these inputs count as changed for ever.
         """
         self.packages.refresh()
         inputs: dict[tuple[str, str], Input] = {}
-        changed: list[str] = []
-        for each in observed:
-            for new in self._resolve(each):
-                if new is None:
-                    changed.append(self._name(each.name))
-                    inputs[each.kind, changed[-1]] = Input(each.kind, changed[-1], UNKNOWN)
-                elif new.kind == "missing" and (old := inputs.get((new.kind, new.name))):
-                    inputs[new.kind, new.name] = Input("missing", new.name, f"{old.digest},{new.digest}")
+        changed_names: list[str] = []
+        for observation in observations:
+            for input_ in self._resolve(observation):
+                if input_ is None:
+                    changed_names.append(self._name(observation.name))
+                    inputs[observation.kind, changed_names[-1]] = Input(observation.kind, changed_names[-1], UNKNOWN)
+                elif input_.kind == "missing" and (old := inputs.get((input_.kind, input_.name))):
+                    inputs[input_.kind, input_.name] = Input("missing", input_.name, f"{old.digest},{input_.digest}")
                 else:
-                    inputs.setdefault((new.kind, new.name), new)
-        return tuple(inputs[key] for key in sorted(inputs)), tuple(changed)
+                    inputs.setdefault((input_.kind, input_.name), input_)
+        return tuple(inputs[key] for key in sorted(inputs)), tuple(changed_names)
 
     def read(self, kind: Kind, name: str, old: str = "") -> str:
         """Return the digest of an input as it is now.
@@ -106,13 +106,13 @@ class InputReader:
             case "entry_points":
                 return self.packages.entry_points()
             case "program":
-                found = shutil.which(name)
-                return self._digest(found) if found else ""
+                program = shutil.which(name)
+                return self._digest(program) if program else ""
             case "variable":
                 return digest_text(os.environ.get(name, ""))
             case "missing":
-                there = _module_names(self.path(name))
-                return ",".join(module for module in old.split(",") if module not in there)
+                module_names = _module_names(self.path(name))
+                return ",".join(module for module in old.split(",") if module not in module_names)
 
     def path(self, name: str) -> str:
         """Return the absolute path of an input."""
@@ -123,8 +123,8 @@ class InputReader:
 
     def paths(self, runs: Iterable[Run]) -> set[str]:
         """Return the absolute paths that runs depend on, but for those of Python and of installed packages."""
-        inputs = {each for run in runs for each in run.inputs if each.kind in PATH_KINDS}
-        return {self.path(each.name) for each in inputs if not each.name.startswith("<")}
+        inputs = {input_ for run in runs for input_ in run.inputs if input_.kind in PATH_KINDS}
+        return {self.path(input_.name) for input_ in inputs if not input_.name.startswith("<")}
 
     def listed_folders(self, inputs: Iterable[Input]) -> set[str]:
         """Return the absolute paths of the folders of which inputs are the names in them."""
@@ -162,9 +162,9 @@ class InputReader:
         except OSError:
             return  # storing the next run fails, too, and reports it
 
-    def _resolve(self, observed: Observation) -> list[Input | None]:
+    def _resolve(self, observation: Observation) -> list[Input | None]:
         """Return an observation as inputs; None stands for a file that has changed since it was read."""
-        kind, path, state = observed.kind, observed.name, observed.state
+        kind, path, state = observation.kind, observation.name, observation.state
         if kind == "package":
             return list(self._owners(path))
         if kind == "program" and isinstance(state, tuple) and status_of(shutil.which(path) or path) != state:
@@ -200,17 +200,17 @@ class InputReader:
                 return alias + path[len(folder) :]
         if path == self._root:
             return "."
-        inside = path.startswith(self._root + os.sep)
-        return Path(path[len(self._root) + 1 :]).as_posix() if inside else path
+        is_inside = path.startswith(self._root + os.sep)
+        return Path(path[len(self._root) + 1 :]).as_posix() if is_inside else path
 
     def _digest(self, path: str) -> str:
         """Return the digest of a regular file; what it is otherwise, and an empty string if it does not exist."""
         status = status_of(path)
         if status is None:
             return describe_path(path)
-        files = self._remembered()
-        if (known := files.get(path)) and known[0] == status:
-            return known[1]
+        files = self._load_memo()
+        if (entry := files.get(path)) and entry[0] == status:
+            return entry[1]
         try:
             digest = digest_file(path)
         except OSError:
@@ -221,7 +221,7 @@ class InputReader:
             self._is_saved = False
         return digest
 
-    def _remembered(self) -> dict[str, tuple[Status, str]]:
+    def _load_memo(self) -> dict[str, tuple[Status, str]]:
         if self._files is None:
             try:
                 self._files = read_sealed(self._memo_file, _decoder, MAX_MEMO_BYTES).files
@@ -237,16 +237,16 @@ class CurrentInputs(msgspec.Struct):
     """Reads them."""
     _digests: dict[tuple[str, str, str], str] = msgspec.field(default_factory=dict)
 
-    def read(self, each: Input) -> str:
+    def read(self, input_: Input) -> str:
         """Return the digest of an input now."""
-        key = each.kind, each.name, each.digest if each.kind == "missing" else ""
+        key = input_.kind, input_.name, input_.digest if input_.kind == "missing" else ""
         if key not in self._digests:
-            self._digests[key] = self.reader.read(each.kind, each.name, each.digest)
+            self._digests[key] = self.reader.read(input_.kind, input_.name, input_.digest)
         return self._digests[key]
 
     def are_unchanged(self, inputs: Iterable[Input]) -> bool:
         """Return whether all of these inputs are as they were."""
-        return all(each.is_unchanged(self.read(each)) for each in inputs)
+        return all(input_.is_unchanged(self.read(input_)) for input_ in inputs)
 
 
 def _aliases() -> Iterable[tuple[str, str]]:
@@ -268,5 +268,5 @@ def _module_names(folder: str) -> set[str]:
 
 
 def _files_below(folder: str) -> Sequence[str]:
-    found = [os.path.join(top, name) for top, _, names in os.walk(folder) for name in names]
-    return sorted(path for path in found if "__pycache__" not in path.split(os.sep))
+    files = [os.path.join(top, name) for top, _, names in os.walk(folder) for name in names]
+    return sorted(path for path in files if "__pycache__" not in path.split(os.sep))

@@ -141,7 +141,7 @@ def digest(*parts: object) -> str:
 
 def add_trace(trace: str, inputs: Iterable[Input]) -> str:
     """Return the trace of a run: of the blocks above it, and of what it read itself."""
-    return digest(trace, *((each.kind, each.name, each.digest) for each in inputs))[:16]
+    return digest(trace, *((input_.kind, input_.name, input_.digest) for input_ in inputs))[:16]
 
 
 def trace_keys(keyed: KeyedSession, runs: Iterable[Run]) -> list[Key]:
@@ -165,14 +165,14 @@ def accumulate_inputs(
         settings: those that change what a block finds when it runs.
         files: those that the whole session depends on: the prelude and data.
     """
-    known, accumulated = tuple(files), []
-    above: tuple[str, ...] = ()
+    session_files, key_inputs = tuple(files), []
+    codes_above: tuple[str, ...] = ()
     for step in steps:
         code = normalize(step.code)
-        own = digest(code, (*step.options, *step.own_options))[:40]
-        accumulated.append(KeyInputs(environment, session, tuple(settings), known, (*above, own)))
-        above = (*above, digest(code, step.options)[:40])
-    return accumulated
+        own_code = digest(code, (*step.options, *step.own_options))[:40]
+        key_inputs.append(KeyInputs(environment, session, tuple(settings), session_files, (*codes_above, own_code)))
+        codes_above = (*codes_above, digest(code, step.options)[:40])
+    return key_inputs
 
 
 def describe_changes(old: KeyInputs, new: KeyInputs) -> list[str]:
@@ -209,5 +209,5 @@ def _compare(old: Mapping[str, str], new: Mapping[str, str], template: str) -> l
 @cache
 def normalize(code: str) -> str:
     """Return code without the white space that cannot change what it does: at the ends of lines, and around it."""
-    stripped = "\n".join(line.rstrip() for line in code.strip("\n").split("\n"))
-    return stripped if stripped == code or is_same_program(stripped, code) else code
+    stripped_code = "\n".join(line.rstrip() for line in code.strip("\n").split("\n"))
+    return stripped_code if stripped_code == code or is_same_program(stripped_code, code) else code

@@ -23,12 +23,12 @@ MAX_CHARACTERS = 20_000_000
 MAX_BYTES = 200_000_000
 
 
-class _Stored(msgspec.Struct):
+class _StoredLayouts(msgspec.Struct):
     settings: str
     layouts: dict[str, str]
 
 
-_decoder = msgspec.json.Decoder(_Stored)
+_decoder = msgspec.json.Decoder(_StoredLayouts)
 
 
 class LayoutCache(msgspec.Struct):
@@ -38,8 +38,8 @@ class LayoutCache(msgspec.Struct):
     """The file."""
     settings: str
     """A digest of what else a layout depends on: the site's extensions and the installed packages."""
-    _loaded: dict[str, str] = msgspec.field(default_factory=dict)
-    _used: dict[str, str] = msgspec.field(default_factory=dict)
+    _loaded_layouts: dict[str, str] = msgspec.field(default_factory=dict)
+    _used_layouts: dict[str, str] = msgspec.field(default_factory=dict)
 
     @classmethod
     def load(cls, file: Path, extensions: object) -> LayoutCache:
@@ -47,37 +47,37 @@ class LayoutCache(msgspec.Struct):
         stamps = installation_stamp(), engine_stamp(), local_stamp()
         layouts = cls(file, digest(stamps, json.dumps(extensions, default=_name_of, sort_keys=True)))
         try:
-            stored = read_sealed(file, _decoder, MAX_BYTES)
+            content = read_sealed(file, _decoder, MAX_BYTES)
         except (OSError, ValueError):  # there is none, or it is damaged
             return layouts
-        if stored.settings == layouts.settings:
-            layouts._loaded = stored.layouts
+        if content.settings == layouts.settings:
+            layouts._loaded_layouts = content.layouts
         return layouts
 
     def get(self, parts: Mapping[str, Any], make: Callable[[], str]) -> str:
         """Return the layout that `make` makes of these parts."""
         key = digest(sorted(parts.items()))
-        self._used[key] = self._loaded.get(key) or self._used.get(key) or make()
-        return self._used[key]
+        self._used_layouts[key] = self._loaded_layouts.get(key) or self._used_layouts.get(key) or make()
+        return self._used_layouts[key]
 
     def save(self) -> None:
         """Write the layouts that were used since the last time."""
-        kept = _shortest(self._used)
-        if kept != self._loaded:
+        layouts = _shortest(self._used_layouts)
+        if layouts != self._loaded_layouts:
             with contextlib.suppress(OSError):  # the cache of runs logs it
-                write_sealed(self.file, msgspec.json.encode(_Stored(self.settings, kept)))
-        self._loaded, self._used = kept, {}
+                write_sealed(self.file, msgspec.json.encode(_StoredLayouts(self.settings, layouts)))
+        self._loaded_layouts, self._used_layouts = layouts, {}
 
 
 def _shortest(entries: Mapping[str, str]) -> dict[str, str]:
     """Return the entries that fit into the file; a few large drawings must not push out all that is small."""
-    kept, left = {}, MAX_CHARACTERS
+    shortest, room = {}, MAX_CHARACTERS
     for key, text in sorted(entries.items(), key=lambda entry: len(entry[1])):
-        left -= len(text)
-        if left < 0:
+        room -= len(text)
+        if room < 0:
             break
-        kept[key] = text
-    return kept
+        shortest[key] = text
+    return shortest
 
 
 def _name_of(value: object) -> str:

@@ -67,15 +67,15 @@ class Lookup:
             PageError: data files are missing.
         """
         self.recordings.refresh()
-        loaded, problems, now = [], [], self.inputs.now()
+        cached_sessions, problems, now = [], [], self.inputs.now()
         for session in sessions:
             try:
-                loaded.append(self.peek(session, now))
+                cached_sessions.append(self.peek(session, now))
             except PageError as problem:
                 problems.append(problem)
         self.inputs.save()
         raise_all(problems)
-        return loaded
+        return cached_sessions
 
     def peek(self, session: Session, now: CurrentInputs | None = None) -> CachedSession:
         """Return a session with what the cache has of it.
@@ -118,7 +118,7 @@ class _Walk:
     def __init__(self, lookup: Lookup, keyed: KeyedSession, now: CurrentInputs) -> None:
         self._lookup, self._keyed, self._now = lookup, keyed, now
         self._trace = ""
-        self._moved: set[str] = set()  # files with blocks that are at other lines now than when they ran
+        self._moved_files: set[str] = set()  # files with blocks that are at other lines now than when they ran
 
     def find_runs(self) -> tuple[list[Run | None], list[Key]]:
         """Return the run of each block, None for a miss, and the keys."""
@@ -143,23 +143,23 @@ class _Walk:
             except (OSError, ValueError):
                 continue
             trace = add_trace(self._trace, run.inputs)
-            if trace != key_of(path).trace or has_moved(run, block.origin, self._moved):
+            if trace != key_of(path).trace or has_moved(run, block.origin, self._moved_files):
                 continue
             if self._lookup.shows(block, run) and self._now.are_unchanged(run.inputs):
                 self._trace = trace
                 if run.origin != str(block.origin):
-                    self._moved.add(block.origin.path)
+                    self._moved_files.add(block.origin.path)
                 return run
         return None
 
 
-def has_moved(run: Run, origin: Place, moved: Container[str]) -> bool:
+def has_moved(run: Run, origin: Place, moved_files: Container[str]) -> bool:
     """Return whether a run may show line numbers that are not those of its block, or of one above it, any more.
 
     Args:
         run: of the block.
         origin: where the block is now.
-        moved: files in which blocks above it are at other lines than when they ran.
+        moved_files: files in which blocks above it are at other lines than when they ran.
     """
     path = run.origin.rpartition(":")[0]
-    return (run.origin != str(origin) or path in moved) and run.mentions_lines(path)
+    return (run.origin != str(origin) or path in moved_files) and run.mentions_lines(path)

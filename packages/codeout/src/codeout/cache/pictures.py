@@ -97,10 +97,10 @@ def referenced_names(content: bytes) -> set[str]:
 
 
 def _replace_pictures(run: Run, replace: Callable[[str, str], str]) -> Run:
-    def replaced(data: Mapping[str, str]) -> dict[str, str]:
+    def replace_bundle(data: Mapping[str, str]) -> dict[str, str]:
         return {mime: replace(mime, part) if is_binary(mime) else part for mime, part in data.items()}
 
-    def changed(output: Output) -> Output:
-        return replace_data(output, replaced(output.data)) if isinstance(output, Value | Figure) else output
+    def replace_output(output: Output) -> Output:
+        return replace_data(output, replace_bundle(output.data)) if isinstance(output, Value | Figure) else output
 
-    return run.map_outputs(changed)
+    return run.map_outputs(replace_output)

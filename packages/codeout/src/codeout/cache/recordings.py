@@ -58,11 +58,11 @@ def read_recording(store: RunStore, path: Path) -> Recording:
     try:
         if store.read_format(path) != FORMAT:
             raise InvalidRecording(f"made by another version of codeout; expected format {FORMAT}")
-        stored = store.read(path)
-        run = store.unpack(stored)
+        stored_run = store.read(path)
+        run = store.unpack(stored_run)
     except (OSError, ValueError) as problem:
         raise InvalidRecording("incomplete, or does not match its file name") from problem
-    entry = stored.entry(path)
+    entry = stored_run.entry(path)
     if entry is None or entry.inputs.key != msgspec.structs.replace(entry.key, trace=""):
         raise InvalidRecording("its key does not match the inputs that it lists")
     _check_inputs(entry, run.provenance)
@@ -121,8 +121,8 @@ class Recordings(msgspec.Struct):
             return ()
         from codeout.compare.runs import differ  # here, since most blocks have none
 
-        others = [each for each in self.find(code, is_current) if each.provenance.device != run.provenance.device]
-        return tuple(each for each in others if differ(run, each))
+        others = [other for other in self.find(code, is_current) if other.provenance.device != run.provenance.device]
+        return tuple(other for other in others if differ(run, other))
 
     def _valid(self, paths: Sequence[Path]) -> Iterator[Recording]:
         for path in paths[:MAX_PER_BLOCK]:
@@ -138,7 +138,7 @@ def label(run: Run, runs: Sequence[Run]) -> str:
         runs: all runs that are shown of the block.
     """
     device = run.provenance.device
-    kinds = [_kind(each.provenance.device) for each in runs]
+    kinds = [_kind(shown_run.provenance.device) for shown_run in runs]
     return _kind(device) if kinds.count(_kind(device)) == 1 else device
 
 

@@ -119,11 +119,11 @@ class RunStore(msgspec.Struct, frozen=True):
 
     def find(self, key: Key) -> list[Path]:
         """Return the files of the runs of a key, whatever they have read, the newest first."""
-        folder, dated = self.root / key.code[:2], []
+        folder, dated_names = self.root / key.code[:2], []
         with contextlib.suppress(OSError), os.scandir(folder) as files:
             prefix = f"{key.code}-{key.environment}-"
-            dated = [(file.stat().st_mtime_ns, file.name) for file in files if file.name.startswith(prefix)]
-        return [folder / name for _, name in sorted(dated, reverse=True)]
+            dated_names = [(file.stat().st_mtime_ns, file.name) for file in files if file.name.startswith(prefix)]
+        return [folder / name for _, name in sorted(dated_names, reverse=True)]
 
     def load(self, path: Path) -> Run:
         """Return the run in a file.
@@ -141,20 +141,20 @@ class RunStore(msgspec.Struct, frozen=True):
             OSError: it is not there, not a regular file, or too large.
             ValueError: it is malformed, of another format, or has the key of another run.
         """
-        stored = read_sealed(path, _decoder, self.max_file_bytes)
-        if stored.format != FORMAT or stored.key != path.stem:
+        stored_run = read_sealed(path, _decoder, self.max_file_bytes)
+        if stored_run.format != FORMAT or stored_run.key != path.stem:
             raise ValueError(f"{path} has another format, or another key than its name says")
-        return stored
+        return stored_run
 
-    def unpack(self, stored: StoredRun) -> Run:
+    def unpack(self, stored_run: StoredRun) -> Run:
         """Return a run with its pictures.
 
         Raises:
             OSError: one of them is not there, or all of them are too large.
             ValueError: one of them is damaged.
         """
-        values = {**stored.run.values, **{name: float(text) for name, text in stored.non_finite.items()}}
-        return self.pictures.load(msgspec.structs.replace(stored.run, values=values), self.max_picture_bytes)
+        values = {**stored_run.run.values, **{name: float(text) for name, text in stored_run.non_finite.items()}}
+        return self.pictures.load(msgspec.structs.replace(stored_run.run, values=values), self.max_picture_bytes)
 
     def put(self, key: Key, run: Run, inputs: KeyInputs | None = None, name: str = "") -> Run:
         """Store a run; return it as it is stored.
@@ -173,8 +173,8 @@ class RunStore(msgspec.Struct, frozen=True):
         """
         non_finite = _non_finite(run.values)
         finite = {name: value for name, value in run.values.items() if name not in non_finite}
-        packed = self.pictures.save(msgspec.structs.replace(run, values=finite))
-        content = msgspec.json.encode(StoredRun(FORMAT, str(key), name, inputs, packed, non_finite))
+        packed_run = self.pictures.save(msgspec.structs.replace(run, values=finite))
+        content = msgspec.json.encode(StoredRun(FORMAT, str(key), name, inputs, packed_run, non_finite))
         if len(content) > self.max_file_bytes:
             raise ValueError(f"output is too large: {len(content):,} bytes; the limit is {self.max_file_bytes:,}")
         write_atomically(self.path_of(key), seal(msgspec.json.format(content, indent=1)))
@@ -233,21 +233,21 @@ class RunStore(msgspec.Struct, frozen=True):
         """Return the files of all runs, in the order of their names."""
         return sorted(self.root.glob("??/*-*.json"))
 
-    def unused(self, codes: Container[str], used: Iterable[str]) -> list[Path]:
+    def unused(self, codes: Container[str], used_keys: Iterable[str]) -> list[Path]:
         """Return the files of runs of code that is not needed, in every environment.
 
         Args:
             codes: the first parts of the keys to keep.
-            used: keys that the site uses now; runs of the same code in the same environment that have read other
+            used_keys: keys that the site uses now; runs of the same code in the same environment that have read other
                 inputs are not needed.
         """
-        keys = {*used}
-        replaced = {key.rpartition("-")[0] for key in keys}
+        keys = {*used_keys}
+        used_prefixes = {key.rpartition("-")[0] for key in keys}
         return [
             path
             for path in sorted(self.root.glob("??/*.json"))
             if path.name.split("-")[0] not in codes
-            or (path.stem not in keys and path.stem.rpartition("-")[0] in replaced)
+            or (path.stem not in keys and path.stem.rpartition("-")[0] in used_prefixes)
         ]
 
     def remove_temporary_files(self) -> None:

@@ -64,12 +64,12 @@ class SessionTimings(msgspec.Struct, frozen=True):
         newest: dict[str, tuple[int, Timing]] = {}
         for path in self.folder.glob(f"{session}-*.json"):
             try:
-                stored = read_sealed(path, _decoder, MAX_BYTES)
+                stored_timing = read_sealed(path, _decoder, MAX_BYTES)
                 milliseconds = int(path.stem.rpartition("-")[2])
             except (OSError, ValueError):
                 continue  # torn or foreign
-            if stored.name not in newest or newest[stored.name][0] < milliseconds:
-                newest[stored.name] = milliseconds, stored.timing
+            if stored_timing.name not in newest or newest[stored_timing.name][0] < milliseconds:
+                newest[stored_timing.name] = milliseconds, stored_timing.timing
         return {name: timing for name, (_, timing) in newest.items()}
 
 

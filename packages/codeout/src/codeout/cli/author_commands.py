@@ -248,8 +248,8 @@ def export(site: CommandSite, pages: tuple[Path, ...], kind: str, output: Path) 
 
     engine = Engine(site.config)
     _run_blocks(site, engine, lambda: site.blocks(pages))
-    for each in site.pages(pages):
-        page = make_page(each.text, each.blocks, engine.run(each.blocks), site.config, site.url)
+    for source in site.pages(pages):
+        page = make_page(source.text, source.blocks, engine.run(source.blocks), site.config, site.url)
         target = output / export_path(page, kind, site.config.docs_dir)
         target.parent.mkdir(parents=True, exist_ok=True)
         text = content(page, kind)
@@ -270,20 +270,20 @@ def clean(site: CommandSite, dry_run: bool) -> None:
     from codeout.run.status import remove_runs, unused_runs
 
     engine = Engine(site.config)
-    unused = unused_runs(engine, site.blocks([]))
+    files = unused_runs(engine, site.blocks([]))
     total = len(engine.lookup.cache.paths())
-    for path in unused:
+    for path in files:
         print(path)
     if not dry_run:
-        remove_runs(engine, unused)
-    print(f"{'would remove' if dry_run else 'removed'} {len(unused)} runs, {total - len(unused)} remain")
+        remove_runs(engine, files)
+    print(f"{'would remove' if dry_run else 'removed'} {len(files)} runs, {total - len(files)} remain")
 
 
 def _run_blocks(site: CommandSite, engine: Engine, select: Callable[[], list[Block]]) -> int:
     """Run blocks, and then those in the Markdown that they have printed; return how many are up to date."""
     blocks: list[Block] = []
-    while (selected := select()) != blocks:
-        blocks = selected
+    while (new_blocks := select()) != blocks:
+        blocks = new_blocks
         engine.run(blocks)
         if all(block.shows_source for block in blocks):
             break

@@ -55,12 +55,12 @@ def accept(site: CommandSite, folder: Path) -> None:
     from codeout.publish.accept import accept_folder
     from codeout.run.engine import Engine
 
-    accepted = accept_folder(Engine(site.config), site.blocks([]), folder)
-    for each in accepted:
-        without = f", without its {', '.join(each.left_out)}" if each.left_out else ""
-        print(f"{each.entry.name}: {each.run.provenance.device}{without}")
-    reason = "" if accepted else f"; {folder} has no runs from a device other than {detect_device()}"
-    print(f"stored {len(accepted)} recordings in {site.config.recordings}{reason}")
+    recordings = accept_folder(Engine(site.config), site.blocks([]), folder)
+    for recording in recordings:
+        omission = f", without its {', '.join(recording.left_out)}" if recording.left_out else ""
+        print(f"{recording.entry.name}: {recording.run.provenance.device}{omission}")
+    reason = "" if recordings else f"; {folder} has no runs from a device other than {detect_device()}"
+    print(f"stored {len(recordings)} recordings in {site.config.recordings}{reason}")
 
 
 @click.command(
@@ -92,11 +92,11 @@ def plan(site: CommandSite, pages: tuple[Path, ...], shards: int, gpus: int, as_
     from codeout.publish.shards import plan_shards
     from codeout.run.engine import Engine
 
-    planned = plan_shards(Engine(site.config), site.blocks(pages), shards, gpus)
+    planned_shards = plan_shards(Engine(site.config), site.blocks(pages), shards, gpus)
     if as_json:
-        print_json({"shards": planned}, indent=None)
+        print_json({"shards": planned_shards}, indent=None)
         return
-    for number, shard in enumerate(planned, start=1):
+    for number, shard in enumerate(planned_shards, start=1):
         print(f"shard {number}, {shard.device}, about {shard.seconds:.0f} s: {', '.join(shard.sessions) or 'nothing'}")
 
 
@@ -167,9 +167,9 @@ def compat(site: CommandSite, output: Path, against: Path | None) -> int:
     from codeout.publish.drift import load_runs
     from codeout.run.engine import Engine
 
-    published = load_runs(against) if against else {}
+    published_runs = load_runs(against) if against else {}
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    result = run_pages(Engine(site.config), site.blocks([]), published, date)
+    result = run_pages(Engine(site.config), site.blocks([]), published_runs, date)
     write_result(result, output)
     for page in result.pages:
         print(f"{page.page}: {page.error or f'runs; {len(page.drifted)} of {page.blocks} outputs differ'}")

@@ -53,13 +53,13 @@ class CommandSite:
         if not paths:
             return list(self._site.pages)
         by_path = {page.path: page for page in self._site.pages}
-        selected = []
+        selected_pages = []
         for path in paths:
             name = Path(os.path.relpath(path.resolve(), self.config.root.resolve())).as_posix()
             if name not in by_path:
                 raise PageError(f"{path}:1: not a page with blocks{suggest(name, by_path)}")
-            selected.append(by_path[name])
-        return selected
+            selected_pages.append(by_path[name])
+        return selected_pages
 
     def blocks(self, paths: Sequence[Path]) -> list[Block]:
         """Return the blocks of the pages at these paths, or of all.

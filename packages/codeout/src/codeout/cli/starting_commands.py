@@ -38,15 +38,15 @@ def init(config_file: Path | None) -> None:
 
     file = config_file or find_config_file(Path())
     try:
-        text, added = add_settings(file.read_text(encoding="utf8"))
+        text, new_lines = add_settings(file.read_text(encoding="utf8"))
     except NotAListError as problem:
         raise PageError(f"{file}:{problem.line}: {problem}") from problem
-    if not added:
+    if not new_lines:
         click.echo(f"{file} has what codeout needs")
         return
     file.write_text(text, encoding="utf8")
     click.echo(f"{file}: added")
-    for line in added:
+    for line in new_lines:
         click.echo(f"    {line}")
     snippets, page = file.parent / "snippets", file.parent / docs_dir(text) / "index.md"
     if not snippets.is_dir():
@@ -87,10 +87,10 @@ def import_sources(
     """
     from codeout.importers.files import find_sources, import_file
 
-    found = find_sources(sources)
-    if not found:
+    files = find_sources(sources)
+    if not files:
         raise PageError(f"{sources[0]}:1: no notebooks or scripts there")
-    pages = [import_file(source, folder, docs, snippets, force=force) for source, folder in found]
+    pages = [import_file(source, folder, docs, snippets, force=force) for source, folder in files]
     settings = _settings_text(config_file)
     for page in pages:
         click.echo(f"{page.source} → {page.page} ({page.blocks} blocks)")

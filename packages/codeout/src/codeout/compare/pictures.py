@@ -16,7 +16,7 @@ DRAWN_ELEMENTS = ("path", "line", "polyline", "polygon", "rect", "circle", "elli
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
-def difference(mime: str, old: str, new: str) -> float:
+def picture_difference(mime: str, old: str, new: str) -> float:
     """Return how different two pictures of the same type look, from 0 to 1.
 
     Args:

@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from codeout.compare.pictures import difference
+from codeout.compare.pictures import picture_difference
 from codeout.model.outputs import Error, Figure, Output, Run, Stream, Value, as_text
 
 TOLERANCE = 1e-4
@@ -82,10 +82,10 @@ def _natural_order(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if n % 2 else (0, part) for n, part in enumerate(re.split(r"([0-9]{1,9})", name))]
 
 
-def differ(old: Run, new: Run, tolerance: float = TOLERANCE) -> bool:
+def differ(old: Run, new: Run) -> bool:
     """Return whether two runs differ by more than noise."""
     is_same = old.outputs == new.outputs and old.cases == new.cases
-    return not is_same and next(_compare_runs(old, new, tolerance), None) is not None
+    return not is_same and next(_compare_runs(old, new, TOLERANCE), None) is not None
 
 
 def _compare_runs(old: Run, new: Run, tolerance: float) -> Iterator[str]:
@@ -124,7 +124,7 @@ def _compare_bundles(old: Mapping[str, str], new: Mapping[str, str], tolerance: 
         return
     for mime in sorted(old):
         if mime.startswith("image/"):
-            share = difference(mime, old[mime], new[mime])
+            share = picture_difference(mime, old[mime], new[mime])
             if share > INVISIBLE_DIFFERENCE:
                 yield f"the picture looks {100 * share:.0f} % different"
         elif mime == "text/plain" and any(other.startswith("image/") for other in old):
@@ -139,9 +139,9 @@ def compare_texts(old: str, new: str, tolerance: float) -> Iterator[str]:
     new_words, new_numbers = _split_numbers(new)
     if old_words != new_words or len(old_numbers) != len(new_numbers):
         yield "text differs"
-    elif moved := _find_moved(old_numbers, new_numbers, tolerance):
-        farthest = moved[0]
-        yield f"{len(moved)} of {len(old_numbers)} numbers changed (largest change: {farthest.old} → {farthest.new})"
+    elif numbers := _find_moved(old_numbers, new_numbers, tolerance):
+        farthest = numbers[0]
+        yield f"{len(numbers)} of {len(old_numbers)} numbers changed (largest change: {farthest.old} → {farthest.new})"
 
 
 class MovedNumber(msgspec.Struct, frozen=True):
@@ -161,26 +161,26 @@ class MovedNumber(msgspec.Struct, frozen=True):
         return math.inf
 
 
-def moved_numbers(old: str, new: str, tolerance: float = TOLERANCE) -> list[MovedNumber]:
+def moved_numbers(old: str, new: str) -> list[MovedNumber]:
     """Return the numbers that moved too far between two texts, the farthest first; none if their words differ."""
     old_words, old_numbers = _split_numbers(old)
     new_words, new_numbers = _split_numbers(new)
     if old_words != new_words or len(old_numbers) != len(new_numbers):
         return []
-    return _find_moved(old_numbers, new_numbers, tolerance)
+    return _find_moved(old_numbers, new_numbers, TOLERANCE)
 
 
 def _find_moved(old: Sequence[str], new: Sequence[str], tolerance: float) -> list[MovedNumber]:
     pairs = zip(old, new, strict=True)
-    moved = [MovedNumber(before, after) for before, after in pairs if not _is_close(before, after, tolerance)]
-    return sorted(moved, key=lambda number: -number.share)
+    numbers = [MovedNumber(before, after) for before, after in pairs if not _is_close(before, after, tolerance)]
+    return sorted(numbers, key=lambda number: -number.share)
 
 
 def _split_numbers(text: str) -> tuple[str, list[str]]:
     """Return a text without its numbers, noise and spacing, and the numbers."""
     quiet = NOISE.sub("‹›", text)
-    bare = re.sub(r"\s+", " ", NUMBER.sub("#", quiet)).strip()
-    return re.sub(r" ?([#()\[\],]) ?", r"\1", bare), [match[0] for match in NUMBER.finditer(quiet)]
+    words = re.sub(r"\s+", " ", NUMBER.sub("#", quiet)).strip()
+    return re.sub(r" ?([#()\[\],]) ?", r"\1", words), [match[0] for match in NUMBER.finditer(quiet)]
 
 
 def _is_close(old: str, new: str, tolerance: float) -> bool:
@@ -198,13 +198,13 @@ def _parse_number(text: str) -> float:
 
 def merge_streams(outputs: Sequence[Output]) -> list[Output]:
     """Return outputs in which neighbouring texts of a channel are one, since where a text was cut means nothing."""
-    merged: list[Output] = []
+    result: list[Output] = []
     for channel, group in groupby(outputs, lambda output: output.name if isinstance(output, Stream) else None):
         if channel is None:
-            merged += group
+            result += group
         else:
-            merged.append(Stream(channel, "".join(output.text for output in group if isinstance(output, Stream))))
-    return merged
+            result.append(Stream(channel, "".join(output.text for output in group if isinstance(output, Stream))))
+    return result
 
 
 def _kind(output: Output | None) -> str:
@@ -213,23 +213,24 @@ def _kind(output: Output | None) -> str:
 
 def report(differences: Sequence[Difference], old: Mapping[str, Run], new: Mapping[str, Run]) -> str:
     """Return a report in Markdown. Outputs are data: nothing in them becomes markup."""
-    changed = [each for each in differences if each.kind == "changed"]
-    parts = [f"# Outputs: {len(changed)} of {len({*old} & {*new})} changed\n"]
+    changes = [difference for difference in differences if difference.kind == "changed"]
+    parts = [f"# Outputs: {len(changes)} of {len({*old} & {*new})} changed\n"]
     parts += [f"- {_escape(change)}" for change in environment_changes(old, new)]
     for kind in ("added", "removed"):
-        if names := [_escape(each.block) for each in differences if each.kind == kind]:
+        if names := [_escape(difference.block) for difference in differences if difference.kind == kind]:
             parts.append(f"- {kind}: {', '.join(names)}")
-    parts += [_report_section(each) for each in changed]
+    parts += map(_report_section, changes)
     return "\n".join(parts) + "\n"
 
 
-def _report_section(each: Difference) -> str:
-    lines = difflib.unified_diff(each.old.splitlines(), each.new.splitlines(), "old", "new", lineterm="", n=1)
-    content = "\n".join(lines) or each.new
+def _report_section(difference: Difference) -> str:
+    old, new = difference.old, difference.new
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "old", "new", lineterm="", n=1)
+    content = "\n".join(lines) or new
     rest = len(content) - MAX_REPORTED_CHARACTERS
     content = content[:MAX_REPORTED_CHARACTERS] + (f"\n… {rest:,} more characters" if rest > 0 else "")
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", content)), default=0))
-    return f"\n## {_escape(each.block)}\n\n{_escape(each.description)}\n\n{fence}diff\n{content}\n{fence}"
+    return f"\n## {_escape(difference.block)}\n\n{_escape(difference.description)}\n\n{fence}diff\n{content}\n{fence}"
 
 
 def environment_changes(old: Mapping[str, Run], new: Mapping[str, Run]) -> Iterator[str]:
@@ -246,7 +247,7 @@ def _versions(runs: Mapping[str, Run]) -> dict[str, str]:
         provenance = run.provenance
         for name, version in (("device", provenance.device), ("Python", provenance.python), *provenance.packages):
             versions.setdefault(name, set()).add(version)
-    return {name: ", ".join(sorted(each)) for name, each in versions.items()}
+    return {name: ", ".join(sorted(values)) for name, values in versions.items()}
 
 
 def _escape(text: str) -> str:

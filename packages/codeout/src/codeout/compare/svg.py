@@ -77,7 +77,7 @@ def check_svg(text: str, budget: PictureBudget) -> None:
 def _parse(text: str) -> ElementTree.Element:
     if CONTROL.search(text):
         raise InvalidRecording("control characters in SVG")
-    if any(f"<!{each}" in text for each in DECLARATIONS):
+    if any(f"<!{declaration}" in text for declaration in DECLARATIONS):
         raise InvalidRecording("SVG with entities or other declarations")
     if LONG_NAMESPACE.search(text):
         raise InvalidRecording("SVG with a namespace of more than 200 characters")

@@ -82,10 +82,10 @@ def validate(run: Run, now: datetime) -> Run:
         raise InvalidRecording(f"more than {MAX_OUTPUTS:,} outputs")
     for case in run.cases:
         _check_case(case)
-    shown = run.map_outputs(_recordable)
-    _check_texts(shown.all_outputs)
-    _check_pictures(shown.all_outputs)
-    return shown.for_others(inputs)
+    shown_run = run.map_outputs(_recordable)
+    _check_texts(shown_run.all_outputs)
+    _check_pictures(shown_run.all_outputs)
+    return shown_run.for_others(inputs)
 
 
 def _check_case(case: Case) -> None:
@@ -121,9 +121,9 @@ def _check_provenance(provenance: Provenance, now: datetime) -> None:
 def _check_date(date: str, now: datetime) -> None:
     """Check that a date is in the one notation whose order as text is that of time, and neither too early nor late."""
     try:
-        when = datetime.fromisoformat(date)
+        time = datetime.fromisoformat(date)
         is_valid = (
-            when.tzinfo is not None and when.isoformat() == date and EARLIEST_DATE < when < now + timedelta(days=1)
+            time.tzinfo is not None and time.isoformat() == date and EARLIEST_DATE < time < now + timedelta(days=1)
         )
     except (ValueError, OverflowError) as problem:
         raise InvalidRecording("invalid date") from problem
@@ -145,12 +145,12 @@ def shared_inputs(inputs: tuple[Input, ...]) -> tuple[Input, ...]:
     Raises:
         InvalidRecording: there are too many, or one of them is malformed.
     """
-    local = (each for each in inputs if each.kind in SHARED_KINDS and not is_elsewhere(each.name))
-    shared = tuple(dict.fromkeys(each for each in local if not HIDDEN.search(each.name)))
+    local = (input_ for input_ in inputs if input_.kind in SHARED_KINDS and not is_elsewhere(input_.name))
+    shared = tuple(dict.fromkeys(input_ for input_ in local if not HIDDEN.search(input_.name)))
     if len(shared) > MAX_INPUTS:
         raise InvalidRecording(f"more than {MAX_INPUTS:,} inputs")
-    for each in shared:
-        if len(each.name) > MAX_PATH or not LOCAL_PATH.fullmatch(each.name) or not DIGEST.fullmatch(each.digest):
+    for input_ in shared:
+        if len(input_.name) > MAX_PATH or not LOCAL_PATH.fullmatch(input_.name) or not DIGEST.fullmatch(input_.digest):
             raise InvalidRecording("invalid input")
     return shared
 

@@ -34,9 +34,9 @@ def find_obstacle() -> str:
         return "checkpoints need Linux"
     if file := next(filter(None, map(_obstacle_of, (PROCESS / "fd").iterdir())), ""):
         return file  # first: CUDA also starts threads, with names that say less
-    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    if others or len(sys._current_frames()) > 1:  # noqa: SLF001  # knows threads that `threading` does not
-        return f"a thread runs ({', '.join(others) or 'started below Python'})"
+    other_threads = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if other_threads or len(sys._current_frames()) > 1:  # noqa: SLF001  # knows threads that `threading` does not
+        return f"a thread runs ({', '.join(other_threads) or 'started below Python'})"
     own_name = (PROCESS / "comm").read_text()
     names = {*map(_name_of, (PROCESS / "task").iterdir())} - {own_name, ""}
     if names:  # a library names the threads of its own pool; those of OpenMP and OpenBLAS have no name

@@ -26,8 +26,8 @@ def describe_exception(exception: BaseException, file: str) -> dict[str, Any]:
         file: the file that the block comes from; the event names the innermost line of it.
     """
     summary = traceback.TracebackException.from_exception(exception, compact=True)
-    own = next((number for number, frame in enumerate(summary.stack) if frame.filename == file), 0)
-    frames = [frame for frame in summary.stack[own:] if not frame.filename.startswith(_KERNEL)]
+    first = next((number for number, frame in enumerate(summary.stack) if frame.filename == file), 0)
+    frames = [frame for frame in summary.stack[first:] if not frame.filename.startswith(_KERNEL)]
     summary.stack[:] = frames
     line = next((frame.lineno for frame in reversed(frames) if frame.filename == file), None)
     if isinstance(exception, SyntaxError) and exception.filename == file:
@@ -61,8 +61,8 @@ _PLAIN_FORMAT = warnings.formatwarning
 
 def shorten_paths(text: str) -> str:
     """Return a text whose paths do not depend on where Python, its packages and the site are."""
-    installed = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
-    folders = {sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"), *installed, os.environ.get(ROOT, "")}
+    package_folders = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    folders = {sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"), *package_folders, os.environ.get(ROOT, "")}
     for folder in sorted(filter(None, folders), key=len, reverse=True):
         text = text.replace(folder + os.sep, "")
     return text

@@ -37,17 +37,17 @@ class Executor:
         has_value = isinstance(last, ast.Expr) and not _ends_with_semicolon(code)
         if has_value:
             tree.body.pop()
-        compiled = compile(tree, file, "exec", flags, dont_inherit=True)
-        self._features |= compiled.co_flags & _FUTURE
-        self._evaluate(compiled)
+        body = compile(tree, file, "exec", flags, dont_inherit=True)
+        self._features |= body.co_flags & _FUTURE
+        self._evaluate(body)
         if not has_value or not isinstance(last, ast.Expr):
             return None
         flags = self._features | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         return self._evaluate(compile(ast.Expression(last.value), file, "eval", flags, dont_inherit=True))
 
-    def _evaluate(self, compiled: Any) -> object:
-        result: Any = eval(compiled, self._namespace)
-        if not compiled.co_flags & _COROUTINE:
+    def _evaluate(self, code: Any) -> object:
+        result: Any = eval(code, self._namespace)
+        if not code.co_flags & _COROUTINE:
             return result
         import asyncio  # here: few blocks need it
 
@@ -60,16 +60,17 @@ def _ends_with_semicolon(code: str) -> bool:
     return bool(tokens) and tokens[-1].string == ";"
 
 
-def remember_source(file: str, padded: str, line: int) -> None:
+def remember_source(file: str, padded_code: str, line: int) -> None:
     """Let tracebacks and `inspect` find the lines of a block, and those of earlier blocks of the same file.
 
     Args:
         file: the file that the block comes from.
-        padded: the block's code, preceded by as many empty lines as the file has lines above it.
+        padded_code: the block's code, preceded by as many empty lines as the file has lines above it.
         line: the line of the file on which the code begins, counted from 1.
     """
     entry = linecache.cache.get(file)
     known_lines = entry[2] if entry and len(entry) == 4 else []
-    lines = [each + "\n" for each in padded.splitlines()]  # without its end, carets below the last would be one off
-    above, below = known_lines[: line - 1], known_lines[len(lines) :]
-    linecache.cache[file] = (len(padded), None, above + lines[len(above) :] + below, file)
+    # Without the end of the last line, carets below it would be one off.
+    lines = [text + "\n" for text in padded_code.splitlines()]
+    lines_above, lines_below = known_lines[: line - 1], known_lines[len(lines) :]
+    linecache.cache[file] = (len(padded_code), None, lines_above + lines[len(lines_above) :] + lines_below, file)

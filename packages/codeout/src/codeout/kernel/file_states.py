@@ -20,20 +20,20 @@ original_stat = os.stat  # a kernel replaces `os.stat` with one that notes what 
 
 def status_of(path: str) -> Status | None:
     """Return the status of a regular file; None if there is none."""
-    found = _stat(path)
-    if found is None or not stat.S_ISREG(found.st_mode):
+    status = _stat(path)
+    if status is None or not stat.S_ISREG(status.st_mode):
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
 
 
 def describe_path(path: str) -> str:
     """Return what a path leads to, with the size of a file; an empty string if to nothing."""
-    found = _stat(path)
-    if found is None:
+    status = _stat(path)
+    if status is None:
         return ""
-    if stat.S_ISREG(found.st_mode):
-        return f"{found.st_size} bytes"
-    return "folder" if stat.S_ISDIR(found.st_mode) else "special"
+    if stat.S_ISREG(status.st_mode):
+        return f"{status.st_size} bytes"
+    return "folder" if stat.S_ISDIR(status.st_mode) else "special"
 
 
 def is_recent(status: Status) -> bool:
@@ -53,10 +53,10 @@ def digest_file(path: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digest_names(folder: str, hidden: str = "") -> str:
+def digest_names(folder: str, hidden_name: str = "") -> str:
     """Return a digest of the names in a folder, but for a hidden one; an empty string if it cannot be listed."""
     try:
-        return digest_text("\0".join(sorted(name for name in os.listdir(folder) if name != hidden)))
+        return digest_text("\0".join(sorted(name for name in os.listdir(folder) if name != hidden_name)))
     except OSError:
         return ""
 

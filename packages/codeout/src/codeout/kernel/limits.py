@@ -20,10 +20,10 @@ def cut(text: str, head: int = MAX_HEAD, tail: int = MAX_TAIL) -> str:
 
 def cut_bundle(data: dict[str, str]) -> dict[str, str]:
     """Return a MIME bundle whose texts are cut, without other data that are too large."""
-    kept = {mime: cut(part) if mime in TEXT_TYPES else part for mime, part in data.items()}
-    large = {mime: len(part) for mime, part in kept.items() if len(part) > MAX_DATA}
+    parts = {mime: cut(part) if mime in TEXT_TYPES else part for mime, part in data.items()}
+    large = {mime: len(part) for mime, part in parts.items() if len(part) > MAX_DATA}
     if not large:
-        return kept
+        return parts
     notes = [f"[{mime} of {size:,} characters left out; the limit is {MAX_DATA:,}]" for mime, size in large.items()]
-    rest = {mime: part for mime, part in kept.items() if mime not in large}
+    rest = {mime: part for mime, part in parts.items() if mime not in large}
     return {**rest, "text/plain": "\n".join([*notes, *([rest["text/plain"]] if "text/plain" in rest else [])])}

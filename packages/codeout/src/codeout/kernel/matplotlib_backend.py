@@ -17,8 +17,8 @@ from matplotlib.backend_bases import FigureManagerBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-_displayed: set[int] = set()  # identities of the open figures that were displayed as a value
-_saved: set[int] = set()  # and of those that the author's code has saved
+_displayed_ids: set[int] = set()  # identities of the open figures that were displayed as a value
+_saved_ids: set[int] = set()  # and of those that the author's code has saved
 
 
 class FigureManager(FigureManagerBase):
@@ -34,14 +34,14 @@ class FigureManager(FigureManagerBase):
         """Display the open figures in the order of their creation, with or without those that were saved; close all."""
         from matplotlib import pyplot
 
-        done = _displayed if keeps_saved else _displayed | _saved
+        skipped_ids = _displayed_ids if keeps_saved else _displayed_ids | _saved_ids
         for number in pyplot.get_fignums():
             figure = pyplot.figure(number)
-            if id(figure) not in done and not _is_blank(figure):
+            if id(figure) not in skipped_ids and not _is_blank(figure):
                 display(figure)
         pyplot.close("all")
-        _displayed.clear()
-        _saved.clear()
+        _displayed_ids.clear()
+        _saved_ids.clear()
 
 
 def _is_blank(figure: Figure) -> bool:
@@ -56,7 +56,7 @@ class FigureCanvas(FigureCanvasAgg):
 
     def print_figure(self, *arguments: Any, **options: Any) -> Any:
         """Save the figure, and note that."""
-        _saved.add(id(self.figure))
+        _saved_ids.add(id(self.figure))
         return super().print_figure(*arguments, **options)
 
 
@@ -81,19 +81,19 @@ def png(figure: Figure) -> tuple[bytes, dict[str, str]] | None:
 
 def _draw(figure: Figure, buffer: IO[Any], **options: Any) -> None:
     """Save a figure that is displayed. Warnings name the author's line, or the figure where there is none."""
-    was_saved = id(figure) in _saved
-    with warnings.catch_warnings(record=True) as caught:
+    was_saved = id(figure) in _saved_ids
+    with warnings.catch_warnings(record=True) as caught_warnings:
         figure.savefig(buffer, bbox_inches="tight", **options)
-    _displayed.add(id(figure))
+    _displayed_ids.add(id(figure))
     if not was_saved:
-        _saved.discard(id(figure))
+        _saved_ids.discard(id(figure))
     main = vars(sys.modules["__main__"])
     frame: FrameType | None = sys._getframe()  # noqa: SLF001  # it has no other name
     while frame is not None and frame.f_globals is not main:
         frame = frame.f_back
     place = (frame.f_code.co_filename, frame.f_lineno) if frame else ("figure", 1)
-    for each in caught:
-        warnings.warn_explicit(each.message, each.category, *place)
+    for warning in caught_warnings:
+        warnings.warn_explicit(warning.message, warning.category, *place)
 
 
 def alt_text(figure: Figure) -> str:

@@ -14,14 +14,14 @@ from codeout.kernel.places import Places
 LIBRARY = "the library of Python"
 
 
-def find_missing(imported: Iterable[str], places: Places) -> Iterator[tuple[str, str]]:
+def find_missing(modules: Iterable[str], places: Places) -> Iterator[tuple[str, str]]:
     """Yield folder and name of each place in which Python has looked for a module before it found it, if it did.
 
     Args:
-        imported: the names of modules whose import has begun.
+        modules: the names of modules whose import has begun.
         places: the folders that count.
     """
-    for module in imported:
+    for module in modules:
         package, _, name = module.rpartition(".")
         folders = list(getattr(sys.modules.get(package), "__path__", ())) if package else sys.path
         for folder in _folders_before(folders, module, places):
@@ -29,15 +29,15 @@ def find_missing(imported: Iterable[str], places: Places) -> Iterator[tuple[str,
 
 
 def _folders_before(folders: Iterable[str], module: str, places: Places) -> Iterator[str]:
-    found = _origin(sys.modules.get(module))
+    origin = _origin(sys.modules.get(module))
     for folder in map(os.path.abspath, folders):
         place = folder + os.sep
-        if found.startswith(place) and (not places.package_folder(found) or places.package_folder(place)):
+        if origin.startswith(place) and (not places.package_folder(origin) or places.package_folder(place)):
             return
-        if not found and _has_module(place + module.rpartition(".")[2]):
+        if not origin and _has_module(place + module.rpartition(".")[2]):
             return  # it was found, and a block has made Python forget it
         if places.is_in_library(place) or folder.endswith(".zip"):
-            if found == LIBRARY:
+            if origin == LIBRARY:
                 return
         elif places.package_folder(place) in ("", place) and not place.startswith(places.scratch):
             yield folder  # not inside of a package, whose version says it all

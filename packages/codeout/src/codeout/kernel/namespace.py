@@ -29,8 +29,8 @@ class MainModule(ModuleType):
     def __getattr__(self, name: str) -> str:
         if name == "__file__":
             caller = sys._getframe(1)  # noqa: SLF001  # it has no other name
-            if caller.f_code.co_name == "getfile" and isinstance(each := caller.f_locals.get("object"), type):
-                codes = (getattr(member, "__code__", None) for member in vars(each).values())
+            if caller.f_code.co_name == "getfile" and isinstance(cls := caller.f_locals.get("object"), type):
+                codes = (getattr(member, "__code__", None) for member in vars(cls).values())
                 return str(next((code.co_filename for code in codes if code), vars(self).get(BLOCK_FILE, "")))
         raise AttributeError(f"module '__main__' has no attribute {name!r}")
 
@@ -62,12 +62,12 @@ class Namespace:
         vars(self._module)[BLOCK_FILE] = file
         if has_magics and MAGIC.search(code):
             code = self._display.expand_magics(code, self._module)
-        padded = "\n" * (line - 1) + code
+        padded_code = "\n" * (line - 1) + code
         padded_checks = "\n" * (checks_line - 1) + checks
-        remember_source(file, _overlay(padded, padded_checks) if checks else padded, line)
+        remember_source(file, _overlay(padded_code, padded_checks) if checks else padded_code, line)
         try:
             try:
-                value = self._executor.execute(padded, file)
+                value = self._executor.execute(padded_code, file)
                 if value is not None:
                     self._display.show_value(value)
             finally:
@@ -80,15 +80,15 @@ class Namespace:
 
     def changed_values(self) -> dict[str, Scalar]:
         """Return the public names that are bound to another number or short text than at the last call."""
-        before, names = self._values, vars(self._module)
+        old, names = self._values, vars(self._module)
         self._values = {name: names[name] for name in names if not name.startswith("_") and _is_scalar(names[name])}
-        return {name: value for name, value in self._values.items() if name not in before or before[name] is not value}
+        return {name: value for name, value in self._values.items() if name not in old or old[name] is not value}
 
 
 def _overlay(code: str, checks: str) -> str:
     """Return code with the checks below it, each on its own lines."""
-    above, below = code.split("\n"), checks.split("\n")
-    return "\n".join([*above, *below[len(above) :]])
+    code_lines, check_lines = code.split("\n"), checks.split("\n")
+    return "\n".join([*code_lines, *check_lines[len(code_lines) :]])
 
 
 def _is_scalar(value: object) -> bool:

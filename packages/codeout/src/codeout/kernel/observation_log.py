@@ -17,8 +17,8 @@ class ObservationLog:
 
     def __init__(self, folder: str) -> None:
         """Note nothing yet; the folder is the scratch folder of the session."""
-        self._observed: list[list[Any]] = []
-        self._seen: set[tuple[str, str]] = set()
+        self._observations: list[list[Any]] = []
+        self._identities: set[tuple[str, str]] = set()
         self._path = os.path.join(folder, scratch.INPUTS)  # one JSON array per line
         self._position = 0  # in the file: what is before it has been taken
         self._descriptor: int | None = None  # of the file; None in the kernel itself
@@ -32,7 +32,7 @@ class ObservationLog:
     def become_kernel(self) -> None:
         """Go on as the kernel, in a process that resumes from a checkpoint: what was noted since is not its own."""
         self._close()
-        self._observed.clear()
+        self._observations.clear()
         self._position = os.path.getsize(self._path) if os.path.exists(self._path) else 0
 
     def add(self, kind: str, name: str, state: State = None) -> None:
@@ -42,19 +42,19 @@ class ObservationLog:
 
     def is_new(self, kind: str, name: str) -> bool:
         """Return whether something is noted for the first time, and remember it; its state is to be sent then."""
-        if (kind, name) in self._seen:
+        if (kind, name) in self._identities:
             return False
-        self._seen.add((kind, name))
+        self._identities.add((kind, name))
         return True
 
     def has(self, kind: str, name: str) -> bool:
         """Return whether something has been noted."""
-        return (kind, name) in self._seen
+        return (kind, name) in self._identities
 
     def send(self, kind: str, name: str, state: State) -> None:
         """Collect something, or send it to the kernel."""
         if self._descriptor is None:
-            self._observed.append([kind, name, state])
+            self._observations.append([kind, name, state])
         else:
             os.write(self._descriptor, json.dumps([kind, name, state]).encode() + b"\n")
 
@@ -68,8 +68,8 @@ class ObservationLog:
                         break  # it is being written
                     self._position += len(line)
                     self._add_line(line)
-        taken, self._observed = self._observed, []
-        return taken
+        observations, self._observations = self._observations, []
+        return observations
 
     def _add_line(self, line: bytes) -> None:
         try:

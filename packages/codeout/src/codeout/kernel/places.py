@@ -8,7 +8,7 @@ from typing import Any
 
 CACHE_VARIABLE = "CODEOUT_CACHE"  # names the folder of the build cache, in which the home folder of blocks is
 MAX_NAME, MAX_PATH = 255, 4_096  # bytes of the name of a file and of a path on Linux: nothing longer can exist
-OUTSIDE = ("/proc/", "/sys/", "/dev/")  # they change at any time, and hold nothing that an author wrote
+VOLATILE_FOLDERS = ("/proc/", "/sys/", "/dev/")  # they change at any time, and hold nothing that an author wrote
 
 
 class Places:
@@ -18,7 +18,7 @@ class Places:
         """Take the scratch folder of the session."""
         self.scratch = scratch.rstrip(os.sep) + os.sep
         cache = os.environ.get(CACHE_VARIABLE, "")
-        self._outside = (*OUTSIDE, *([cache + os.sep] if cache else []))
+        self._excluded_prefixes = (*VOLATILE_FOLDERS, *([cache + os.sep] if cache else []))
         self.library = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
         self.engine = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
         names = ("site-packages", "dist-packages")
@@ -34,12 +34,12 @@ class Places:
             name = os.path.abspath(os.fsdecode(path))
         except (TypeError, ValueError, OSError):  # not a path, or the working folder is gone
             return None
-        if "\0" in name or (name + os.sep).startswith((*self._outside, self.engine)):
+        if "\0" in name or (name + os.sep).startswith((*self._excluded_prefixes, self.engine)):
             return None
         if len(name) > MAX_PATH or max(map(len, name.split(os.sep))) > MAX_NAME:  # text that some library looked up
             return None
         if (name + os.sep).startswith(self.scratch):
-            return self._linked(name)
+            return self._follow_link(name)
         return None if self.is_in_library(name) else name
 
     def is_in_library(self, name: str) -> bool:
@@ -50,7 +50,7 @@ class Places:
         """Return the folder of installed packages that a path is in; an empty string if it is in none."""
         return next((folder for folder in self.packages if name.startswith(folder)), "")
 
-    def _linked(self, name: str) -> str | None:
+    def _follow_link(self, name: str) -> str | None:
         """Return where a path in the scratch folder leads by a link, such as one of the settings; None without one."""
         end = len(self.scratch)
         while end > 0:

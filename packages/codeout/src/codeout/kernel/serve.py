@@ -54,8 +54,8 @@ def serve(parent_pid: int, scratch_folder: str, control: int, folders: Sequence[
 
 def _trace_children(folder: Path) -> None:
     """Have processes that blocks start with this Python note what they read."""
-    inherited = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = CHILDREN + (os.pathsep + inherited if inherited else "")
+    search_path = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = CHILDREN + (os.pathsep + search_path if search_path else "")
     os.environ[FOLDER_VARIABLE] = str(folder)
 
 

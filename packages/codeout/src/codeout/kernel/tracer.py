@@ -92,12 +92,12 @@ class Tracer:
     def take(self) -> dict[str, Any]:
         """Return what was observed since the last call, as fields of an event."""
         self._note_missing_modules()
-        observed = [each for each in self.log.take() if not self._is_created(*each)]
-        written, self._newly_written = sorted(self._newly_written), set()
-        noticed = {"reads_lines": self.reads_lines, "used_network": self.used_network}
-        taken = {"observed": observed, "written": written, **noticed}
+        observations = [observation for observation in self.log.take() if not self._is_created(*observation)]
+        paths, self._newly_written = sorted(self._newly_written), set()
+        flags = {"reads_lines": self.reads_lines, "used_network": self.used_network}
+        fields = {"observed": observations, "written": paths, **flags}
         self.reads_lines = self.used_network = False
-        return taken
+        return fields
 
     def _is_created(self, kind: str, name: str, state: State) -> bool:
         """Return whether something was not there when it was looked for, and the session has created it since."""
@@ -264,9 +264,9 @@ class Tracer:
             self.log.add("program", name, list(status) if status else None)
 
     def _note_missing_modules(self) -> None:
-        imported, self._imports = self._imports, set()
+        imports, self._imports = self._imports, set()
         missing: dict[str, list[str]] = {}
-        for folder, module in find_missing(imported, self._places):
+        for folder, module in find_missing(imports, self._places):
             if self.log.is_new("missing", os.path.join(folder, module)):
                 missing.setdefault(folder, []).append(module)
         for folder, modules in missing.items():

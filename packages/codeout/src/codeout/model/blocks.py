@@ -113,10 +113,10 @@ class Block(msgspec.Struct, frozen=True):
 
 @cache
 def _without_annotations(code: str) -> str:
-    bare = re.sub(rf"[ \t]*{ANNOTATION.pattern}", "", code, flags=re.MULTILINE)
+    bare_code = re.sub(rf"[ \t]*{ANNOTATION.pattern}", "", code, flags=re.MULTILINE)
     # Only a string of many lines can hold what looks like a marker; parsing Python takes longer than all the rest.
     is_certain = '"""' not in code and "'''" not in code
-    return bare if is_certain or bare == code or is_same_program(bare, code) else code
+    return bare_code if is_certain or bare_code == code or is_same_program(bare_code, code) else code
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -50,10 +50,10 @@ def check_expectation(block: Block, run: Run) -> None:
         case, error = unexpected
         is_typo = get_close_matches(block.raises, [error.type], n=1, cutoff=0.75)
         guess = f"; did you mean {error.type!r}?" if is_typo else ""
-        expected = f" (the page expects {block.raises}{guess})" if block.raises else ""
+        expectation = f" (the page expects {block.raises}{guess})" if block.raises else ""
         location = f"{block.locate(error.line)}: {f'with {case}: ' if case else ''}"
         hint = f"\n{WARNING_HINT}" if error.is_a("Warning") else ""
-        raise BlockError(f"{location}{error.type}: {error.message}{expected}{hint}\n{error.traceback}".rstrip())
+        raise BlockError(f"{location}{error.type}: {error.message}{expectation}{hint}\n{error.traceback}".rstrip())
 
 
 def with_hint(run: Run, find: Callable[[Error], str]) -> Run:
@@ -76,14 +76,14 @@ def with_missing_error(block: Block, run: Run) -> Run:
     return msgspec.structs.replace(run, outputs=(*run.outputs, Error("BlockError", message, message, None)))
 
 
-def skipped_run(run: Run, failed: Block) -> Run:
+def skipped_run(run: Run, failed_block: Block) -> Run:
     """Return the run of a block that was skipped because one above it failed.
 
     Args:
         run: provides the provenance.
-        failed: the block above.
+        failed_block: the block above.
     """
-    message = f"Did not run: the block at {failed} failed."
+    message = f"Did not run: the block at {failed_block} failed."
     return run.replace_outputs((Error(SKIPPED, message, message, None),))
 
 

@@ -47,21 +47,21 @@ class Input(msgspec.Struct, frozen=True, array_like=True):
         return digest in (self.digest, self.left)
 
 
-def describe_input(each: Input) -> str:
+def describe_input(input_: Input) -> str:
     """Return an input in words, without its state."""
-    match each.kind:
+    match input_.kind:
         case "missing":
-            names = [*dict.fromkeys(each.digest.split(","))]
+            names = [*dict.fromkeys(input_.digest.split(","))]
             more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-            return f"no {_join(names[:MAX_NAMES])}{more} in {each.name}"
+            return f"no {_join(names[:MAX_NAMES])}{more} in {input_.name}"
         case "entry_points":
             return "plugins of installed packages"
         case "package":
-            return f"package {each.name} {_version(each.digest)}"
+            return f"package {input_.name} {_version(input_.digest)}"
         case "variable":
-            return f"variable {each.name}"
+            return f"variable {input_.name}"
         case kind:
-            return f"{kind} {each.name}" + ("" if each.digest else ", which does not exist")
+            return f"{kind} {input_.name}" + ("" if input_.digest else ", which does not exist")
 
 
 def describe_change(old: Input, digest: str) -> str:
@@ -73,23 +73,24 @@ def describe_change(old: Input, digest: str) -> str:
     """
     match old.kind:
         case "missing":
-            found = sorted({*old.digest.split(",")} - {*digest.split(",")})
-            return f"{old.name}/{_join(found)} now exists"
+            new_names = sorted({*old.digest.split(",")} - {*digest.split(",")})
+            return f"{old.name}/{_join(new_names)} now exists"
         case "entry_points":
             return "the plugins of installed packages changed"
         case "package":
             before, after = _version(old.digest), _version(digest)
             return f"{old.name} {before} → {after}" if before != after else f"{old.name} {before}: reinstalled, changed"
         case "program" | "variable":
-            return f"{old.kind} {old.name}: " + ("changed" if old.digest and digest else _appeared(digest))
+            return f"{old.kind} {old.name}: " + ("changed" if old.digest and digest else _describe_existence(digest))
     if not (old.digest and digest):
-        return f"{old.name} {_appeared(digest)}"
+        return f"{old.name} {_describe_existence(digest)}"
     return f"{old.name}: " + {"folder": "other files in it", "status": "other size"}.get(old.kind, "content changed")
 
 
 def local_files(inputs: Iterable[Input]) -> list[str]:
     """Return the paths of the files among inputs that are in the site's folder."""
-    return [each.name for each in inputs if each.kind == "file" and each.digest and not is_elsewhere(each.name)]
+    files = (input_ for input_ in inputs if input_.kind == "file" and input_.digest)
+    return [file.name for file in files if not is_elsewhere(file.name)]
 
 
 def is_elsewhere(name: str) -> bool:
@@ -97,7 +98,7 @@ def is_elsewhere(name: str) -> bool:
     return name.startswith(("/", "<", "..")) or ":" in name
 
 
-def _appeared(digest: str) -> str:
+def _describe_existence(digest: str) -> str:
     return "now exists" if digest else "is gone"
 
 

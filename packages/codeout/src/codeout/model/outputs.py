@@ -201,8 +201,8 @@ def _count_characters(output: Output) -> int:
 
 def as_text(run: Run) -> str:
     """Return what a terminal can show of a run."""
-    own = "".join(map(_as_text, run.outputs))
-    return own + "".join(f"[{', '.join(case.values)}]\n{''.join(map(_as_text, case.outputs))}" for case in run.cases)
+    text = "".join(map(_as_text, run.outputs))
+    return text + "".join(f"[{', '.join(case.values)}]\n{''.join(map(_as_text, case.outputs))}" for case in run.cases)
 
 
 def _as_text(output: Output) -> str:

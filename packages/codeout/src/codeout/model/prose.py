@@ -105,13 +105,13 @@ def hardcoded_numbers(text: str, page: str, blocks: Sequence[Block], runs: Seque
     """
     if not blocks:
         return
-    bare = NOT_PROSE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
-    for number, (line, original) in enumerate(zip(bare.split("\n"), text.split("\n"), strict=True), start=1):
+    prose_text = NOT_PROSE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+    for number, (line, original) in enumerate(zip(prose_text.split("\n"), text.split("\n"), strict=True), start=1):
         matches = list(NUMBER.finditer(line))
         if not matches:
             continue
-        above = sum(block.place.line < number for block in blocks)
-        nearby = range(max(above - 1, 0), min(above + 1, len(blocks)))
+        blocks_above = sum(block.place.line < number for block in blocks)
+        nearby = range(max(blocks_above - 1, 0), min(blocks_above + 1, len(blocks)))
         values = [value for i in nearby for value in _block_numbers(blocks[i], runs[i])]
         for match in matches:
             is_percentage = re.match(r"\s?%", line[match.end() :]) is not None
@@ -127,9 +127,9 @@ def _block_numbers(block: Block, run: Run) -> Iterator[float]:
         yield float(match[0].replace(",", ""))
 
 
-def _equals(written: str, value: float, *, is_percentage: bool) -> bool:
+def _equals(text: str, value: float, *, is_percentage: bool) -> bool:
     """Return whether a number as written is a value, rounded to as many digits."""
-    digits = len(written.partition(".")[2])
-    number = float(written.replace(",", ""))
+    digits = len(text.partition(".")[2])
+    number = float(text.replace(",", ""))
     candidates = (value, 100 * value) if is_percentage else (value,)
     return any(abs(number - candidate) <= 0.5001 * 10**-digits for candidate in candidates)

@@ -70,7 +70,7 @@ class _Screen:
     def __init__(self) -> None:
         self._padding_left = MAX_PADDING
         self._row = self._column = 0
-        self._saved = 0, 0
+        self._saved_position = 0, 0
         self._clear()
 
     def cells(self) -> Iterator[Cell]:
@@ -102,7 +102,7 @@ class _Screen:
         """Carry out an escape sequence: save and restore the cursor, or reset."""
         match escape:
             case "7":
-                self._saved = self._row, self._column
+                self._saved_position = self._row, self._column
             case "8":
                 self._restore()
             case "c":
@@ -141,7 +141,7 @@ class _Screen:
             self._column = 0
 
     def _restore(self) -> None:
-        row, column = self._saved
+        row, column = self._saved_position
         self._move_to_row(row)
         self._move_to_column(column)
 

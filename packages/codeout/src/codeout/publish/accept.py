@@ -75,7 +75,7 @@ class KnownBlocks(msgspec.Struct, frozen=True):
             for sources in [tuple(declared_sources(cached.session, config))]
             for (block, inputs), name in zip(cached.keyed, cached.session.block_names, strict=True)
         }
-        sources = [each.source for each in known_sources(config)]
+        sources = [data_source.source for data_source in known_sources(config)]
         return cls(blocks_by_code, environment.detect_device(), config.packages, sources, engine.lookup.is_current)
 
     def check(self, recording: Recording) -> Recording:
@@ -99,8 +99,8 @@ class KnownBlocks(msgspec.Struct, frozen=True):
             raise InvalidRecording("raised an unexpected exception, or did not raise the expected one")
         if not self.is_current(block.block, run):
             raise InvalidRecording("what it read in the site's folder differs from what is here")
-        measured = msgspec.structs.replace(run, measured=block.block.measured)
-        return Recording(entry, measured, recording.left_out)
+        new_run = msgspec.structs.replace(run, measured=block.block.measured)
+        return Recording(entry, new_run, recording.left_out)
 
 
 def accept_folder(engine: Engine, blocks: Sequence[Block], folder: Path) -> list[Recording]:
@@ -124,12 +124,12 @@ def accept_folder(engine: Engine, blocks: Sequence[Block], folder: Path) -> list
     if not folder.is_dir():
         raise PageError(f"{folder}:1: no such folder")
     site = KnownBlocks.from_engine(engine, gpu_blocks(blocks, engine.config))
-    accepted, problems = check_folder(site, folder)
+    recordings, problems = check_folder(site, folder)
     if problems:
         raise PageError(_join(problems))
-    accepted = _with_traces(_newest(accepted))
-    _store(accepted, engine.lookup.recordings.store)
-    return accepted
+    recordings = _with_traces(_newest(recordings))
+    _store(recordings, engine.lookup.recordings.store)
+    return recordings
 
 
 def check_folder(site: KnownBlocks, folder: Path) -> tuple[list[Recording], list[str]]:
@@ -140,22 +140,22 @@ def check_folder(site: KnownBlocks, folder: Path) -> tuple[list[Recording], list
     problems = list(_check_files(folder))
     if problems:
         return [], problems
-    store, accepted = recordings_in(folder), []
+    store, recordings = recordings_in(folder), []
     entries = {path: entry for path in store.paths() if (entry := store.entry(path))}
-    read = inputs_of_sessions(entries.values())
+    inputs = inputs_of_sessions(entries.values())
     for path in store.paths():
         entry = entries.get(path)
         if entry and entry.inputs.environment.device == site.device:
             continue
         try:
             recording = read_recording(store, path)
-            accepted.append(site.check(_with_inputs(recording, read[recording.entry.key])))
+            recordings.append(site.check(_with_inputs(recording, inputs[recording.entry.key])))
         except InvalidRecording as problem:
             problems.append(f"{path}:1: {problem}")
-    devices = {recording.run.provenance.device for recording in accepted}
+    devices = {recording.run.provenance.device for recording in recordings}
     if len(devices) > 1:
         problems.append(f"{folder}:1: runs from {len(devices)} devices; expected one")
-    return accepted, problems
+    return recordings, problems
 
 
 def inputs_of_sessions(entries: Iterable[Entry]) -> dict[Key, tuple[Input, ...] | None]:
@@ -163,66 +163,67 @@ def inputs_of_sessions(entries: Iterable[Entry]) -> dict[Key, tuple[Input, ...] 
     sessions: dict[str, list[Entry]] = {}
     for entry in entries:
         sessions.setdefault(entry.inputs.session, []).append(entry)
-    read: dict[Key, tuple[Input, ...] | None] = {}
+    inputs: dict[Key, tuple[Input, ...] | None] = {}
     for group in sessions.values():
         so_far: dict[Input, None] = {}
         numbers = {len(entry.inputs.codes) for entry in group}
         for entry in sorted(group, key=lambda entry: len(entry.inputs.codes)):
             so_far |= dict.fromkeys(entry.read)
             is_whole = numbers >= {*range(1, len(entry.inputs.codes))}
-            read[entry.key] = tuple(so_far) if is_whole else None
-    return read
+            inputs[entry.key] = tuple(so_far) if is_whole else None
+    return inputs
 
 
-def _with_inputs(recording: Recording, read: tuple[Input, ...] | None) -> Recording:
+def _with_inputs(recording: Recording, inputs: tuple[Input, ...] | None) -> Recording:
     """Return a recording with all that its session had read, since it may be kept without those above it.
 
     Raises:
         InvalidRecording: runs above it are missing, so that this is not known.
     """
-    if read is None:
+    if inputs is None:
         raise InvalidRecording("runs of the blocks above it are missing")
-    run = msgspec.structs.replace(recording.run, inputs=shared_inputs(read))
+    run = msgspec.structs.replace(recording.run, inputs=shared_inputs(inputs))
     return Recording(recording.entry, run, recording.left_out)
 
 
-def _newest(accepted: Iterable[Recording]) -> list[Recording]:
+def _newest(recordings: Iterable[Recording]) -> list[Recording]:
     """Return the newest recording of each block: a machine that was upgraded still has those of its old packages."""
-    by_date = sorted(accepted, key=lambda each: each.run.provenance.date)
-    return list({each.entry.name: each for each in by_date}.values())
+    by_date = sorted(recordings, key=lambda recording: recording.run.provenance.date)
+    return list({recording.entry.name: recording for recording in by_date}.values())
 
 
-def _with_traces(accepted: Sequence[Recording]) -> list[Recording]:
+def _with_traces(recordings: Sequence[Recording]) -> list[Recording]:
     """Return recordings under the keys that fit what is left of their inputs.
 
     So the machine that made them can begin with them as its cache, and reruns only what is stale.
     """
     traces: dict[tuple[str, str], str] = {}
-    traced = []
-    for each in sorted(accepted, key=lambda each: len(each.entry.inputs.codes)):
-        session = each.entry.inputs.session, each.run.provenance.device
-        traces[session] = add_trace(traces.get(session, ""), each.run.inputs)
-        key = msgspec.structs.replace(each.entry.key, trace=traces[session])
-        traced.append(Recording(msgspec.structs.replace(each.entry, key=key), each.run, each.left_out))
-    return sorted(traced, key=lambda each: each.entry.name)
+    traced_recordings = []
+    for recording in sorted(recordings, key=lambda recording: len(recording.entry.inputs.codes)):
+        session = recording.entry.inputs.session, recording.run.provenance.device
+        traces[session] = add_trace(traces.get(session, ""), recording.run.inputs)
+        key = msgspec.structs.replace(recording.entry.key, trace=traces[session])
+        entry = msgspec.structs.replace(recording.entry, key=key)
+        traced_recordings.append(Recording(entry, recording.run, recording.left_out))
+    return sorted(traced_recordings, key=lambda recording: recording.entry.name)
 
 
 def _check_files(folder: Path) -> Iterator[str]:
     """Yield what is wrong with the files of a folder, before any is opened."""
     total = count = 0
-    waiting = [folder]
-    while waiting:
-        for path in sorted(waiting.pop().iterdir()):
-            inside = path.relative_to(folder).as_posix()
+    folders = [folder]
+    while folders:
+        for path in sorted(folders.pop().iterdir()):
+            location = path.relative_to(folder).as_posix()
             count += 1
             if count > MAX_FILES:
                 yield f"{folder}:1: more than {MAX_FILES:,} files"
                 return
-            if inside in (MEMO, TIMES, ".gitignore") and not path.is_symlink():  # a cache has them; they stay closed
+            if location in (MEMO, TIMES, ".gitignore") and not path.is_symlink():  # a cache has them; they stay closed
                 continue
-            if path.is_dir() and not path.is_symlink() and "/" not in inside:
-                waiting.append(path)
-            elif problem := _problem_with_file(path, inside):
+            if path.is_dir() and not path.is_symlink() and "/" not in location:
+                folders.append(path)
+            elif problem := _problem_with_file(path, location):
                 name = path if str(path).isprintable() else ascii(str(path))  # a log may obey what begins a line
                 yield f"{name}:1: {problem}"
             else:
@@ -231,12 +232,12 @@ def _check_files(folder: Path) -> Iterator[str]:
         yield f"{folder}:1: {total:,} bytes in total; the limit is {MAX_BYTES:,}"
 
 
-def _problem_with_file(path: Path, inside: str) -> str:
+def _problem_with_file(path: Path, location: str) -> str:
     if path.is_symlink():
         return "symbolic link; only regular files are accepted"
     if not path.is_file():
         return "not a regular file"
-    if not (RUN_PATH.fullmatch(inside) or PICTURE_PATH.fullmatch(inside)):
+    if not (RUN_PATH.fullmatch(location) or PICTURE_PATH.fullmatch(location)):
         return "unexpected file; expected AB/ABCD…-….json (a run) or images/HASH.png (a picture)"
     size = path.stat().st_size
     return f"{size:,} bytes; the limit per file is {MAX_FILE_BYTES:,}" if size > MAX_FILE_BYTES else ""
@@ -247,12 +248,13 @@ def _join(problems: Sequence[str]) -> str:
     return "\n".join([*problems[:MAX_PROBLEMS], *([f"… and {more:,} more problems"] if more > 0 else [])])
 
 
-def _store(accepted: Sequence[Recording], recordings: RunStore) -> None:
+def _store(recordings: Sequence[Recording], store: RunStore) -> None:
     """Write runs to the recordings, in place of those of the same blocks on the same devices."""
-    keys = {(each.entry.name, each.entry.inputs.environment.device): each.entry.key for each in accepted}
-    for each in accepted:
-        recordings.put(each.entry.key, each.run, each.entry.inputs, each.entry.name)
-    for old in list(recordings.entries()):
+    entries = [recording.entry for recording in recordings]
+    keys = {(entry.name, entry.inputs.environment.device): entry.key for entry in entries}
+    for recording in recordings:
+        store.put(recording.entry.key, recording.run, recording.entry.inputs, recording.entry.name)
+    for old in list(store.entries()):
         if keys.get((old.name, old.inputs.environment.device), old.key) != old.key:
             old.path.unlink(missing_ok=True)
-    recordings.clean_pictures()
+    store.clean_pictures()

@@ -60,23 +60,23 @@ class CompatResult(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(CompatResult)
 
 
-def run_pages(engine: Engine, blocks: Sequence[Block], published: Mapping[str, Run], date: str) -> CompatResult:
+def run_pages(engine: Engine, blocks: Sequence[Block], published_runs: Mapping[str, Run], date: str) -> CompatResult:
     """Run each page by itself with the installed versions, and compare its outputs with the published ones.
 
     Args:
         engine: of the site.
         blocks: of all pages.
-        published: runs to compare with, by the names of their blocks.
+        published_runs: runs to compare with, by the names of their blocks.
         date: of today, ISO 8601.
     """
     from codeout.cache.environment import read_environment  # here, since a build that shows the table runs nothing
 
-    pages = tuple(_run_page(engine, page, published) for page in group_by_page(blocks).values())
-    here = read_environment(engine.config, engine.lookup.inputs.packages)
-    return CompatResult(here.packages, here.python, here.device, date, pages)
+    pages = tuple(_run_page(engine, page, published_runs) for page in group_by_page(blocks).values())
+    environment = read_environment(engine.config, engine.lookup.inputs.packages)
+    return CompatResult(environment.packages, environment.python, environment.device, date, pages)
 
 
-def _run_page(engine: Engine, page: Sequence[Block], published: Mapping[str, Run]) -> PageResult:
+def _run_page(engine: Engine, page: Sequence[Block], published_runs: Mapping[str, Run]) -> PageResult:
     from codeout.compare.runs import compare
 
     path = page[0].place.path
@@ -85,9 +85,9 @@ def _run_page(engine: Engine, page: Sequence[Block], published: Mapping[str, Run
     except CodeoutError as problem:
         return PageResult(path, len(page), str(problem).splitlines()[0], ())
     new = dict(zip(block_names(page), runs, strict=True))
-    old = {name: run for name, run in published.items() if name in new}
-    drifted = tuple(each.block for each in compare(old, new) if each.kind == "changed")
-    return PageResult(path, len(page), "", drifted)
+    old = {name: run for name, run in published_runs.items() if name in new}
+    drifted_blocks = tuple(difference.block for difference in compare(old, new) if difference.kind == "changed")
+    return PageResult(path, len(page), "", drifted_blocks)
 
 
 def write_result(result: CompatResult, path: Path) -> None:

@@ -64,11 +64,12 @@ def drift_page(differences: Sequence[Difference], old: Mapping[str, Run], new: M
         old: runs by the names of their blocks.
         new: likewise.
     """
-    changed = [each for each in differences if each.kind == "changed"]
-    title = f"Outputs: {len(changed)} of {len({*old} & {*new})} changed"
+    changes = [difference for difference in differences if difference.kind == "changed"]
+    title = f"Outputs: {len(changes)} of {len({*old} & {*new})} changed"
     parts = [f"<h1>{title}</h1>", _list(environment_changes(old, new))]
-    parts += [_list(f"{each.kind}: {each.block}" for each in differences if each.kind != "changed")]
-    parts += [_section(each, old[each.block], new[each.block]) for each in changed]
+    unmatched = [difference for difference in differences if difference.kind != "changed"]
+    parts += [_list(f"{difference.kind}: {difference.block}" for difference in unmatched)]
+    parts += [_section(difference, old[difference.block], new[difference.block]) for difference in changes]
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # for the frames, too
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     head += f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
@@ -120,16 +121,16 @@ def _percentage(number: MovedNumber) -> str:
     return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
 
 
-def _side(name: str, run: Run, outputs: Sequence[Output], others: Sequence[Output]) -> str:
+def _side(name: str, run: Run, outputs: Sequence[Output], other_outputs: Sequence[Output]) -> str:
     """Return one of the two columns; lines that the other one does not have are marked."""
     provenance = run.provenance
     versions = " ".join(f"{package} {version}" for package, version in provenance.packages[:1])
     head = " · ".join(part for part in (name, provenance.device, versions, provenance.date[:10]) if part)
-    content = "".join(_output(output, other) for output, other in zip_longest(outputs, others) if output)
+    content = "".join(_output(output, other) for output, other in zip_longest(outputs, other_outputs) if output)
     return f"<div><h3>{escape(head)}</h3>{content or '<p>nothing</p>'}</div>"
 
 
-def _output(output: Output, other: Output | None) -> str:
+def _output(output: Output, other_output: Output | None) -> str:
     if isinstance(output, Value | Figure):
         if HTML.name in output.data:
             return f'<iframe sandbox="" title="HTML" srcdoc="{escape(output.data[HTML.name])}"></iframe>'
@@ -137,18 +138,18 @@ def _output(output: Output, other: Output | None) -> str:
             if mime.name in output.data:
                 alt = output.alt if isinstance(output, Figure) else output.data.get("text/plain", "")
                 return f'<p><img src="{_data_url(mime.name, output.data[mime.name])}" alt="{escape(alt)}"></p>'
-    pairs = zip_longest(_texts(output), _texts(other) if other else [], fillvalue="")
+    pairs = zip_longest(_texts(output), _texts(other_output) if other_output else [], fillvalue="")
     return "".join(_marked_text(text, other_text) for text, other_text in pairs if text)
 
 
 def _data_url(mime: str, data: str) -> str:
-    packed = base64.b64encode(data.encode()).decode() if mime == SVG.name else data.strip()
-    return f"data:{mime};base64,{escape(packed)}"
+    encoded_data = base64.b64encode(data.encode()).decode() if mime == SVG.name else data.strip()
+    return f"data:{mime};base64,{escape(encoded_data)}"
 
 
-def _marked_text(text: str, other: str) -> str:
+def _marked_text(text: str, other_text: str) -> str:
     """Return a text in which the lines are marked that the other one does not have."""
-    other_lines = set(other.splitlines())
+    other_lines = set(other_text.splitlines())
     lines = [
         escape(line) if line in other_lines else f"<mark>{escape(line)}</mark>"
         for line in text[:MAX_REPORTED_CHARACTERS].rstrip().splitlines()

@@ -39,8 +39,8 @@ def check_readiness(engine: Engine, blocks: Sequence[Block], now: datetime) -> R
         now: the time, with a zone.
     """
     cached_sessions = engine.load(group_sessions(blocks))
-    recorded = newest_entries(list(engine.lookup.recordings.entries()))
-    return Readiness(len(blocks), len(recorded), tuple(problems(cached_sessions, recorded, engine.config, now)))
+    recordings = newest_entries(list(engine.lookup.recordings.entries()))
+    return Readiness(len(blocks), len(recordings), tuple(problems(cached_sessions, recordings, engine.config, now)))
 
 
 def newest_entries(entries: Sequence[Entry]) -> NewestEntries:
@@ -50,19 +50,19 @@ def newest_entries(entries: Sequence[Entry]) -> NewestEntries:
 
 
 def problems(
-    cached_sessions: Sequence[CachedSession], recorded: NewestEntries, config: Config, now: datetime
+    cached_sessions: Sequence[CachedSession], recordings: NewestEntries, config: Config, now: datetime
 ) -> Iterator[str]:
     """Yield what keeps a site from being published, in sentences that begin with `path:line:`.
 
     Args:
         cached_sessions: the sessions of its pages.
-        recorded: the recordings.
+        recordings: those of the site.
         config: the settings; `require_recordings` and `max_recording_age` are about recordings.
         now: the time, with a zone.
     """
     for cached in cached_sessions:
         yield from _problems_of_runs(cached)
-        yield from _problems_of_recordings(cached, recorded, config, now)
+        yield from _problems_of_recordings(cached, recordings, config, now)
 
 
 def _problems_of_runs(cached: CachedSession) -> Iterator[str]:
@@ -80,15 +80,15 @@ def _problems_of_runs(cached: CachedSession) -> Iterator[str]:
 
 
 def _problems_of_recordings(
-    cached: CachedSession, recorded: NewestEntries, config: Config, now: datetime
+    cached: CachedSession, recordings: NewestEntries, config: Config, now: datetime
 ) -> Iterator[str]:
     names = cached.session.block_names
-    devices = sorted({device for name, device in recorded if name in names})
-    first = cached.session.blocks[0]
-    if not devices and first.matches(config.require_recordings):
-        yield f"{first}: no recording from another device, but 'require_recordings' names its session"
+    devices = sorted({device for name, device in recordings if name in names})
+    first_block = cached.session.blocks[0]
+    if not devices and first_block.matches(config.require_recordings):
+        yield f"{first_block}: no recording from another device, but 'require_recordings' names its session"
     for device in devices:
-        entries = [recorded.get((name, device)) for name in names]
+        entries = [recordings.get((name, device)) for name in names]
         days = min(_age_in_days(entry, now) for entry in entries if entry)
         if days <= config.max_recording_age:
             continue
@@ -117,7 +117,7 @@ def _why_stale(inputs: KeyInputs, entry: Entry | None, config: Config) -> str:
         return "is missing"
     if entry.key.code != inputs.key.code:
         return "was made from different code"
-    old, new = (_named_versions(each.environment, config) for each in (entry.inputs, inputs))
+    old, new = (_named_versions(key_inputs.environment, config) for key_inputs in (entry.inputs, inputs))
     return ", ".join(f"was made with {name} {old[name]}, not {new[name]}" for name in old if old[name] != new[name])
 
 

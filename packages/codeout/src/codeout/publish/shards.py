@@ -82,7 +82,7 @@ def split(
     estimates = {name: timings[name].seconds if name in timings else average for name in stale}
     for name in sorted(stale, key=lambda name: (-estimates[name], name)):
         device = "gpu" if gpu_machines and name in on_gpu else "cpu"
-        first_free = min((each for each in shards if each.device == device), key=lambda each: each.seconds)
+        first_free = min((shard for shard in shards if shard.device == device), key=lambda shard: shard.seconds)
         first_free.sessions.append(name)
         first_free.seconds += estimates[name]
     return shards

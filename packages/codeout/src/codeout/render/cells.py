@@ -60,25 +60,25 @@ class Cell(msgspec.Struct, frozen=True):
 def split_page(page: Page) -> Iterator[Cell]:
     """Yield the prose and the blocks of a page, in order. Cells contain the code that ran, hidden lines included."""
     text = portable_markdown(page.text, page.site_url)
-    for above, part in enumerate(re.split(rf"^.*{HOLE}\d+$", text, flags=re.MULTILINE)):
-        stripped = re.sub(r"\A[>\s]*\n|[>\s]*\Z", "", part)
-        if prose_text := REFERENCE.sub(partial(_value_text, runs=page.runs, blocks_above=above), stripped):
+    for number, part in enumerate(re.split(rf"^.*{HOLE}\d+$", text, flags=re.MULTILINE)):
+        prose_markdown = re.sub(r"\A[>\s]*\n|[>\s]*\Z", "", part)
+        if prose_text := REFERENCE.sub(partial(_value_text, runs=page.runs, blocks_above=number), prose_markdown):
             yield Cell(prose_text)
-        if above < len(page.blocks):
-            yield Cell(exported_code(page.blocks[above].code), page.blocks[above], page.runs[above])
+        if number < len(page.blocks):
+            yield Cell(exported_code(page.blocks[number].code), page.blocks[number], page.runs[number])
 
 
 def imported_modules(code: str, modules: Mapping[str, str]) -> dict[str, str]:
     """Return those of some modules that code imports by name, or that these import; name → source."""
-    found: dict[str, str] = {}
+    names: set[str] = set()
     texts = [code]
     while texts:
         text = texts.pop()
         for name, source in modules.items():
-            if name not in found and re.search(rf"^[ \t]*(?:import|from)\b.*\b{re.escape(name)}\b", text, re.MULTILINE):
-                found[name] = source
+            if name not in names and re.search(rf"^[ \t]*(?:import|from)\b.*\b{re.escape(name)}\b", text, re.MULTILINE):
+                names.add(name)
                 texts.append(source)
-    return {name: modules[name] for name in modules if name in found}
+    return {name: modules[name] for name in modules if name in names}
 
 
 def exported_code(code: str) -> str:

@@ -42,7 +42,7 @@ class Exports(msgspec.Struct, frozen=True):
         """
         # The key of a run, which is in its provenance, covers the code and the prelude.
         made_from = [(block.raises, run.provenance) for block, run in zip(blocks, runs, strict=True)]
-        modules = {(each.name, each.digest) for run in runs for each in run.inputs if each.name.endswith(".py")}
+        modules = {(input_.name, input_.digest) for run in runs for input_ in run.inputs if input_.name.endswith(".py")}
         key = digest(engine_stamp(), text, made_from, sorted(modules), self.url, self.config.gpu)
         file = self.config.memo / "exports" / f"{key[:40]}.{kind}"
         if not file.is_file():
@@ -94,7 +94,7 @@ def make_page(text: str, blocks: Sequence[Block], runs: Sequence[Run], config: C
     from codeout.render.cells import Page, imported_modules
 
     prelude = config.path(config.prelude).read_text(encoding="utf8") if config.prelude else ""
-    loaded = {Path(path).stem: config.path(path).read_text(encoding="utf8") for path in _modules(runs, config)}
-    modules = imported_modules("\n".join(block.code for block in blocks), loaded)
+    sources = {Path(path).stem: config.path(path).read_text(encoding="utf8") for path in _modules(runs, config)}
+    modules = imported_modules("\n".join(block.code for block in blocks), sources)
     gpu = any(block.matches(config.gpu) for block in blocks)
     return Page(text, blocks, runs, modules, prelude, url and url.rstrip("/") + "/", gpu)

@@ -84,16 +84,16 @@ class Renderer(msgspec.Struct, frozen=True):
 
     def _render_sweep(self, run: Run, block_id: str, origin: str, *, is_recording: bool) -> str:
         """Return the HTML of a run with its cases; those of a recording may be others than the page has now."""
-        known = self.sweep.cases
+        cases = self.sweep.cases
         as_images = msgspec.structs.replace(self, draws_images=True)
-        others = [(case.values, run.of_case(case), as_images) for case in run.cases if case.values in known]
+        other_cases = [(case.values, run.of_case(case), as_images) for case in run.cases if case.values in cases]
         parts = (
             (
                 values,
-                "".join(renderer.outputs(each, f"{block_id}-case{number}" if number else block_id))
-                + self._run_line(each, is_recording=is_recording),
+                "".join(renderer.outputs(case_run, f"{block_id}-case{number}" if number else block_id))
+                + self._run_line(case_run, is_recording=is_recording),
             )
-            for number, (values, each, renderer) in enumerate([(known[0], run, self), *others])
+            for number, (values, case_run, renderer) in enumerate([(cases[0], run, self), *other_cases])
         )
         return _container("codeout codeout-sweep", origin, [sweep_html(self.sweep, parts, block_id)])
 
@@ -177,11 +177,11 @@ class Renderer(msgspec.Struct, frozen=True):
 
 def _size(data: str, scale: int, width: int) -> str:
     """Return the attributes for a picture's size, so that nothing moves when it loads; empty if it is not known."""
-    own = _png_size(data)
-    if own is None:
+    natural_size = _png_size(data)
+    if natural_size is None:
         return f' width="{width}"' if width else ""
-    factor = width / own[0] if width else 1 / scale
-    return f' width="{own[0] * factor:.0f}" height="{own[1] * factor:.0f}"'
+    factor = width / natural_size[0] if width else 1 / scale
+    return f' width="{natural_size[0] * factor:.0f}" height="{natural_size[1] * factor:.0f}"'
 
 
 def _png_size(data: str) -> tuple[int, int] | None:
@@ -218,9 +218,9 @@ def _streams(streams: Iterable[Stream], output_id: str, css_class: str = "codeou
     if len(lines) <= MAX_LINES:
         return _stream_box(lines, output_id, css_class)
     first, rest = lines[:UNFOLDED_LINES], lines[UNFOLDED_LINES:]
-    more = _stream_box(rest, f"{output_id}-rest", css_class)
-    folded = f"<summary>Show all {len(lines)} lines</summary>{more}"
-    return f'{_stream_box(first, output_id, css_class)}<details class="codeout-rest">{folded}</details>'
+    rest_box = _stream_box(rest, f"{output_id}-rest", css_class)
+    details = f"<summary>Show all {len(lines)} lines</summary>{rest_box}"
+    return f'{_stream_box(first, output_id, css_class)}<details class="codeout-rest">{details}</details>'
 
 
 def _stream_box(lines: Sequence[tuple[str, str]], output_id: str, css_class: str) -> str:
@@ -287,5 +287,5 @@ def time_text(seconds: float) -> str:
 
 def _latex_as_markdown(latex: str) -> str:
     """Return LaTeX as Markdown: a formula is displayed; text with formulas in it stays text."""
-    bare = latex.strip().removeprefix(r"$\displaystyle").strip("$").strip()
-    return latex if "$" in bare else f"$$\n{bare}\n$$"
+    formula = latex.strip().removeprefix(r"$\displaystyle").strip("$").strip()
+    return latex if "$" in formula else f"$$\n{formula}\n$$"

@@ -41,10 +41,10 @@ def _cell_parts(cell: Cell) -> Iterator[str]:
 def _outputs(outputs: Sequence[Output], title: str) -> Iterator[str]:
     if outputs:
         yield title
-        yield from _merged(map(_output, outputs))
+        yield from _merge_texts(map(_output, outputs))
 
 
-def _merged(outputs: Iterable[tuple[str, bool]]) -> Iterator[str]:
+def _merge_texts(outputs: Iterable[tuple[str, bool]]) -> Iterator[str]:
     """Yield outputs as Markdown; text that follows text is in one fence."""
     text = ""
     for content, is_text in outputs:
@@ -71,14 +71,14 @@ def _output(output: Output) -> tuple[str, bool]:
         case Value(data) if "text/markdown" in data:
             return data["text/markdown"], False
         case Value(data) if "image/svg+xml" in data:
-            return f"*Picture: {_described(data['image/svg+xml'])}*", False
+            return f"*Picture: {_describe_drawing(data['image/svg+xml'])}*", False
         case Value(data):
             text = data.get("text/plain", "")
             is_readable = 0 < len(text) <= MAX_TEXT and not BARE_DISPLAY.fullmatch(text)
             return (text, True) if is_readable else ("*Not shown here: an output to look at.*", False)
 
 
-def _described(svg: str) -> str:
+def _describe_drawing(svg: str) -> str:
     """Return what a drawing says of itself: its title and its description."""
     parts = [unescape(part.strip()) for part in re.findall(r"<(?:title|desc)\b[^>]*>([^<]*)<", svg)[:2]]
     return ". ".join(part.rstrip(".") for part in parts if part) or "a drawing"

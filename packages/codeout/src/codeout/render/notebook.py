@@ -25,8 +25,8 @@ def notebook(page: Page) -> str:
     cells = [*_setup_cells(page), *_page_cells(page)]
     if page.runs:
         cells.append(_markdown_cell(provenance_text(page.runs[-1].provenance)))
-    numbered = [{"id": f"cell-{number}", **cell} for number, cell in enumerate(cells)]  # the same at each export
-    content = {"cells": numbered, "metadata": _metadata(page), "nbformat": 4, "nbformat_minor": 5}
+    cells_with_ids = [{"id": f"cell-{number}", **cell} for number, cell in enumerate(cells)]  # the same at each export
+    content = {"cells": cells_with_ids, "metadata": _metadata(page), "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
@@ -54,13 +54,13 @@ def _metadata(page: Page) -> Json:
 
 def _setup_cells(page: Page) -> Iterator[Json]:
     """Yield folded cells that provide what the blocks find on the site's own machine."""
-    folded: Json = {"jupyter": {"source_hidden": True}, "cellView": "form"}
+    cell_metadata: Json = {"jupyter": {"source_hidden": True}, "cellView": "form"}
     if page.modules or page.prelude:
         yield _markdown_cell(SETUP_NOTE)
     for name, source in page.modules.items():
-        yield _code_cell(f"%%writefile {name}.py\n{source}", folded)
+        yield _code_cell(f"%%writefile {name}.py\n{source}", cell_metadata)
     if page.prelude:
-        yield _code_cell(exported_code(page.prelude), folded)
+        yield _code_cell(exported_code(page.prelude), cell_metadata)
 
 
 def _page_cells(page: Page) -> Iterator[Json]:

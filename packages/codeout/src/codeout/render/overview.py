@@ -57,11 +57,12 @@ def sentence(runs: Sequence[Run], recordings: Sequence[Run] = ()) -> str:
     if not runs:
         return ""
     provenances = [run.provenance for run in runs]
-    skipped = sum(run.error is not None and run.error.type == SKIPPED for run in runs)
-    count = "1 block" if len(runs) == 1 else f"{len(runs) - skipped} {f'of {len(runs)} ' if skipped else ''}blocks"
+    skips = sum(run.error is not None and run.error.type == SKIPPED for run in runs)
+    count = "1 block" if len(runs) == 1 else f"{len(runs) - skips} {f'of {len(runs)} ' if skips else ''}blocks"
     seconds = time_text(sum(run.total_seconds for run in runs))
-    packages = _enumerate(f"{name} {version}" for each in provenances for name, version in each.packages[:1])
-    facts = [f"{count} ran in {seconds} on {_enumerate(_devices(runs))}", packages, _period(provenances)]
+    packages = [package for provenance in provenances for package in provenance.packages[:1]]
+    versions = _enumerate(f"{name} {version}" for name, version in packages)
+    facts = [f"{count} ran in {seconds} on {_enumerate(_devices(runs))}", versions, _period(provenances)]
     also = [f"; {n} of them also on {device}" for device, n in Counter(_devices(recordings)).items()]
     return ", ".join(filter(None, facts)) + "".join(also)
 
@@ -89,8 +90,8 @@ def table(rows: Sequence[Row]) -> str:
 
 def _table_row(row: Row) -> str:
     provenance = row.run.provenance
-    when = f'<time datetime="{escape(provenance.date)}">{_day(provenance.date)}</time>'
-    cells = (f"{row.run.total_seconds:.3f}", f"{row.size / 1000:.1f} kB", escape(provenance.device), when)
+    day = f'<time datetime="{escape(provenance.date)}">{_day(provenance.date)}</time>'
+    cells = (f"{row.run.total_seconds:.3f}", f"{row.size / 1000:.1f} kB", escape(provenance.device), day)
     origin = row.block.origin
     text = escape(f"{PurePath(origin.path).name}:{origin.line}")
     link = f'<a href="{escape(row.url)}" title="{escape(str(origin))}">{text}</a>'
@@ -159,13 +160,13 @@ def _devices(runs: Sequence[Run]) -> list[str]:
 
 def _period(provenances: Sequence[Provenance]) -> str:
     """Return the day, or the first and the last day, on which blocks ran."""
-    days = sorted({each.date.partition("T")[0] for each in provenances})
+    days = sorted({provenance.date.partition("T")[0] for provenance in provenances})
     return _day(days[0]) if len(days) == 1 else f"{_day(days[0])} to {_day(days[-1])}"
 
 
 def _day(date: str) -> str:
-    when = datetime.fromisoformat(date)
-    return f"{when.day} {when:%b %Y}"
+    day = datetime.fromisoformat(date)
+    return f"{day.day} {day:%b %Y}"
 
 
 def _enumerate(items: Iterable[str]) -> str:

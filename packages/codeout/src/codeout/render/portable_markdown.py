@@ -26,8 +26,8 @@ def portable_markdown(text: str, site_url: str = "") -> str:
     converter = _Converter(site_url)
     for line in COMMENT.sub("", text).split("\n"):
         converter.add(line)
-    converted = re.sub(r"(?m)^[> ]*>$\n(?=[^>])", "\n", "\n".join(converter.lines))  # a box ends before a blank line
-    return re.sub(r"(?m)^([> ]*)$(?:\n^\1$)+", r"\1", converted)  # one blank line is enough
+    markdown = re.sub(r"(?m)^[> ]*>$\n(?=[^>])", "\n", "\n".join(converter.lines))  # a box ends before a blank line
+    return re.sub(r"(?m)^([> ]*)$(?:\n^\1$)+", r"\1", markdown)  # one blank line is enough
 
 
 class _Converter(msgspec.Struct):
@@ -57,7 +57,7 @@ class _Converter(msgspec.Struct):
         elif match := ADMONITION.match(line) or TAB.match(line):
             self._open_box(prefix, match)
         else:
-            self.lines.append((prefix + self._converted(content)).rstrip())
+            self.lines.append((prefix + self._convert_line(content)).rstrip())
 
     def _add_code(self, prefix: str, content: str) -> None:
         """Add a line of a code fence unchanged."""
@@ -76,7 +76,7 @@ class _Converter(msgspec.Struct):
         self.lines += [f"{quote}**{title}**", quote.rstrip()]
         self.boxes.append((len(match["indent"]) + 4, quote))
 
-    def _converted(self, line: str) -> str:
+    def _convert_line(self, line: str) -> str:
         if FILLED_IN.match(line):
             return "*Not shown here: a table that only the site has.*"
         line = ATTRIBUTES.sub("", line)

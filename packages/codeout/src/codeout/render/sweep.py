@@ -21,8 +21,8 @@ def sweep_html(sweep: Sweep, cases: Iterable[tuple[tuple[str, ...], str]], block
     """
     knobs = "".join(_knob(knob, f"{block_id}-{knob.name}") for knob in sweep.knobs)
     controls = f'<div class="codeout-knobs" data-search-exclude>{knobs}</div>'
-    shown = "".join(_case(sweep, values, html, number) for number, (values, html) in enumerate(cases))
-    return f'{controls}<div class="codeout-cases" aria-live="polite">{shown}</div>'
+    cases_html = "".join(_case(sweep, values, html, number) for number, (values, html) in enumerate(cases))
+    return f'{controls}<div class="codeout-cases" aria-live="polite">{cases_html}</div>'
 
 
 def _knob(knob: Knob, name: str) -> str:

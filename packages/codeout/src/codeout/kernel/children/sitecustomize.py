@@ -5,12 +5,12 @@ import importlib
 import os
 import sys
 
-_here = os.path.dirname(os.path.abspath(__file__))
-sys.path[:] = [path for path in sys.path if os.path.abspath(path) != _here]
-_own = sys.modules.pop("sitecustomize")
+_folder = os.path.dirname(os.path.abspath(__file__))
+sys.path[:] = [path for path in sys.path if os.path.abspath(path) != _folder]
+_this_module = sys.modules.pop("sitecustomize")
 with contextlib.suppress(ModuleNotFoundError):
     importlib.import_module("sitecustomize")  # the one that Python would have run
-sys.modules.setdefault("sitecustomize", _own)  # whoever imports this module expects it there
+sys.modules.setdefault("sitecustomize", _this_module)  # whoever imports this module expects it there
 try:
     from codeout.kernel.tracer import FOLDER_VARIABLE, Tracer
 except ModuleNotFoundError:  # another Python, which has no codeout
