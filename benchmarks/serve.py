@@ -22,6 +22,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from threading import Event, Thread
 
 import psutil
 from builds import copy, told
@@ -46,7 +47,10 @@ def main() -> None:
         try:
             url = f"http://127.0.0.1:{port}/"
             names = settled(url)
-            open_pages = [listen(port) for _ in range(options.listeners)]
+            stop = Event()
+            open_pages = [Thread(target=ask, args=(url, stop), daemon=True) for _ in range(options.listeners)]
+            for page in open_pages:
+                page.start()
             busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(options.busy)]
             waits, alone = zip(
                 *(edited(site / SNIPPET, url, names[-1], number) for number in range(TIMES)), strict=True
@@ -54,8 +58,7 @@ def main() -> None:
             threads = psutil.Process(server.pid).num_threads()
             for process in busy:
                 process.kill()
-            for page in open_pages:
-                page.close()
+            stop.set()
         finally:
             server.terminate()
             server.wait(30)
@@ -67,11 +70,12 @@ def main() -> None:
     print(f"\n{threads} threads in the server, {options.listeners} pages open, {options.busy} busy processes beside it")
 
 
-def listen(port: int) -> socket.socket:
-    """Open a connection to the stream of events, as a page does."""
-    page = socket.create_connection(("127.0.0.1", port))
-    page.sendall(b"GET /codeout/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    return page
+def ask(url: str, stop: Event) -> None:
+    """Ask for news now and then, as an open page does while something runs."""
+    since = 0
+    while not stop.wait(0.4):
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}codeout/news?since={since}") as answer:
+            since = json.load(answer)["version"]
 
 
 def free_port() -> int:
@@ -126,9 +130,10 @@ def blocks(url: str) -> list[tuple[str, str]]:
 
 
 def first_event(url: str) -> dict[str, dict[str, str]]:
-    """Return what a page that opens now is told first: the state of every block."""
-    with urllib.request.urlopen(url + "codeout/events") as answer:
-        return dict(json.loads(next(line for line in answer if line.startswith(b"data: "))[6:]))
+    """Return what a page that knows nothing is told: the state of every block."""
+    with urllib.request.urlopen(url + "codeout/news?since=0") as answer:
+        states: dict[str, dict[str, str]] = json.load(answer)["states"]
+    return states
 
 
 if __name__ == "__main__":

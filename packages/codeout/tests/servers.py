@@ -40,10 +40,15 @@ class Server:
             return str(answer.read().decode())
 
     def events(self) -> Generator[dict[str, dict[str, str]], None, None]:
-        with urllib.request.urlopen(f"{self.url}/codeout/events", timeout=30) as answer:
-            for line in answer:
-                if line.startswith(b"data: "):
-                    yield json.loads(line[6:])
+        """Yield the states that have changed, as a page that asks for news gets them."""
+        since, deadline = 0, time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with urllib.request.urlopen(f"{self.url}/codeout/news?since={since}", timeout=30) as answer:
+                news = json.load(answer)
+            if news["version"] > since or not since:
+                yield news["states"]
+            since = news["version"]
+            time.sleep(0.1)
 
     def close(self) -> None:
         self.process.send_signal(signal.SIGINT)

@@ -150,6 +150,30 @@ def test_a_session_spans_docstrings_and_their_page(tmp_path: Path) -> None:
     assert "docs/index.md:9 (src/package/module.py:21): ZeroDivisionError" in log
 
 
+BETWEEN = {
+    "a docstring": "::: package.first",
+    "a docstring with a block of the session": "::: package.second",
+    "two docstrings": "::: package.first\n\n::: package.second",
+    "text that a block prints": fence("print('Printed')", 'session="other"'),
+    "a fence in a comment": f"<!--\n{fence('x = 2')}\n-->",
+}
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_a_value_is_that_of_the_block_above_it(name: str, tmp_path: Path) -> None:
+    inside = {"first": fence("z = 1", 'session="own" source="above"'), "second": fence("y = x")}
+    functions = [f'def {name}():\n    """Do.\n\n{indent(text)}\n    """\n' for name, text in inside.items()]
+    page = f"# T\n\n{fence('x = 1')}\n\n{BETWEEN[name]}\n\nFirst {{x}} here.\n\n{fence('x = 3')}\n\nThen {{x}}.\n"
+    files = {
+        "mkdocs.yml": site_config(MKDOCSTRINGS),
+        "docs/index.md": page,
+        "src/package/__init__.py": '"""A package."""\n\n\n' + "\n\n".join(functions),
+    }
+    built(tmp_path, files, "--strict")
+    shown = article_text(tmp_path)
+    assert "First 1 here." in shown and "Then 3 ." in shown
+
+
 def test_a_docstring_that_is_shown_twice_has_ids_of_its_own(tmp_path: Path) -> None:
     module = f'"""Module."""\n\n\ndef first():\n    """First.\n\n{indent(fence("print(6 * 7)", TABS))}\n    """\n'
     page = "# API\n\n::: package.first\n\n::: package.first\n    options: {show_root_heading: false}\n"
@@ -236,6 +260,22 @@ def test_headings_have_their_values_in_titles_and_contents(tmp_path: Path) -> No
     home = BeautifulSoup((tmp_path / "site/index.html").read_text(encoding="utf8"), "html.parser")
     assert any("Reaches 91%" in link.get_text(" ", strip=True) for link in home.select(".md-nav--primary a"))
     assert not re.search("[\ufdd0-\ufde1]", html + str(home) + (tmp_path / "site/search/search_index.json").read_text())
+
+
+HOSTILE = "</title><img src=x onerror=alert(1)>"
+
+
+@pytest.mark.parametrize("heading", ["# Of {v}", "## Of {v}", "## Of {v} { data-toc-label='Of {v}' }", "### `x` and {v}"])
+def test_a_value_in_a_heading_is_text_wherever_the_heading_is_shown(heading: str, tmp_path: Path) -> None:
+    top = "" if heading.startswith("# ") else "# Title\n\n"
+    code = f"v = {HOSTILE!r}"
+    page = f"{top}{heading}\n\n{fence(code)}\n\n[TOC]\n"
+    files = {"mkdocs.yml": site_config("search"), "docs/index.md": "# Home\n", "docs/first.md": page}
+    built(tmp_path, files)
+    for html in (page_html(tmp_path), (tmp_path / "site/index.html").read_text(encoding="utf8")):
+        assert not BeautifulSoup(html, "html.parser").select("img[onerror]")
+    shown = BeautifulSoup(page_html(tmp_path), "html.parser").select("article h1, article h2, article h3")
+    assert any(HOSTILE in each.get_text() for each in shown)
 
 
 @pytest.mark.parametrize("front_matter", ["---\ntitle: A title\n---\n", "---\ntitle: A title\ntags: [x]\n---\n\n"])

@@ -33,20 +33,20 @@ def test_a_name_in_braces_is_distinguished_from_other_braces(text: str, found: l
 
 def test_a_value_is_what_the_nearest_block_above_left() -> None:
     runs = [run(x=1, y=1), run(x=2), run(x=3, z=3)]
-    assert [find_value("x", runs, above) for above in (1, 2, 3)] == [PageValue(1), PageValue(2), PageValue(3)]
-    assert find_value("y", runs, 3) == PageValue(1)
-    assert find_value("none", runs, 3) is None
+    assert [find_value("x", runs[:above], runs[above:]) for above in (1, 2, 3)] == [PageValue(1), PageValue(2), PageValue(3)]
+    assert find_value("y", runs, []) == PageValue(1)
+    assert find_value("none", runs, []) is None
     assert value_names(runs) == ["x", "y", "z"]
 
 
 def test_text_before_the_first_block_shows_the_final_value() -> None:
-    assert find_value("x", [run(x=1), run(x=2)], 0) == PageValue(2)
+    assert find_value("x", [], [run(x=1), run(x=2)]) == PageValue(2)
 
 
 def test_a_value_from_placeholder_data_says_so() -> None:
     real, placeholder = Source("weights", "mirror", "a copy"), Source("CIFAR-10", "placeholder", "drawings")
     runs = [run(x=0.5), Run((), replace(PROVENANCE, sources=(real, placeholder)), values={"y": 0.9321})]
-    x, y = find_value("x", runs, 2), find_value("y", runs, 2)
+    x, y = find_value("x", runs, []), find_value("y", runs, [])
     assert x and y
     assert (x.placeholders, y.placeholders) == ((), (placeholder,))
     assert (x.marked(".1%"), y.marked(".1%")) == ("50.0%", "93.2% (placeholder data)")

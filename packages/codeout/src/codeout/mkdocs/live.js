@@ -1,4 +1,4 @@
-// Updates a page of the live server as its blocks run. `data-codeout` holds the name of a block, `data-key` its cache key.
+// Updates a page of the live server as its blocks run: asks for news while something runs and the tab is seen. `data-codeout` holds the name of a block, `data-key` its cache key.
 (() => {
   const states = {}
 
@@ -38,14 +38,30 @@
     element.replaceChildren(template.content)
   }
 
-  function connect() {
-    const events = new EventSource("PATH")
-    events.onmessage = event => {
-      const changes = JSON.parse(event.data)
-      Object.assign(states, changes)
-      Object.keys(changes).forEach(showState)
-      document.dispatchEvent(new CustomEvent("codeout:updated")) // for scripts of the site
-    }
+  const interval = 300 // milliseconds between two questions
+  const patience = 3000 // after a question without an answer
+  let since = SINCE
+  let timer = null
+
+  async function ask() {
+    timer = null
+    if (document.hidden) return // asked again when it is seen
+    let wait = patience
+    try {
+      const answer = await fetch(`PATH?since=${since}`)
+      const news = await answer.json()
+      since = news.version
+      Object.assign(states, news.states)
+      Object.keys(news.states).forEach(showState)
+      if (Object.keys(news.states).length) document.dispatchEvent(new CustomEvent("codeout:updated")) // for scripts of the site
+      if (!news.running) return
+      wait = interval
+    } catch {} // the server is busy, or gone
+    askSoon(wait)
+  }
+
+  function askSoon(wait) {
+    timer ??= setTimeout(ask, wait)
   }
 
   // The server reloads a page after each build: open the tabs that were open before.
@@ -59,7 +75,8 @@
     tabInputs().forEach((input, index) => { if (wasChecked[index]) input.checked = true })
   }
 
-  connect()
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) askSoon(0) })
+  askSoon(0)
   // Material's instant navigation swaps pages without loading this script again.
-  window.document$?.subscribe(() => Object.keys(states).forEach(showState))
+  window.document$?.subscribe(() => { Object.keys(states).forEach(showState); askSoon(0) })
 })()

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from markdown import Markdown
     from mkdocs.livereload import LiveReloadServer
 
-    from codeout.mkdocs.live_stream import EventStream
+    from codeout.mkdocs.news import News
 
 Mode = Literal["build", "serve", "collect"]
 
@@ -80,7 +80,8 @@ class CodeoutPlugin(BasePlugin[Settings]):
         self._problems: list[str] = []
         self._is_partial = False  # whether pages are left out: those that a dirty build skips, or have a mistake
         self._is_dirty = False
-        self._events: EventStream | None = None
+        self._news: News | None = None
+        self._shown = 0  # how many changes the pages of this build show at least
         self._watched = WatchedFolders()
 
     # ------------------------------------------------------------------------------------------------ before pages
@@ -109,7 +110,11 @@ class CodeoutPlugin(BasePlugin[Settings]):
     def _new_site(self, settings: Config) -> Site:
         resolver: Resolver
         if self.mode == "serve":
-            from codeout.run.live import LiveSessions  # on use, so that a build starts quickly
+            # On use, so that a build starts quickly.
+            from codeout.mkdocs.news import News
+            from codeout.run.live import LiveSessions
+
+            self._news = self._news or News(lambda: self._ready)
 
             live = LiveSessions(settings, self._publish_change, self._watch_inputs)
             live.engine.preparation.start()  # while MkDocs gets ready
@@ -138,6 +143,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         """Note the pages of the site, and that none is converted yet."""
         self.pages, self._problems, self._is_partial = {}, [], self._is_dirty
         self._ready.live = LiveParts()
+        self._shown = self._news.version if self._news else 0
         extensions = (config.markdown_extensions, {**config.mdx_configs, NAME: self._options})
         self._ready.layouts = LayoutCache.load(self._ready.config.memo / "layouts.json", extensions)
         self._files = {self.path_of(file): file for file in files.documentation_pages()}
@@ -190,7 +196,8 @@ class CodeoutPlugin(BasePlugin[Settings]):
         page.markdown = strip_stamps(page.markdown or "")
         if converted := self.pages.get(path):
             if isinstance(page.title, str) and page.title != (title := converted.fill_title(page.title)):
-                page.title = title
+                # Themes write the title as it is, and without its escapes into <title>: there, too, it must be no tag.
+                page.title = title.replace("&lt;", "&lt;\u200b")
             page.present_anchor_ids = {*(page.present_anchor_ids or ()), *(each.id for each in converted.blocks)}
             page.meta["codeout_summary"] = converted.summary
         return html
@@ -233,10 +240,8 @@ class CodeoutPlugin(BasePlugin[Settings]):
         """Move large data out of what else is on a built page; have a served page listen."""
         if self.mode == "build":
             return self.extras.move_data_out(output, page.url)
-        from codeout.mkdocs.live_stream import SCRIPT, STYLE
-
         head, body, rest = output.rpartition("</body>")
-        return f"{head}{STYLE}{SCRIPT}{body}{rest}" if body else output
+        return f"{head}{self._news.script(self._shown)}{body}{rest}" if body and self._news else output
 
     def on_post_build(self, *, config: MkDocsConfig) -> None:
         """Write down what the build used, and keep the layouts for the next one."""
@@ -245,8 +250,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         write_record(
             self._ready.config, BuildRecord(config.site_url or "", self._options, tuple(self.recorded_pages()))
         )
-        if self._events:
-            self._events.publish()
+        self._publish_change()
 
     def recorded_pages(self) -> list[RecordedPage]:
         """Return what a record has of each page that was converted."""
@@ -294,11 +298,9 @@ class CodeoutPlugin(BasePlugin[Settings]):
             self.on_shutdown()
 
     def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
-        """Watch the files that pages depend on, and stream events to open pages."""
-        from codeout.mkdocs.live_stream import EventStream
-
-        self._events = EventStream(lambda: self._ready)
-        self._events.attach(server)
+        """Watch the files that pages depend on, and answer open pages that ask for news."""
+        if self._news:
+            self._news.attach(server)
         settings = self._ready.config
         for path in {*settings.paths, settings.prelude} - {""}:
             server.watch(str(settings.path(path)))
@@ -311,8 +313,8 @@ class CodeoutPlugin(BasePlugin[Settings]):
             self._site.resolver.close()
 
     def _publish_change(self) -> None:
-        if self._events:
-            self._events.publish()
+        if self._news:
+            self._news.publish()
 
     def path_of(self, file: Any) -> str:
         """Return the path of a page by its file, relative to the folder of the configuration file."""

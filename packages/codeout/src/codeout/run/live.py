@@ -73,6 +73,11 @@ class LiveSessions:
         """Return the progress of each session that runs now."""
         return self.engine.progress()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether something is left to run."""
+        return not all(session.is_over for session in self.engine.sessions)
+
     def run(self, name: str) -> Run | None:
         """Return the run of a block by its name, if it has run since the server started and is unchanged."""
         session, _, number = name.rpartition(" ")

@@ -1,0 +1,129 @@
+"""Tell the open pages of a live server what has happened to their blocks, when they ask.
+
+A page asks one small address while something runs and its tab is seen; `live.js` puts the answers into the page. No
+connection is kept, so any number of tabs may be open. State is computed once per change, whoever asks.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from codeout.markdown.site import LiveResolver, Renderer, Site
+from codeout.model.outputs import Run
+from codeout.run.engine import BlockState
+
+if TYPE_CHECKING:
+    from mkdocs.livereload import LiveReloadServer
+
+PATH = "/codeout/news"
+FOLDER = Path(__file__).parent
+INTERVAL = 0.1
+"""Seconds for which an answer is as good as a new one, unless something has changed that must be told at once."""
+
+State = dict[str, str]
+"""Of a block: its key, and either its HTML or how far it is."""
+
+
+class News:
+    """What has happened to the blocks of one site since its server started.
+
+    Threads of sessions call `publish`, those of the server answer requests: `_lock` lets one of them compute at a time,
+    and guards the states.
+    """
+
+    def __init__(self, site: Callable[[], Site]) -> None:
+        """Take what returns the site whose pages ask: another one, once its settings have changed."""
+        self._site = site
+        self._states: dict[str, tuple[int, State]] = {}
+        self._rendered: dict[str, tuple[Run, Renderer, str]] = {}
+        self._version = 0
+        self._computed = 0.0
+        self._has_changed = True
+        self._lock = Lock()
+
+    @property
+    def version(self) -> int:
+        """The number of changes so far; a page that is converted from now on shows them."""
+        return self._version
+
+    def attach(self, server: LiveReloadServer) -> None:
+        """Answer requests beside the server's own pages."""
+        pages: WSGIApplication | None = server.get_app()
+
+        def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            if environ["PATH_INFO"] != PATH:
+                return pages(environ, start_response) if pages else []
+            since = parse_qs(environ.get("QUERY_STRING", "")).get("since", ["0"])[0]
+            content = self.answer(int(since) if since.isdecimal() else 0)
+            headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+            start_response("200 OK", [*headers, ("Content-Length", str(len(content)))])
+            return [content]
+
+        server.set_app(application)
+
+    def publish(self) -> None:
+        """Note that something has changed; any thread may call it, and it costs nothing."""
+        self._has_changed = True
+
+    def answer(self, since: int) -> bytes:
+        """Return what has changed since a version, as JSON: the version now, whether something runs, and states."""
+        resolver = self._site().resolver
+        is_running = isinstance(resolver, LiveResolver) and resolver.live.is_running
+        with self._lock:
+            # What has ended is told at once: a page that hears of it asks no more.
+            is_due = not is_running or time.monotonic() - self._computed > INTERVAL
+            if is_due and (self._has_changed or is_running):
+                self._has_changed = False
+                self._update(resolver)
+                self._computed = time.monotonic()
+            states = {name: state for name, (version, state) in self._states.items() if version > since}
+            return json.dumps({"version": self._version, "running": is_running, "states": states}).encode()
+
+    def script(self, since: int) -> str:
+        """Return the style and the script of a page that shows everything down to a version."""
+        style, script = ((FOLDER / name).read_text(encoding="utf8") for name in ("live.css", "live.js"))
+        script = script.replace("PATH", PATH).replace("SINCE", str(since))
+        return f"<style>{style}</style><script>{script}</script>"
+
+    def _update(self, resolver: object) -> None:
+        """Compute the state of everything that may have changed since the server started."""
+        states = dict(self._compute(self._site(), resolver)) if isinstance(resolver, LiveResolver) else {}
+        news = {name for name, state in states.items() if name not in self._states or self._states[name][1] != state}
+        self._version += bool(news)
+        self._states = {
+            name: (self._version if name in news else self._states[name][0], state) for name, state in states.items()
+        }
+
+    def _compute(self, site: Site, resolver: LiveResolver) -> Iterator[tuple[str, State]]:
+        """Yield the state of each block of the sessions that run, or have run since the server started."""
+        running = {progress.session: progress for progress in resolver.live.progress()}
+        dependents: dict[str, None] = {}
+        for session, number, state in resolver.live.current():
+            progress = running.get(session)
+            dependents |= dict.fromkeys(site.live.depends_on.get(state.name, ()))
+            if state.run is not None:
+                if render := site.live.renderers.get(state.name):
+                    yield state.name, {"key": state.key, "html": self._html(state, state.run, render)}
+            elif progress and progress.block == number:
+                message, text = progress.describe(time.monotonic()), progress.rendered_text()
+                yield state.name, {"key": state.key, "message": message, "text": text}
+            else:
+                message = f"Waiting for block {progress.block} of {progress.blocks}" if progress else "Queued"
+                yield state.name, {"key": state.key, "message": message, "text": ""}
+        for name in dependents:
+            if dependent := site.live.dependents.get(name):
+                yield name, {"key": site.live.keys[name], "html": dependent()}
+
+    def _html(self, state: BlockState, run: Run, render: Renderer) -> str:
+        """Return a block that has run as its page shows it; computed once."""
+        known = self._rendered.get(state.name)
+        if known is None or known[0] is not run or known[1] is not render:
+            known = self._rendered[state.name] = (run, render, render(state))
+        return known[2]
