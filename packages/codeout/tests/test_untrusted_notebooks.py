@@ -625,6 +625,23 @@ def test_a_notebook_of_an_older_format_is_read(folder: Path) -> None:
     assert "print(1)" in (folder / "snippets" / "n.py").read_text()
 
 
+def test_what_old_tools_wrote_is_read(folder: Path) -> None:
+    cells = [
+        {"cell_type": "code", "source": ["a\n", "b"], "metadata": {"tags": None, "x": [1]}, "outputs": [{"text": 5}]}
+    ]
+    (folder / "n.ipynb").write_text(
+        json.dumps({"nbformat": 4, "cells": [*cells, {"cell_type": "raw"}], "metadata": None})
+    )
+    assert main(["import", "n.ipynb"]) == 0
+    assert "a\nb\n" in (folder / "snippets" / "n.py").read_text()
+
+
+def test_two_pictures_of_one_name_are_two_pictures(folder: Path) -> None:
+    cells = [text("![p](attachment:image.png)", attachments=attached("image.png", PNG + end)) for end in (b"1", b"2")]
+    page = imported(folder, *cells, cells[0])
+    assert re.findall(r"\((.*)\)", page) == [f"n_files/picture-{number}.png" for number in (1, 2, 1)]
+
+
 def test_what_is_printed_of_a_notebook_does_not_act_on_a_terminal(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,7 +47,7 @@ class _Output(msgspec.Struct):
 
 
 class _Metadata(msgspec.Struct):
-    tags: list[str] = msgspec.field(default_factory=list)
+    tags: list[str] | None = None
 
 
 class _NotebookCell(msgspec.Struct):
@@ -187,7 +187,7 @@ def _cells(notebook: _Notebook) -> Iterator[Cell]:
         source = "".join(cell.source).strip("\n")
         if cell.cell_type == "code":
             errors = (output.ename for output in cell.outputs if output.output_type == "error")
-            yield CodeCell(source, frozenset(cell.metadata.tags), next(errors, ""))
+            yield CodeCell(source, frozenset(cell.metadata.tags or ()), next(errors, ""))
         elif cell.cell_type == "markdown":
             yield TextCell(source, {name: _decode(bundle) for name, bundle in cell.attachments.items()})
 
