@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from markdown import markdown
 
 from codeout.cli.main import main
-from codeout.importers.lists import indent_lists
-from codeout.importers.restructured import to_markdown
+from codeout.importers.gallery import to_markdown
 from codeout.importers.settings import add_settings
+from codeout.importers.text import indent_lists
+from notebooks import attached, code, notebook, text
 from small_sites import build, page_html
 
-PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 GALLERY = '''# License: none
 r"""
 ===========
@@ -50,22 +48,6 @@ print(x * 2)
 '''
 
 
-def code(source: str, *, tags: tuple[str, ...] = (), **error: str) -> dict[str, Any]:
-    outputs = [{"output_type": "error", "evalue": "", "traceback": [], **error}] if error else []
-    metadata = {"tags": list(tags)} if tags else {}
-    return {"cell_type": "code", "execution_count": 1, "metadata": metadata, "outputs": outputs, "source": source}
-
-
-def text(source: str, **more: object) -> dict[str, Any]:
-    return {"cell_type": "markdown", "metadata": {}, "source": source, **more}
-
-
-def notebook(path: Path, *cells: dict[str, Any], minor: int = 4) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": minor}))
-    return path
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an empty folder, in which commands run."""
@@ -79,7 +61,7 @@ def test_a_stock_site_and_a_notebook_need_two_commands(folder: Path) -> None:
         folder / "My intro.ipynb",
         text(
             "# Intro\n\nThe set {x} and $a_{x}$ and ![p](attachment:p.png)",
-            attachments={"p.png": {"image/png": PICTURE}},
+            attachments=attached("p.png"),
         ),
         code("%matplotlib inline\n!pip install numpy\nx = 6"),
         code("print(x * 7)"),
@@ -97,7 +79,7 @@ def test_a_stock_site_and_a_notebook_need_two_commands(folder: Path) -> None:
     assert all(part in html for part in (">42<", "ZeroDivisionError", "alone"))
     assert "unseen" not in html
     assert "pip install" not in html
-    assert (folder / "docs" / "My_intro_files" / "p.png").stat().st_size > 50
+    assert (folder / "docs" / "My_intro_files" / "picture-1.png").stat().st_size > 50
 
 
 def test_what_an_author_must_look_at_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

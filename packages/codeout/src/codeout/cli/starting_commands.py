@@ -83,7 +83,7 @@ def import_sources(
 
     SOURCE is a notebook (.ipynb), a script with `# %%` between its cells, a script of sphinx-gallery, or a folder of
     them. Each becomes a page and a snippet with one section for each cell. Saved outputs are left out: the site makes
-    its own.
+    its own. Nothing but the code runs: fences, includes, templates and HTML in a text stay text.
     """
     from codeout.importers.files import find_sources, import_file
 
@@ -93,14 +93,19 @@ def import_sources(
     pages = [import_file(source, folder, docs, snippets, force=force) for source, folder in files]
     settings = _settings_text(config_file)
     for page in pages:
-        click.echo(f"{page.source} → {page.page} ({page.blocks} blocks)")
+        _echo(f"{page.source} → {page.page} ({page.blocks} blocks)")
         needs = [sentence for setting, sentence in page.settings.items() if setting not in settings]
         for note in (*page.notes, *needs):
-            click.echo(f"    {note}")
+            _echo(f"    {note}")
     click.echo("\nFor `nav` in mkdocs.yml:")
     for page in pages:
-        click.echo(f"  - {page.page.relative_to(docs).as_posix()}")
+        _echo(f"  - {page.page.relative_to(docs).as_posix()}")
     click.echo("\nAfter the first build, `codeout numbers` lists numbers in the text that the outputs do not have.")
+
+
+def _echo(line: str) -> None:
+    """Print a line with parts of a notebook: a terminal obeys some characters, so they are spelled out."""
+    click.echo("".join(each if each.isprintable() else ascii(each)[1:-1] for each in line))
 
 
 def _settings_text(config_file: Path | None) -> str:

@@ -1,25 +1,43 @@
-"""Read the scripts of sphinx-gallery: a docstring with a title, and comments in reStructuredText between the code."""
+"""Read the scripts of sphinx-gallery: a docstring with a title, and comments in reStructuredText between the code.
+
+The text becomes Markdown: headings, links, roles, literals, and common directives. What is not known stays as it is, so
+that a reader of the page sees it and can mend it.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
+import textwrap
 from pathlib import Path
 
 from codeout.errors import PageError
-from codeout.importers.cells import Cell, CodeCell, TextCell
-from codeout.importers.restructured import to_markdown
+from codeout.importers.pages import Cell, CodeCell, TextCell
 
 SEPARATOR = re.compile(r"^#(\s*%%.*|#{19,}\s*)$")
 """The line above a text: `# %%`, or at least twenty number signs."""
 TITLE = re.compile(r"^([=\-~#*^]{3,})?\s*\n?[^\n]+\n[=\-~#*^]{3,}\s*$", re.MULTILINE)
+UNDERLINE = re.compile(r"^([=\-~^\"'#*+`:.])\1{2,}\s*$")
+DIRECTIVE = re.compile(r"^(?P<indent>\s*)\.\. (?P<name>[\w-]+)::[ ]?(?P<argument>.*)$")
+FIELD = re.compile(r"^\s*:[\w-]+:")
+ADMONITIONS = ("note", "warning", "tip", "important", "hint", "caution", "danger", "seealso", "admonition", "topic")
+DROPPED = ("contents", "currentmodule", "meta", "tags", "highlight", "include", "index", "container")
+INLINE = (
+    (re.compile(r"``([^`\n]+(?:\n[^`\n]+)?)``"), r"`\1`"),
+    (re.compile(r":math:`([^`]+)`"), r"$\1$"),
+    (re.compile(r":(?:\w+:)?\w+:`~?([^`<]*?)\s*<[^`>]+>`"), r"`\1`"),
+    (re.compile(r":(?:\w+:)?\w+:`!?~(?:[\w.]*\.)?(\w+)`"), r"`\1`"),
+    (re.compile(r":(?:\w+:)?\w+:`([^`]+)`"), r"`\1`"),
+    (re.compile(r"`([^`<]+?)\s*<([^`>]+)>`__?"), r"[\1](\2)"),
+)
+TARGET = re.compile(r"^\.\. _([^:`]+|`[^`]+`):\s*(\S.*)?$")
 
 
 def is_gallery_script(text: str) -> bool:
     """Return whether a script begins with a docstring that has a title, as sphinx-gallery demands."""
     try:
         docstring = ast.get_docstring(ast.parse(text))
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError):
         return False
     return bool(docstring and TITLE.search(docstring))
 
@@ -65,3 +83,118 @@ def _add_code(cells: list[Cell], lines: list[str]) -> None:
     if text := "\n".join(lines).strip("\n"):
         cells.append(CodeCell(text))
     lines.clear()
+
+
+def to_markdown(text: str, levels: list[str] | None = None) -> str:
+    """Return the Markdown for a text.
+
+    Args:
+        text: in reStructuredText.
+        levels: the styles of headings so far, from the first level; those that the text adds are appended.
+    """
+    levels = [] if levels is None else levels
+    blocks, targets = list[str](), dict[str, str]()
+    lines = text.expandtabs().split("\n")
+    number = 0
+    while number < len(lines):
+        line = lines[number]
+        after = lines[number + 1] if number + 1 < len(lines) else ""
+        if _is_overline(lines, number):
+            blocks.append(_heading(lines[number + 1], "over" + line[0], levels))
+            number += 3
+        elif line.strip() and not line.startswith(" ") and UNDERLINE.match(after) and len(after.rstrip()) >= 3:
+            blocks.append(_heading(line, after[0], levels))
+            number += 2
+        elif target := TARGET.match(line):
+            if target[2]:
+                targets[target[1].strip("`").lower()] = target[2].strip()
+            number += 1
+        elif directive := DIRECTIVE.match(line):
+            body, number = _indented(lines, number + 1, len(directive["indent"]))
+            blocks.append(_directive(directive["name"], directive["argument"].strip(), body))
+        elif line.rstrip().endswith("::") and not line.lstrip().startswith(".."):
+            blocks.append(_inline(re.sub(r"\s*::$", "" if line.strip() == "::" else ":", line.rstrip())))
+            body, number = _indented(lines, number + 1, len(line) - len(line.lstrip()))
+            blocks.append(_fence("\n".join(body), "python") if any(body) else "")
+        elif line.startswith(".. "):  # a comment
+            _, number = _indented(lines, number + 1, 0)
+        else:
+            paragraph, number = _paragraph(lines, number)
+            blocks.append(_inline(paragraph))
+    markdown = "\n".join(blocks)
+    for name, url in targets.items():
+        markdown = re.sub(
+            rf"`({re.escape(name)})`_\b|\b({re.escape(name)})_\b", rf"[\1\2]({url})", markdown, flags=re.IGNORECASE
+        )
+    return re.sub(r"\n{3,}", "\n\n", markdown).strip()
+
+
+def _is_overline(lines: list[str], number: int) -> bool:
+    if number + 2 >= len(lines) or not UNDERLINE.match(lines[number]):
+        return False
+    return bool(lines[number + 1].strip()) and UNDERLINE.match(lines[number + 2]) is not None
+
+
+def _heading(title: str, style: str, levels: list[str]) -> str:
+    if style not in levels:
+        levels.append(style)
+    return f"{'#' * min(levels.index(style) + 1, 6)} {_inline(title.strip())}\n"
+
+
+def _paragraph(lines: list[str], number: int) -> tuple[str, int]:
+    """Return the lines up to the next one that begins something else."""
+    paragraph = [lines[number]]
+    number += 1
+    while number < len(lines) and lines[number - 1].strip() and not _begins(lines, number):
+        paragraph.append(lines[number])
+        number += 1
+    return "\n".join(paragraph), number
+
+
+def _begins(lines: list[str], number: int) -> bool:
+    line = lines[number]
+    after = lines[number + 1] if number + 1 < len(lines) else ""
+    is_heading = bool(line.strip()) and not line.startswith(" ") and UNDERLINE.match(after) is not None
+    return is_heading or bool(DIRECTIVE.match(line) or TARGET.match(line)) or line.rstrip().endswith("::")
+
+
+def _indented(lines: list[str], number: int, indent: int) -> tuple[list[str], int]:
+    """Return the lines that are indented more than a directive, without that, and the number of the next one."""
+    body = []
+    while number < len(lines) and (
+        not lines[number].strip() or len(lines[number]) - len(lines[number].lstrip()) > indent
+    ):
+        body.append(lines[number])
+        number += 1
+    return textwrap.dedent("\n".join(body)).strip("\n").split("\n"), number
+
+
+def _directive(name: str, argument: str, body: list[str]) -> str:
+    options = [line for line in body if FIELD.match(line)]
+    content = "\n".join(line for line in body if not FIELD.match(line)).strip("\n")
+    if name in DROPPED:
+        return ""
+    if name == "math":
+        return f"$$\n{argument or content}\n$$\n"
+    if name in ("code-block", "code", "sourcecode", "parsed-literal", "prompt"):
+        return _fence(content, argument or "text")
+    if name in ("image", "figure"):
+        alt = next((line.partition(":alt:")[2].strip() for line in options if ":alt:" in line), "")
+        return f"![{alt}]({argument})\n" + (f"\n{to_markdown(content)}\n" if content else "")
+    if name in ADMONITIONS:
+        title = f' "{argument}"' if name in ("admonition", "topic") and argument else ""
+        first = "" if title else argument
+        kind = {"seealso": "info", "topic": "note", "admonition": "note", "important": "warning"}.get(name, name)
+        text = to_markdown(f"{first}\n{content}")
+        return f"!!! {kind}{title}\n\n{textwrap.indent(text, '    ')}\n"
+    return _fence("\n".join([f".. {name}:: {argument}", *(f"   {line}".rstrip() for line in body)]), "rst")
+
+
+def _fence(text: str, language: str) -> str:
+    return f"\n```{language}\n{text}\n```\n"
+
+
+def _inline(text: str) -> str:
+    for pattern, replacement in INLINE:
+        text = pattern.sub(replacement, text)
+    return text

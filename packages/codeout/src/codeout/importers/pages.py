@@ -1,14 +1,18 @@
-"""Write cells as a page, with the snippet whose sections it includes. Pure: it returns what the files will hold."""
+"""Write cells as a page, with the snippet whose sections it includes; it returns what the files will hold."""
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from html import unescape
+from typing import TypeAlias
+from urllib.parse import unquote
 
 import msgspec
 
-from codeout.importers.cells import Cell, CodeCell, TextCell
-from codeout.importers.lists import indent_lists
+from codeout.importers.text import TextWriter, fence_around, write_code
 
 DROPPED_MAGICS = (
     "%matplotlib",
@@ -26,25 +30,60 @@ SHOW_BY_TAG = {
     **dict.fromkeys(("remove-cell", "remove_cell", "hide-cell", "hide_cell"), "nothing"),
 }
 """Tags of notebooks that Jupyter Book and nbconvert know → the option `show` of a block."""
-VALUE = re.compile(r"(?<![\\{$])\{(?=[A-Za-z_]\w*(?:[:!][^{}\s]*)?\})")
-KEPT = re.compile(
-    r"(?P<formula>\$\$.+?\$\$|\$[^$\n]+\$|\\begin\{(?P<name>\w+\*?)\}.*?\\end\{(?P=name)\})"
-    r"|`[^`\n]+`|^\s*(?:```|~~~).*?^\s*(?:```|~~~)",
-    re.DOTALL | re.MULTILINE,
-)
-"""Formulas and code, in which braces mean something else than a value."""
 MATH_SETTING, MAGICS_SETTING = "pymdownx.arithmatex", "magics: true"
+MAX_NAME = 100
+"""Characters of the name of an exception."""
+PICTURES = {
+    "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "jpg": re.compile(rb"\xff\xd8\xff"),
+    "gif": re.compile(rb"GIF8[79]a"),
+    "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+}
+"""The extension of a picture → how its content begins. SVG is none of them: opened by its address, it runs scripts."""
+REMOTE = re.compile(r"(?:https?:)?//|data:image/", re.IGNORECASE)
+SHOWN_APART = {"all": "output", "code": "nothing"}
+"""The option `show` of a block → what it is if a fence of its own shows the code: markdown-exec converts shown code
+once more, as a page that may include files, in a fence of eight backticks."""
+LONGEST_FENCE = "`" * 8
+DIRECTIVE = re.compile(
+    r"""^[ \t]*(?=;*-+8<-+(?:[ \t]+(?:"(?:\\"|[^"\n])+?"|'(?:\\'|[^'\n])+?'))?$)""", re.MULTILINE
+)  # as `pymdownx.snippets` finds what includes a file …
+SECTION_MARKER = re.compile(
+    r"^(.*?)(?<!;)(?!(?<=-)-)(?=;*-+8<-+[ \t]+\[[ \t]*(?:start|end)[ \t]*:[ \t]*[a-z][-_0-9a-z]*[ \t]*\])",
+    re.MULTILINE | re.IGNORECASE,
+)  # … and what begins or ends a section
+
+
+class TextCell(msgspec.Struct, frozen=True):
+    """Markdown."""
+
+    text: str
+    attachments: Mapping[str, bytes] = msgspec.field(default_factory=dict)
+    """Pictures that the text refers to as `attachment:NAME`, by name."""
+
+
+class CodeCell(msgspec.Struct, frozen=True):
+    """Code that runs."""
+
+    code: str
+    tags: frozenset[str] = frozenset()
+    """What its author has said about it, such as `hide-input`."""
+    error: str = ""
+    """The type of the exception that it raised when it was saved."""
+
+
+Cell: TypeAlias = TextCell | CodeCell
 
 
 class ImportedPage(msgspec.Struct):
     """What one notebook or script becomes."""
 
-    page: str
+    page: str = ""
     """The Markdown."""
-    snippet: str
+    snippet: str = ""
     """The Python file whose sections the page includes."""
-    files: dict[str, bytes] = msgspec.field(default_factory=dict)
-    """Attachments, by their name."""
+    pictures: dict[str, bytes] = msgspec.field(default_factory=dict)
+    """The pictures of the text, by the names that the page gives them."""
     notes: list[str] = msgspec.field(default_factory=list)
     """What an author should look at, each beginning with the number of its cell."""
     settings: dict[str, str] = msgspec.field(default_factory=dict)
@@ -53,74 +92,134 @@ class ImportedPage(msgspec.Struct):
     """How many blocks the page has."""
 
 
-def make_page(cells: Sequence[Cell], name: str) -> ImportedPage:
+def make_page(
+    cells: Sequence[Cell], name: str, source: str, read_picture: Callable[[str], bytes | None]
+) -> ImportedPage:
     """Return the page and the snippet of a notebook or a script.
 
     Args:
-        cells: what it consists of.
+        cells: what it consists of. They are not trusted: what is text stays text, and what names a file names none.
         name: of the page, the snippet and the session.
+        source: the name of its file, for notes.
+        read_picture: returns the content of a file beside the notebook by its name; None if there is none.
     """
-    result = ImportedPage("", "")
-    parts, sections = list[str](), list[str]()
-    if not any(isinstance(cell, TextCell) and re.match(r"\s*# ", cell.text) for cell in cells[:1]):
-        parts.append(f"# {name.replace('_', ' ').replace('-', ' ').capitalize()}")
-    for number, cell in enumerate(cells, start=1):
-        if isinstance(cell, TextCell):
-            parts.append(_text(cell, name, result))
-            continue
-        code = _without_dropped(cell.code, number, result)
+    writer = _PageWriter(name, source, read_picture)
+    parts = [
+        writer.text(cell, number) if isinstance(cell, TextCell) else writer.code(cell, number)
+        for number, cell in enumerate(cells, start=1)
+    ]
+    page = "\n\n".join(part for part in parts if part.strip()).lstrip()
+    title = "" if page.startswith("# ") else f"# {name.replace('_', ' ').replace('-', ' ').capitalize()}\n\n"
+    writer.result.page = f"{title}{page}\n"  # a title of either kind keeps the text from being front matter
+    return writer.result
+
+
+class _PageWriter(msgspec.Struct):
+    name: str
+    source: str
+    read_picture: Callable[[str], bytes | None]
+    result: ImportedPage = msgspec.field(default_factory=ImportedPage)
+
+    def text(self, cell: TextCell, number: int) -> str:
+        writer = TextWriter(lambda url: self._picture(url, cell, number))
+        text = writer.write(cell.text)
+        if writer.has_formulas:
+            self.result.settings[MATH_SETTING] = (
+                "formulas need the extension `pymdownx.arithmatex: {generic: true}`, and MathJax or KaTeX on the pages"
+            )
+        return text
+
+    def code(self, cell: CodeCell, number: int) -> str:
+        """Return the block of a cell, and add its code to the snippet; an empty string if it has none."""
+        code = self._without_dropped(cell.code, number)
         if not code.strip():
-            continue
-        result.blocks += 1
-        section = f"cell_{result.blocks}"
-        sections.append(f"# --8<-- [start:{section}]\n{code}\n# --8<-- [end:{section}]\n")
-        parts.append(f'```python exec="on" session="{name}" {_options(cell)}\n--8<-- "{name}.py:{section}"\n```')
-    result.page = "\n\n".join(part for part in parts if part.strip()) + "\n"
-    result.snippet = "\n".join(sections)
-    return result
+            return ""
+        self.result.blocks += 1
+        section = f"cell_{self.result.blocks}"
+        escaped = _escape_directives(code)
+        separator = "\n" if self.result.snippet else ""
+        self.result.snippet += f"{separator}# --8<-- [start:{section}]\n{escaped}\n# --8<-- [end:{section}]\n"
+        if escaped != code:
+            self._note(number, f"`--8<--` in its code is `;--8<--` in {self.name}.py; the page runs it as it was")
+        if _is_changed_by_markdown(code):
+            self._note(number, "Markdown changes tabs or blank lines in its strings; write `\\t` or `\\n`")
+        options, shown = _options(cell), ""
+        if (escaped != code or LONGEST_FENCE in code) and (show := options.get("show", "all")) in SHOWN_APART:
+            options["show"], shown = SHOWN_APART[show], write_code(code, "python")
+        if shown and "skip" in options:
+            return shown
+        words = " ".join(f'{name}="{value}"' for name, value in options.items())
+        fence, directive = fence_around(code), f'--8<-- "{self.name}.py:{section}"'
+        block = f'{fence}python exec="on" session="{self.name}" {words}\n{directive}\n{fence}'
+        return f"{shown}\n\n{block}" if shown else block
+
+    def _note(self, number: int, note: str) -> None:
+        if (line := f"cell {number}: {note}") not in self.result.notes:
+            self.result.notes.append(line)
+
+    def _picture(self, url: str, cell: TextCell, number: int) -> str | None:
+        """Return the address by which the page shows a picture; note one that is left out."""
+        if REMOTE.match(url):
+            return url
+        link = unquote(re.split("[?#]", unescape(url), maxsplit=1)[0])
+        attached = link.startswith("attachment:")
+        content = cell.attachments.get(link.removeprefix("attachment:")) if attached else self.read_picture(link)
+        if content is None:
+            where = "attached" if attached else f"beside {self.source}"
+            self._note(number, f"the picture {link.removeprefix('attachment:'):.100} is not {where}")
+            return None
+        kind = next((kind for kind, start in PICTURES.items() if start.match(content)), None)
+        if kind is None:
+            self._note(number, f"left out {link:.100}, which is no PNG, JPEG, GIF or WebP; SVG may contain scripts")
+            return None
+        pictures = self.result.pictures
+        name = next((name for name, other in pictures.items() if other == content), "")
+        name = name or f"picture-{len(pictures) + 1}.{kind}"
+        pictures[name] = content
+        return f"{self.name}_files/{name}"
+
+    def _without_dropped(self, code: str, number: int) -> str:
+        """Return code without the lines that mean nothing on a page; note them, and the magics that stay."""
+        kept = []
+        for line in re.sub(r"\r\n?", "\n", code).split("\n"):
+            if INSTALLING.match(line):
+                self._note(number, f"left out `{line.strip()}`; install it in the environment of the site")
+            elif not line.strip().startswith(DROPPED_MAGICS):
+                kept.append(line)
+        rest = "\n".join(kept).strip("\n")
+        if match := MAGIC.search(rest):
+            line = rest[match.start() :].strip().split("\n")[0]
+            needs = f"`{line}` in cell {number} needs the setting `{MAGICS_SETTING}`"
+            self.result.settings.setdefault(MAGICS_SETTING, needs)
+        return rest
 
 
-def _text(cell: TextCell, name: str, result: ImportedPage) -> str:
-    text = cell.text
-    for attachment, content in cell.attachments.items():
-        result.files[attachment] = content
-        text = text.replace(f"attachment:{attachment}", f"{name}_files/{attachment}")
-    if any(match["formula"] for match in KEPT.finditer(text)):
-        result.settings[MATH_SETTING] = (
-            "formulas need the extension `pymdownx.arithmatex: {generic: true}`, and MathJax or KaTeX on the pages"
-        )
-    return _escape_values(indent_lists(text))
+def _escape_directives(code: str) -> str:
+    """Return code that `pymdownx.snippets` includes as it was: a semicolon is dropped on the way."""
+    return SECTION_MARKER.sub(r"\1;", DIRECTIVE.sub(r"\g<0>;", code))
 
 
-def _escape_values(text: str) -> str:
-    """Return text in which `{name}` stays what it is; in formulas and code it does so anyway."""
-    parts, start = [], 0
-    for match in KEPT.finditer(text):
-        parts += [VALUE.sub(r"\\{", text[start : match.start()]), match[0]]
-        start = match.end()
-    return "".join([*parts, VALUE.sub(r"\\{", text[start:])])
+def _is_changed_by_markdown(code: str) -> bool:
+    """Return whether code means something else once Python-Markdown has normalized its white space."""
+    text = re.sub(r"[\x02\x03]", "", code).expandtabs(4)
+    text = re.sub(r"(?<=\n) +\n", "\n", text)
+    if text == code:
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.dump(ast.parse(text)) != ast.dump(ast.parse(code))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return False  # magics; or it fails when it runs
 
 
-def _without_dropped(code: str, number: int, result: ImportedPage) -> str:
-    """Return code without the lines that mean nothing on a page; note them, and the magics that stay."""
-    kept = []
-    for line in code.split("\n"):
-        if INSTALLING.match(line):
-            result.notes.append(f"cell {number}: left out `{line.strip()}`; install it in the environment of the site")
-        elif not line.strip().startswith(DROPPED_MAGICS):
-            kept.append(line)
-    rest = "\n".join(kept).strip("\n")
-    if match := MAGIC.search(rest):
-        line = rest[match.start() :].strip().split("\n")[0]
-        result.settings.setdefault(MAGICS_SETTING, f"`{line}` in cell {number} needs the setting `{MAGICS_SETTING}`")
-    return rest
-
-
-def _options(cell: CodeCell) -> str:
-    options: Mapping[str, str] = {
+def _options(cell: CodeCell) -> dict[str, str]:
+    is_name = len(cell.error) <= MAX_NAME and all(part.isidentifier() for part in cell.error.split("."))
+    raises = cell.error if is_name else "Exception"
+    options = {
         "source": "above",
         "show": next((SHOW_BY_TAG[tag] for tag in sorted(cell.tags) if tag in SHOW_BY_TAG), ""),
-        "raises": cell.error or ("Exception" if "raises-exception" in cell.tags else ""),
+        "raises": raises if cell.error else "Exception" if "raises-exception" in cell.tags else "",
         "skip": "true" if "skip-execution" in cell.tags else "",
     }
-    return " ".join(f'{name}="{value}"' for name, value in options.items() if value)
+    return {name: value for name, value in options.items() if value}
