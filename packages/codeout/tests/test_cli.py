@@ -8,12 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from markdown_exec import markdown_config
 
+from codeout.cache.files import seal
 from codeout.cli.main import cli, main
 from codeout.compare.runs import TOLERANCE
 from helpers import linux, posix
@@ -198,13 +200,102 @@ def test_a_build_does_not_rerun_what_the_command_line_ran(project: Path) -> None
 def test_clean_keeps_the_results_that_pages_need(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["run"])
     (project / "docs" / "second.md").write_text("# Second\n")
-    old = project / ".codeout" / "memo" / "exports" / "old.ipynb"
-    old.parent.mkdir()
-    old.touch()
+    old = write_in_cache(project, f"memo/exports/{'e' * 40}.ipynb")
     assert main(["clean"]) == 0
     assert not old.exists()
     assert capsys.readouterr().out.endswith("removed 1 runs, 2 remain\n")
     assert states(capsys) == ["hit", "hit"]
+
+
+DIGEST = sha256(b"content").hexdigest()
+RUN_NAME = f"{'a' * 40}-{'b' * 16}-{'c' * 16}.json"
+
+
+def write_in_cache(project: Path, path: str, content: bytes = b"content") -> Path:
+    """Write an old file into the cache, or make a folder if the path ends in a slash; return its path."""
+    file = project / ".codeout" / path
+    (file if path.endswith("/") else file.parent).mkdir(parents=True, exist_ok=True)
+    if not path.endswith("/"):
+        file.write_bytes(content)
+    os.utime(file, (0, 0))
+    return file
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("images/photo.png", id="another picture"),
+        pytest.param(f"images/{'0' * 64}.png", id="a picture that is named by the digest of something else"),
+        pytest.param(f"images/{DIGEST}.txt", id="another type of file that is named by its digest"),
+        pytest.param("images/2026/", id="a folder among the pictures"),
+        pytest.param(f"images/{DIGEST}.png/", id="a folder with the name of a picture"),
+        pytest.param("de/messages.json", id="another JSON file"),
+        pytest.param(f"aa/{RUN_NAME}", id="a file with the name of a run and without its checksum"),
+        pytest.param(f"aa/{RUN_NAME}/", id="a folder with the name of a run"),
+        pytest.param("memo/exports/thesis.ipynb", id="another notebook"),
+        pytest.param(f"memo/exports/{'e' * 40}.html", id="another type of file with the name of an export"),
+        pytest.param(f"memo/exports/{'e' * 40}.py/", id="a folder with the name of an export"),
+        pytest.param("images/.new-photos", id="a file with a name like that of a temporary one"),
+        pytest.param("guides/.new-abcdefgh", id="a temporary file where codeout writes none"),
+    ],
+)
+def test_clean_keeps_what_codeout_has_not_written(project: Path, path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = write_in_cache(project, path)
+    assert main(["clean"]) == 0
+    assert kept.exists()
+    assert capsys.readouterr().out.startswith("removed 0 runs")
+
+
+@posix
+@pytest.mark.parametrize("path", [f"images/{DIGEST}.png", f"aa/{RUN_NAME}", f"memo/exports/{'e' * 40}.py"])
+def test_clean_keeps_links(project: Path, path: str) -> None:
+    kept = write_in_cache(project, path)
+    kept.rename(project / "elsewhere")
+    kept.symlink_to(project / "elsewhere")
+    assert main(["clean"]) == 0
+    assert kept.is_file()
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        pytest.param(f"images/{DIGEST}.png", b"content", id="a picture"),
+        pytest.param(f"aa/{RUN_NAME}", seal(b'{"format": 1}'), id="a run of another format"),
+        pytest.param(f"memo/exports/{'e' * 40}.md", b"content", id="an export"),
+        pytest.param("ab/.new-abcdefgh", b"content", id="a temporary file"),
+        pytest.param("memo/exports/.new-abcdefgh", b"content", id="a temporary file of an export"),
+    ],
+)
+def test_clean_removes_what_codeout_has_written(project: Path, path: str, content: bytes) -> None:
+    removed = write_in_cache(project, path, content)
+    assert main(["clean"]) == 0
+    assert not removed.exists()
+
+
+UNREADABLE = r"\S+:1: {}; the cache must be a folder that you may read and change\n"
+
+
+@pytest.mark.parametrize("folder", [".", "images", "memo/exports"])
+def test_clean_says_in_one_sentence_what_is_no_folder(
+    project: Path, folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_in_cache(project, folder)
+    assert main(["clean"]) == 1
+    assert re.fullmatch(UNREADABLE.format("Not a directory"), capsys.readouterr().err)
+
+
+@posix
+@pytest.mark.parametrize("folder", [".", "aa", "images", "memo", "memo/exports"])
+def test_clean_says_in_one_sentence_what_may_not_be_read(
+    project: Path, folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_in_cache(project, f"{folder}/x").parent
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("root may read everything")
+    assert main(["clean"]) == 1
+    path.chmod(0o700)
+    assert re.fullmatch(UNREADABLE.format("Permission denied"), capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,82 @@ def test_a_change_of_what_a_block_read_runs_it_again(
     assert run(code, paths=["lib"]) == second
 
 
+def prepare_imports(folder: Path) -> None:
+    for name in ("first", "second/ns", "third"):
+        (folder / name).mkdir(parents=True)
+    write(folder, "second/ns/m.py", "")
+    write(folder, "second/own.py", "import sys\nsys.modules[__name__] = type('Own', (), {'x': 1})\n")
+
+
+IMPORTS = {
+    "a module of the library": "import colorsys\nprint(colorsys.__name__)",
+    "a package": "import PIL\nprint(PIL.__name__)",
+    "a module below a namespace": "import ns.m\nprint(ns.m.__name__)",
+    "a namespace": "import ns\nprint(ns.__name__)",
+    "a module that replaces itself": "import own\nprint(own.x)",
+    "nothing": "try:\n    import none\nexcept ImportError:\n    print('none')",
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "path"),
+    [
+        pytest.param("a module of the library", "first/colorsys.txt", id="a text"),
+        pytest.param("a module of the library", "first/colorsys", id="a file without an ending"),
+        pytest.param("a module of the library", "first/colorsys.cpython-27.so", id="a library of another Python"),
+        pytest.param("a module of the library", "first/colorsys.pyc", id="bytecode"),
+        pytest.param("a module of the library", "first/colorsys/", id="an empty folder"),
+        pytest.param("a module of the library", "first/colorsys/data.csv", id="a folder of data"),
+        pytest.param("a module of the library", "first/colorsys/part.py", id="a folder of modules"),
+        pytest.param("a module of the library", "first/colorsys.py/", id="a folder with the name of a module"),
+        pytest.param("a module of the library", "first/colorsys/__init__.py/", id="a folder with such a folder"),
+        pytest.param("a package", "first/PIL/readme.txt", id="a folder with the name of a package"),
+        pytest.param("a module below a namespace", "first/ns/m/data.csv", id="a folder in a namespace"),
+        pytest.param("a namespace", "first/ns/data.csv", id="another part of a namespace"),
+        pytest.param("nothing", "first/none.txt", id="a text that is not imported"),
+        pytest.param("a module that replaces itself", "first/own/data.csv", id="a module that replaces itself"),
+    ],
+)
+def test_what_python_does_not_import_is_no_reason_to_run_again(
+    run: Runner, tmp_path: Path, code: str, path: str
+) -> None:
+    prepare_imports(tmp_path)
+    if path.endswith("/"):
+        (tmp_path / path).mkdir(parents=True)
+    else:
+        write(tmp_path, path, "")
+    paths = ("first", "second")
+    run(IMPORTS[code], paths=paths)
+    (row,) = block_reasons(Engine(Config(root=tmp_path, paths=paths)), [block(IMPORTS[code])])
+    assert row.why == ("hit",)
+
+
+@pytest.mark.parametrize(
+    ("code", "path", "reason"),
+    [
+        pytest.param("a module of the library", "first/colorsys.py", "first/colorsys", id="a module"),
+        pytest.param("a module of the library", "first/colorsys.so", "first/colorsys", id="an extension module"),
+        pytest.param("a module of the library", "first/colorsys/__init__.py", "first/colorsys", id="a package"),
+        pytest.param("a module below a namespace", "first/ns/m.py", "first/ns/m", id="a module in a namespace"),
+        pytest.param("a namespace", "second/ns/__init__.py", "second/ns", id="a package in place of a namespace"),
+        pytest.param("a namespace", "third/ns.py", "third/ns", id="a module behind a namespace"),
+        pytest.param("a namespace", "third/ns/data.csv", "third/ns", id="another part of a namespace"),
+        pytest.param("nothing", "second/none/data.csv", "second/none", id="a namespace"),
+    ],
+)
+def test_what_python_would_import_instead_is_a_reason_to_run_again(
+    run: Runner, tmp_path: Path, code: str, path: str, reason: str
+) -> None:
+    prepare_imports(tmp_path)
+    (tmp_path / "first/colorsys").mkdir()
+    (tmp_path / "first/ns").mkdir()
+    paths = ("first", "second", "third")
+    run(IMPORTS[code], paths=paths)
+    write(tmp_path, path, "")
+    (row,) = block_reasons(Engine(Config(root=tmp_path, paths=paths)), [block(IMPORTS[code])])
+    assert row.why == (f"{reason} now exists",)
+
+
 def test_what_changes_back_is_a_hit_again(run: Runner, tmp_path: Path) -> None:
     code = ROOT + READ.format("x")
     runs = []

@@ -248,7 +248,7 @@ def test_of_many_recordings_of_the_same_code_some_are_read(tmp_path: Path, monke
     recordings, code = one_recording(tmp_path)
     (path,) = tmp_path.glob("??/*.json")
     for number in range(30):
-        shutil.copy(path, path.with_name(f"{code}-{number:016x}.json"))
+        shutil.copy(path, path.with_name(f"{code}-{number:016x}-{'f' * 16}.json"))
     recordings.refresh()
     paths: list[Path] = []
 

@@ -211,7 +211,7 @@ def test_a_failed_write_keeps_the_run_that_was_there(store: RunStore, monkeypatc
 
 
 def test_runs_that_are_not_needed_can_be_removed_with_the_pictures_that_no_other_run_shows(store: RunStore) -> None:
-    other = Key("d" * 40, "e" * 16)
+    other = Key("d" * 40, "e" * 16, "f" * 16)
     another = base64.b64encode(b"\x89PNG another").decode()
     store.put(KEY, RUN)
     store.put(other, Run((Figure({"image/png": another}, "words"),), PROVENANCE))
@@ -266,11 +266,11 @@ def test_an_entry_says_what_a_run_was_made_from(store: RunStore) -> None:
 
 
 def test_the_newest_run_of_a_block_is_the_one_with_the_latest_date(store: RunStore) -> None:
-    for date, text in (("2026-01-02", "second"), ("2026-01-01", "first")):  # as if copied in this order
+    for date, text, code in (("2026-01-02", "second", "2"), ("2026-01-01", "first", "1")):  # as if copied in this order
         run = Run((Stream("stdout", text),), replace(PROVENANCE, date=date))
-        store.put(Key(text * 8, "0" * 16), run, INPUTS, "block")
-    assert store.newest_entries()["block"].key.code == "second" * 8
+        store.put(Key(code * 40, "e" * 16, "f" * 16), run, INPUTS, "block")
+    assert store.newest_entries()["block"].key.code == "2" * 40
     assert store.newest_runs()["block"].outputs == (Stream("stdout", "second"),)
-    newest = next(store.root.glob("se/*.json"))
+    newest = next(store.root.glob("22/*.json"))
     newest.write_text(newest.read_text().replace('"format": ', '"format": 9'))
-    assert store.newest_entries()["block"].key.code == "first" * 8, "another format can't be read"
+    assert store.newest_entries()["block"].key.code == "1" * 40, "another format can't be read"

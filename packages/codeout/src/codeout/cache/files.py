@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
 from pathlib import Path
@@ -14,6 +15,8 @@ import msgspec
 T = TypeVar("T")
 
 TEMPORARY_PREFIX = ".new-"
+TEMPORARY_NAME = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}[a-z0-9_]{{8}}")
+"""As `tempfile.mkstemp` completes the prefix."""
 _READ_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 
 
@@ -32,6 +35,18 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """Return what is in a folder, which is nothing if there is no such folder.
+
+    Raises:
+        OSError: it may not be read, or is not a folder.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
 
 
 def read_regular_file(path: Path, max_bytes: int) -> bytes:

@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence, Set
-from importlib.machinery import all_suffixes
 from pathlib import Path
 
 import msgspec
@@ -23,6 +22,7 @@ from codeout.kernel.file_states import (
     is_recent,
     status_of,
 )
+from codeout.kernel.missing_modules import is_missing
 from codeout.model.inputs import Input, Kind, Observation, is_elsewhere
 from codeout.model.outputs import Run
 
@@ -111,8 +111,7 @@ class InputReader:
             case "variable":
                 return digest_text(os.environ.get(name, ""))
             case "missing":
-                module_names = _module_names(self.path(name))
-                return ",".join(module for module in old.split(",") if module not in module_names)
+                return ",".join(_still_missing(self.path(name), old.split(",")))
 
     def path(self, name: str) -> str:
         """Return the absolute path of an input."""
@@ -257,14 +256,13 @@ def _aliases() -> Iterable[tuple[str, str]]:
     yield "<base>", os.path.abspath(sys.base_prefix)
 
 
-def _module_names(folder: str) -> set[str]:
-    """Return the names under which Python could import something from a folder."""
+def _still_missing(folder: str, modules: Sequence[str]) -> Sequence[str]:
+    """Return those modules that are still missing in a folder. One list of it spares a look for each of many."""
     try:
-        names = os.listdir(folder)
+        stems = {name.partition(".")[0] for name in os.listdir(folder)}
     except OSError:
-        return set()
-    suffixes = tuple(all_suffixes())
-    return {name.partition(".")[0] for name in names if "." not in name or name.endswith(suffixes)}
+        return modules
+    return [module for module in modules if module.rstrip("/") not in stems or is_missing(folder, module)]
 
 
 def _files_below(folder: str) -> Sequence[str]:

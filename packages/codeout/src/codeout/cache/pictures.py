@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from codeout.cache.files import read_regular_file, write_atomically
+from codeout.cache.files import list_folder, read_regular_file, write_atomically
 from codeout.model.mime import BINARY_TYPES, MIME_TYPES_BY_NAME, is_binary
 from codeout.model.outputs import Figure, Output, Run, Value, replace_data
 
@@ -52,7 +52,7 @@ class PictureFolder(msgspec.Struct, frozen=True):
 
         def load(mime: str, reference: str) -> str:
             nonlocal bytes_left
-            content = self._read(mime, reference, min(self.max_file_bytes, bytes_left))
+            content = self._load(mime, reference, min(self.max_file_bytes, bytes_left))
             bytes_left -= len(content)
             return base64.b64encode(content).decode()
 
@@ -67,10 +67,14 @@ class PictureFolder(msgspec.Struct, frozen=True):
         return sum((self.path / name).stat().st_size for name in names)
 
     def remove_others(self, names: Container[str]) -> None:
-        """Remove all pictures but those of these names."""
-        for picture in self.path.glob("*"):
-            if picture.name not in names:
-                picture.unlink(missing_ok=True)
+        """Remove all pictures but those of these names; what else is in the folder stays.
+
+        Raises:
+            OSError: the folder cannot be read, or a picture cannot be removed.
+        """
+        for path in list_folder(self.path):
+            if path.name not in names and self._is_picture(path.name):
+                path.unlink(missing_ok=True)
 
     def _save(self, mime: str, data: str) -> str:
         content = base64.b64decode(data)
@@ -80,11 +84,24 @@ class PictureFolder(msgspec.Struct, frozen=True):
         write_atomically(self.path / name, content)  # even if it is there: that one may be damaged
         return REFERENCE_PREFIX + name
 
-    def _read(self, mime: str, reference: str, max_bytes: int) -> bytes:
+    def _is_picture(self, name: str) -> bool:
+        """Return whether a file has the name of its content, so that it was written by `save`."""
+        try:
+            self._read(name, self.max_file_bytes)
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def _load(self, mime: str, reference: str, max_bytes: int) -> bytes:
         name = reference.removeprefix(REFERENCE_PREFIX)
-        match = PICTURE_NAME.fullmatch(name)
-        if name == reference or match is None or match[2] != MIME_TYPES_BY_NAME[mime].extension:
+        if name == reference or not name.endswith(f".{MIME_TYPES_BY_NAME[mime].extension}"):
             raise ValueError(f"not a reference to a picture: {reference[:80]}")
+        return self._read(name, max_bytes)
+
+    def _read(self, name: str, max_bytes: int) -> bytes:
+        match = PICTURE_NAME.fullmatch(name)
+        if match is None:
+            raise ValueError(f"not the name of a picture: {name[:80]}")
         content = read_regular_file(self.path / name, max_bytes)
         if hashlib.sha256(content).hexdigest() != match[1]:
             raise ValueError(f"{name} is damaged: its content has another digest")

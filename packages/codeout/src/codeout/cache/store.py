@@ -14,6 +14,8 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
+import stat
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,7 +23,7 @@ from typing import Literal
 
 import msgspec
 
-from codeout.cache.files import TEMPORARY_PREFIX, read_regular_file, read_sealed, seal, write_atomically
+from codeout.cache.files import TEMPORARY_NAME, list_folder, read_regular_file, read_sealed, seal, write_atomically
 from codeout.cache.keys import FORMAT, Key, KeyInputs
 from codeout.cache.pictures import PictureFolder, referenced_names
 from codeout.cache.timings import SessionTimings
@@ -38,6 +40,10 @@ MAX_WRITE_SECONDS = 3600.0
 PICTURES = "images"
 TIMES = "times"
 MEMO = "memo"
+EXPORTS = f"{MEMO}/exports"
+
+RUN_PATH = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{38}-[0-9a-f]{16}-[0-9a-f]{16}\.json")
+"""The path of a run below the folder of its store."""
 
 NonFinite = Literal["nan", "inf", "-inf"]
 
@@ -231,34 +237,47 @@ class RunStore(msgspec.Struct, frozen=True):
 
     def paths(self) -> list[Path]:
         """Return the files of all runs, in the order of their names."""
-        return sorted(self.root.glob("??/*-*.json"))
+        files = sorted(self.root.glob("??/*.json"))
+        return [path for path in files if RUN_PATH.fullmatch(path.relative_to(self.root).as_posix())]
 
     def unused(self, codes: Container[str], used_keys: Iterable[str]) -> list[Path]:
-        """Return the files of runs of code that is not needed, in every environment.
+        """Return the files of runs of code that is not needed, in every environment and of every format.
 
         Args:
             codes: the first parts of the keys to keep.
             used_keys: keys that the site uses now; runs of the same code in the same environment that have read other
                 inputs are not needed.
+
+        Raises:
+            OSError: a folder of runs cannot be read.
         """
+        for folder in (self.root, *self.root.glob("??/")):
+            list_folder(folder)  # raises an error where `glob` would take the folder for an empty one
         keys = {*used_keys}
         used_prefixes = {key.rpartition("-")[0] for key in keys}
-        return [
+        candidates = [
             path
-            for path in sorted(self.root.glob("??/*.json"))
+            for path in self.paths()
             if path.name.split("-")[0] not in codes
             or (path.stem not in keys and path.stem.rpartition("-")[0] in used_prefixes)
         ]
+        return [path for path in candidates if self._is_run(path)]
 
     def remove_temporary_files(self) -> None:
         """Remove what writers have left that were killed some time ago."""
-        for path in self.root.rglob(f"{TEMPORARY_PREFIX}*"):
+        folders = [folder for name in ("??", PICTURES, TIMES, MEMO, EXPORTS) for folder in self.root.glob(name)]
+        for path in (path for folder in folders for path in folder.glob("*") if TEMPORARY_NAME.fullmatch(path.name)):
             with contextlib.suppress(OSError):
-                if time.time() - path.lstat().st_mtime > MAX_WRITE_SECONDS:
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode) and time.time() - status.st_mtime > MAX_WRITE_SECONDS:
                     path.unlink()
 
     def clean_pictures(self) -> None:
-        """Remove pictures that no run shows, whatever the run's format."""
+        """Remove pictures that no run shows, whatever the run's format.
+
+        Raises:
+            OSError: the folder of pictures cannot be read, or a picture cannot be removed.
+        """
         used_names: set[str] = set()
         for path in self.root.glob("??/*.json"):
             with contextlib.suppress(OSError):  # what can't be read shows nothing
@@ -268,6 +287,14 @@ class RunStore(msgspec.Struct, frozen=True):
     def path_of(self, key: Key) -> Path:
         """Return the file in which the run of a key is, if it is there."""
         return self.root / key.code[:2] / f"{key}.json"
+
+    def _is_run(self, path: Path) -> bool:
+        """Return whether a file was written by `put`, if only by that of another version."""
+        try:
+            self.read_format(path)
+        except (OSError, ValueError):
+            return False
+        return True
 
 
 def key_of(path: Path) -> Key:

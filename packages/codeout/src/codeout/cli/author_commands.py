@@ -264,7 +264,7 @@ def clean(site: CommandSite, dry_run: bool) -> None:
     """Remove unused results from the cache.
 
     A result is unused if no block of the site has its code any more, and the last build did not use it. Results from
-    other devices and Python versions are kept.
+    other devices and Python versions are kept, and so is everything that codeout has not written.
     """
     from codeout.run.engine import Engine
     from codeout.run.status import remove_runs, unused_runs

@@ -6,6 +6,7 @@ The events are typed in `codeout.run.protocol`, on the parent's side.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import ctypes
 import json
 import os
@@ -63,6 +64,7 @@ class EventLog:
 
     def send(self, event: str, **fields: Any) -> None:
         """Send an event, after all text that was written before it."""
+        _flush_replaced_streams()
         with self._lock:
             if self._connection is None:  # a forked process sends no events, and shares the positions in the files
                 return
@@ -106,6 +108,15 @@ def redirect(folder: Path, suffix: str = "") -> None:
         file = os.open(folder / f"{path}{suffix}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(file, descriptor)
         os.close(file)
+
+
+def _flush_replaced_streams() -> None:
+    """Flush what a block has put in place of a stream, as Python does when it exits: text may wait in its buffer."""
+    for name in CHANNELS:
+        stream: Any = getattr(sys, name, None)
+        if stream is not getattr(sys, f"__{name}__"):
+            with contextlib.suppress(Exception):  # it may be anything
+                stream.flush()
 
 
 def encode_event(event: str, fields: dict[str, Any]) -> bytes:

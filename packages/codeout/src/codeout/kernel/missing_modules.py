@@ -1,17 +1,20 @@
-"""Where modules were looked for and not found: one that appears there is found first, or at all."""
+"""Where modules were looked for and not found: one that appears there is found first, or at all.
+
+A folder without `__init__.py` is a module, a namespace package, only if no folder of the path has another of that name
+(PEP 420). So a name that ends in a slash says that there was not even such a folder.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from importlib.machinery import all_suffixes
-from typing import Any
+from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 
-from codeout.kernel.file_states import describe_path
+from codeout.kernel.file_states import describe_path, status_of
 from codeout.kernel.places import Places
 
-LIBRARY = "the library of Python"
+SUFFIXES = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)  # not of bytecode: blocks import none of the author's
 
 
 def find_missing(modules: Iterable[str], places: Places) -> Iterator[tuple[str, str]]:
@@ -21,41 +24,41 @@ def find_missing(modules: Iterable[str], places: Places) -> Iterator[tuple[str, 
         modules: the names of modules whose import has begun.
         places: the folders that count.
     """
-    for module in modules:
+    for module in {*modules}.difference(sys.builtin_module_names):
         package, _, name = module.rpartition(".")
-        folders = list(getattr(sys.modules.get(package), "__path__", ())) if package else sys.path
-        for folder in _folders_before(folders, module, places):
-            yield folder, name
+        path = list(getattr(sys.modules.get(package), "__path__", ())) if package else sys.path
+        folders, is_found = _folders_before(path, name, places)
+        for folder in folders:
+            yield folder, name if is_found or _is_folder(os.path.join(folder, name)) else f"{name}/"
 
 
-def _folders_before(folders: Iterable[str], module: str, places: Places) -> Iterator[str]:
-    origin = _origin(sys.modules.get(module))
-    for folder in map(os.path.abspath, folders):
+def is_missing(folder: str, name: str) -> bool:
+    """Return whether a folder has no module of a name; if it ends in a slash, no folder of that name either."""
+    path = os.path.join(folder, name.rstrip("/"))
+    return not _has_module(path) and not (name.endswith("/") and _is_folder(path))
+
+
+def _folders_before(path: Iterable[str], name: str, places: Places) -> tuple[list[str], bool]:
+    """Return the folders of a path before the one that has a module, and whether there is one."""
+    folders: list[str] = []
+    for folder in map(os.path.abspath, path):
         place = folder + os.sep
-        if origin.startswith(place) and (not places.package_folder(origin) or places.package_folder(place)):
-            return
-        if not origin and _has_module(place + module.rpartition(".")[2]):
-            return  # it was found, and a block has made Python forget it
-        if places.is_in_library(place) or folder.endswith(".zip"):
-            if origin == LIBRARY:
-                return
-        elif places.package_folder(place) in ("", place) and not place.startswith(places.scratch):
-            yield folder  # not inside of a package, whose version says it all
+        if _has_module(place + name):
+            return folders, True
+        if places.is_in_library(place) or folder.endswith(".zip") or place.startswith(places.scratch):
+            continue
+        if places.package_folder(place) in ("", place):  # not inside of a package, whose version says it all
+            folders.append(folder)
+    return folders, False
 
 
 def _has_module(path: str) -> bool:
-    """Return whether there is a module or package at a path that lacks its ending."""
-    return any(describe_path(path + suffix) for suffix in ("", *all_suffixes()))
+    """Return whether there is a module or a package, though not a namespace package, at a path without its ending."""
+    package = os.path.join(path, "__init__")
+    return any(status_of(path + suffix) for suffix in SUFFIXES) or (
+        _is_folder(path) and any(status_of(package + suffix) for suffix in SUFFIXES)
+    )
 
 
-def _origin(module: Any) -> str:
-    """Return the path of a module's file, or of its folder; an empty string if it is not loaded."""
-    if module is None:
-        return ""
-    try:
-        spec = object.__getattribute__(module, "__dict__").get("__spec__")  # any other access would load a lazy module
-    except AttributeError:  # not a module, such as a library of cffi
-        spec = None
-    if spec is None or spec.origin in ("built-in", "frozen"):
-        return LIBRARY
-    return str(spec.origin or next(iter(spec.submodule_search_locations or ()), LIBRARY))
+def _is_folder(path: str) -> bool:
+    return describe_path(path) == "folder"

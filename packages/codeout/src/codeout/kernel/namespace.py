@@ -1,16 +1,27 @@
-"""The namespace that the blocks of a session share."""
+"""The namespace that the blocks of a session share, and executing code in it."""
 
 from __future__ import annotations
+import __future__
 
+import ast
+import io
+import linecache
+import random
 import re
 import sys
+import tokenize
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import reduce
+from operator import or_
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codeout.kernel.exceptions import describe_exception
-from codeout.kernel.execution import Executor, remember_source
 
 if TYPE_CHECKING:
+    import asyncio
+
     from codeout.kernel.display import Display
     from codeout.kernel.events import EventLog
 
@@ -21,6 +32,10 @@ MAX_BITS = 64  # of such an integer
 BLOCK_FILE = "__codeout_file__"  # the name in `__main__` of the file that the block comes from
 MAGIC = re.compile(r"^\s*[%!]|\?\s*$|=\s*[%!]|get_ipython", re.MULTILINE)
 """What may be IPython's own syntax; loading IPython takes a while, so only then."""
+
+_IGNORED_TOKENS = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.DEDENT)
+_FUTURE = reduce(or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
+_COROUTINE = 0x80  # `inspect.CO_COROUTINE`: the code awaits something
 
 
 class MainModule(ModuleType):
@@ -74,7 +89,8 @@ class Namespace:
                 self._display.show_figures()
             if checks:
                 self._log.send("checks")
-                self._executor.execute(padded_checks, file)
+                with _kept_random_state():
+                    self._executor.execute(padded_checks, file)
         except BaseException as exception:  # the outermost frame of the author's code: whatever it raises is reported
             self._log.send("error", **describe_exception(exception, file))
 
@@ -97,3 +113,86 @@ def _is_scalar(value: object) -> bool:
         return len(value) <= MAX_TEXT_VALUE
     # `isinstance` would ask the value for its `__class__`, which loads a lazy module
     return issubclass(type(value), bool | float) or (type(value) is int and value.bit_length() <= MAX_BITS)
+
+
+class Executor:
+    """Executes code in a namespace, as a notebook does: `from __future__` carries on, and `await` works anywhere."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        """Take the namespace."""
+        self._namespace = namespace
+        self._features = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def execute(self, code: str, file: str) -> object:
+        """Execute code; return the value of its last expression, None if it ends in a statement or a semicolon."""
+        # `dont_inherit`: the `__future__` imports of this file are not the author's
+        flags = self._features | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        tree: ast.Module = compile(code, file, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
+        last = tree.body[-1] if tree.body else None
+        has_value = isinstance(last, ast.Expr) and not _ends_with_semicolon(code)
+        if has_value:
+            tree.body.pop()
+        body = compile(tree, file, "exec", flags, dont_inherit=True)
+        self._features |= body.co_flags & _FUTURE
+        self._evaluate(body)
+        if not has_value or not isinstance(last, ast.Expr):
+            return None
+        flags = self._features | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        return self._evaluate(compile(ast.Expression(last.value), file, "eval", flags, dont_inherit=True))
+
+    def _evaluate(self, code: Any) -> object:
+        result: Any = eval(code, self._namespace)
+        if not code.co_flags & _COROUTINE:
+            return result
+        import asyncio  # here: few blocks need it
+
+        self._loop = self._loop or asyncio.new_event_loop()  # one for the session: what belongs to it may be used later
+        return self._loop.run_until_complete(result)
+
+
+def _ends_with_semicolon(code: str) -> bool:
+    tokens = [t for t in tokenize.generate_tokens(io.StringIO(code).readline) if t.type not in _IGNORED_TOKENS]
+    return bool(tokens) and tokens[-1].string == ";"
+
+
+def remember_source(file: str, padded_code: str, line: int) -> None:
+    """Let tracebacks and `inspect` find the lines of a block, and those of earlier blocks of the same file.
+
+    Args:
+        file: the file that the block comes from.
+        padded_code: the block's code, preceded by as many empty lines as the file has lines above it.
+        line: the line of the file on which the code begins, counted from 1.
+    """
+    entry = linecache.cache.get(file)
+    known_lines = entry[2] if entry and len(entry) == 4 else []
+    # Without the end of the last line, carets below it would be one off.
+    lines = [text + "\n" for text in padded_code.splitlines()]
+    lines_above, lines_below = known_lines[: line - 1], known_lines[len(lines) :]
+    linecache.cache[file] = (len(padded_code), None, lines_above + lines[len(lines_above) :] + lines_below, file)
+
+
+@contextmanager
+def _kept_random_state() -> Iterator[None]:
+    """Leave the generators of random numbers as they were, so that code which is not shown changes nothing shown.
+
+    That is those of `random`, NumPy and PyTorch which need no object; an author's own generator is not known.
+    """
+    states = [(restore, read()) for read, restore in _random_generators()]
+    try:
+        yield
+    finally:
+        for restore, state in states:
+            restore(state)
+
+
+def _random_generators() -> Iterator[tuple[Callable[[], Any], Callable[[Any], Any]]]:
+    """Yield what reads and what restores the state of each generator that is loaded."""
+    yield random.getstate, random.setstate
+    if numpy := sys.modules.get("numpy.random"):
+        yield numpy.get_state, numpy.set_state
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "get_rng_state"):
+        yield torch.get_rng_state, torch.set_rng_state
+        if torch.cuda.is_initialized():
+            yield torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all

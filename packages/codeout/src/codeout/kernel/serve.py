@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import json
@@ -15,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from codeout.kernel import checkpoints, memory, scratch
+from codeout.kernel import checkpoints, scratch
 from codeout.kernel.author_imports import import_from
 from codeout.kernel.capture import capture_output
 from codeout.kernel.display import Display
@@ -24,6 +25,8 @@ from codeout.kernel.exceptions import format_warning
 from codeout.kernel.namespace import Namespace, Scalar
 from codeout.kernel.tracer import CHILDREN, FOLDER_VARIABLE, Tracer
 
+STATUS = Path("/proc/self/status")
+RESET = Path("/proc/self/clear_refs")  # writing "5" resets the peak, proc(5)
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # Linux, prctl(2)
 
 
@@ -118,7 +121,7 @@ class Kernel:
     def _run_block(self, request: Mapping[str, Any]) -> None:
         """Run the block of a request and send what it changed."""
         self._log.send("begin")
-        memory.begin_peak()
+        _begin_peak()
         faulthandler.dump_traceback_later(request["timeout"], file=self._stacks)
         seconds = self._time_block(request)
         if os.getpid() != self._pid:  # a process that the block has forked, and that has reached the end of the block
@@ -130,8 +133,8 @@ class Kernel:
             seconds=seconds,
             values={name: _to_json(value) for name, value in self._namespace.changed_values().items()},
             obstacle=checkpoints.find_obstacle(),
-            memory=memory.peak_bytes(),
-            gpu_memory=memory.gpu_peak_bytes(),
+            memory=_peak_bytes(),
+            gpu_memory=_gpu_peak_bytes(),
             **self._tracer.take(),
         )
 
@@ -196,3 +199,33 @@ def _to_json(value: Scalar) -> Scalar | dict[str, str]:
     """Return a value as JSON can hold it: NaN and the infinities become objects."""
     is_json = not isinstance(value, float) or math.isfinite(value)
     return value if is_json else {"number": str(float(value))}
+
+
+def _begin_peak() -> None:
+    """Forget the peaks so far, where the system can."""
+    with contextlib.suppress(OSError):
+        RESET.write_text("5")
+    if (cuda := _cuda()) is not None:
+        cuda.reset_peak_memory_stats()
+
+
+def _peak_bytes() -> int:
+    """Return the peak of the resident memory, in bytes; 0 where it is not known."""
+    try:
+        line = next(line for line in STATUS.read_text().split("\n") if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        return 0
+    return int(line.split()[1]) * 1024
+
+
+def _gpu_peak_bytes() -> int:
+    """Return the peak of what PyTorch had allocated on the first CUDA device, in bytes; 0 if it did not use one."""
+    cuda = _cuda()
+    return 0 if cuda is None else int(cuda.max_memory_allocated())
+
+
+def _cuda() -> Any:
+    """Return PyTorch's interface to CUDA if a block has used it. Torch is not imported for that."""
+    torch = sys.modules.get("torch")
+    cuda = getattr(torch, "cuda", None)
+    return cuda if cuda is not None and cuda.is_initialized() else None

@@ -31,6 +31,7 @@ from codeout.run.engine import BlockState
 ID = "codeout-id"  # stands for the block's id in a layout
 HIDDEN_LINE = "markdown-exec: hide"
 MARKDOWN_RESULT = "md"  # the value of `result` with which printed text is Markdown
+SNIPPET = re.compile(r"^([ \t]*)(;*-+8<-+)", re.MULTILINE)  # a directive of pymdownx.snippets, perhaps escaped
 DRAWN = ("tree",)  # the languages of markdown-exec that are drawn; text in any other could be run
 
 
@@ -146,7 +147,8 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         """Return source and empty slots as HTML: beside the source or in the output's place, with a tab a device."""
         code_title, out_title = self.arguments["tabs"]
         options = {"language": self._language, "tabs": self.arguments["tabs"], **self._exec_arguments()["extra"]}
-        code = self._shown_code
+        # The source is converted once more: what looks like a snippet in it must stay what it is.
+        code = SNIPPET.sub(r"\1;\2", self._shown_code) if "snippet" in self._md.preprocessors else self._shown_code
         if outputs == 1:
             text = add_source(source=code, location=source, output=_slot(0), **options)
         else:

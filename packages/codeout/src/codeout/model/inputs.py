@@ -33,7 +33,8 @@ class Input(msgspec.Struct, frozen=True, array_like=True):
     - "file": the content of a file; "folder": the names in a folder; "status": whether a path exists, and its size
     - "package": an installed distribution; "entry_points": the plugins that all distributions declare
     - "program": a program that was started; "variable": an environment variable
-    - "missing": modules that a folder did not have when they were imported, with commas between them
+    - "missing": modules that a folder did not have when they were imported, with commas between them; a slash behind
+      the name says that it did not even have a folder without Python of that name
     """
     name: Name
     """Relative to the site's folder where possible, so that it means the same on another machine."""
@@ -51,7 +52,7 @@ def describe_input(input_: Input) -> str:
     """Return an input in words, without its state."""
     match input_.kind:
         case "missing":
-            names = [*dict.fromkeys(input_.digest.split(","))]
+            names = [*dict.fromkeys(input_.digest.replace("/", "").split(","))]
             more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
             return f"no {_join(names[:MAX_NAMES])}{more} in {input_.name}"
         case "entry_points":
@@ -73,7 +74,7 @@ def describe_change(old: Input, digest: str) -> str:
     """
     match old.kind:
         case "missing":
-            new_names = sorted({*old.digest.split(",")} - {*digest.split(",")})
+            new_names = sorted({name.rstrip("/") for name in {*old.digest.split(",")} - {*digest.split(",")}})
             return f"{old.name}/{_join(new_names)} now exists"
         case "entry_points":
             return "the plugins of installed packages changed"

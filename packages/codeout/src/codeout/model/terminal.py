@@ -17,11 +17,14 @@ SAVING = {"s": "7", "u": "8"}  # control sequences and the escape sequences that
 Cell = tuple[str, Channel]  # a character, and the channel that wrote it
 
 _TOKENS = re.compile(
-    r"\x1b\[(?P<parameters>[0-?]*)(?P<intermediate>[ -/]*)(?P<command>[@-~])"  # cursor moves, erasing, colours
-    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # a string: a title, a link, a picture
+    r"(?:\x1b\[|\x9b(?=[0-?]))(?P<parameters>[0-?]*)(?P<intermediate>[ -/]*)(?P<command>[@-~])"  # cursor moves, colours
+    r"|\x1b[PX^_][^\x18\x1a\x1b\x9c]*(?:\x1b\\|[\x18\x1a\x9c])"  # a string, such as a picture
+    r"|\x1b[\]PX^_][^\x07\x18\x1a\x1b\x9c]*(?:\x1b\\|[\x07\x18\x1a\x9c])?"  # a title, a link, a string without its end
+    # Without its end, or with other letters in it, it is text that was decoded wrongly, such as the quotes of UTF-8.
+    r"|[\x90\x98\x9d-\x9f][ -~]*(?:\x1b\\|[\x07\x9c])"
     r"|\x1b(?P<escape>[ -/]*[0-~])"  # saving the cursor, character sets
     r"|(?P<control>[\r\n\b])"
-    r"|(?P<text>[^\x00-\x08\x0a-\x1f\x7f]+)"
+    r"|(?P<text>[^\x00-\x08\x0a-\x1f\x7f\x90\x98\x9b\x9d-\x9f]+|[\x90\x98\x9b\x9d-\x9f])"
     r"|[\x00-\x1f\x7f]"
 )
 

@@ -17,7 +17,7 @@ from codeout.cache.data_sources import declared_sources, known_sources
 from codeout.cache.keys import Key, KeyInputs, add_trace
 from codeout.cache.pictures import PICTURE_NAME
 from codeout.cache.recordings import MAX_FILE_BYTES, Recording, read_recording, recordings_in
-from codeout.cache.store import MEMO, PICTURES, TIMES, Entry, RunStore
+from codeout.cache.store import MEMO, PICTURES, RUN_PATH, TIMES, Entry, RunStore
 from codeout.compare.limits import InvalidRecording
 from codeout.compare.untrusted import shared_inputs
 from codeout.errors import PageError
@@ -34,7 +34,6 @@ MAX_BYTES = 100_000_000
 MAX_PROBLEMS = 20
 """That a message lists; it counts the others."""
 
-RUN_PATH = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{38}-[0-9a-f]{16}-[0-9a-f]{16}\.json")
 PICTURE_PATH = re.compile(rf"{PICTURES}/{PICTURE_NAME.pattern}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from codeout.cache.distributions import engine_stamp
-from codeout.cache.files import write_atomically
+from codeout.cache.files import list_folder, write_atomically
 from codeout.cache.keys import digest
+from codeout.cache.store import EXPORTS
 from codeout.config import Config
 from codeout.model.blocks import Block
 from codeout.model.inputs import local_files
@@ -18,6 +20,8 @@ from codeout.model.outputs import Run
 
 if TYPE_CHECKING:
     from codeout.render.cells import Page
+
+EXPORT_NAME = re.compile(r"[0-9a-f]{40}\.(ipynb|py|md)")
 
 
 class Exports(msgspec.Struct, frozen=True):
@@ -44,11 +48,25 @@ class Exports(msgspec.Struct, frozen=True):
         made_from = [(block.raises, run.provenance) for block, run in zip(blocks, runs, strict=True)]
         modules = {(input_.name, input_.digest) for run in runs for input_ in run.inputs if input_.name.endswith(".py")}
         key = digest(engine_stamp(), text, made_from, sorted(modules), self.url, self.config.gpu)
-        file = self.config.memo / "exports" / f"{key[:40]}.{kind}"
+        file = self._folder / f"{key[:40]}.{kind}"
         if not file.is_file():
             page = make_page(text, blocks, runs, self.config, self.url)
             write_atomically(file, content(page, kind).encode())
         return file
+
+    def remove_all(self) -> None:
+        """Remove all exports; the next build writes those that it needs.
+
+        Raises:
+            OSError: their folder cannot be read, or one of them cannot be removed.
+        """
+        for path in list_folder(self._folder):
+            if EXPORT_NAME.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                path.unlink(missing_ok=True)
+
+    @property
+    def _folder(self) -> Path:
+        return self.config.path(self.config.cache) / EXPORTS
 
 
 def content(page: Page, kind: str) -> str:

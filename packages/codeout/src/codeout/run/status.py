@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,8 +16,10 @@ from codeout.cache.keys import KeyInputs, describe_changes
 from codeout.cache.lookup import CachedSession
 from codeout.cache.store import Entry
 from codeout.cache.timings import Timing
+from codeout.errors import PageError
 from codeout.model.blocks import Block, group_sessions
 from codeout.model.inputs import describe_change, describe_input
+from codeout.render.export import Exports
 
 if TYPE_CHECKING:
     from codeout.run.engine import Engine
@@ -186,19 +188,34 @@ def unused_runs(engine: Engine, blocks: Sequence[Block]) -> list[Path]:
         blocks: all blocks of the site.
 
     Raises:
-        PageError: a data file or the prelude is missing.
+        PageError: a data file or the prelude is missing, or a folder of the cache cannot be read.
     """
     keys = [key for cached in look_up(engine, blocks) for key in cached.keys]
     record = read_record(engine.config)
     recorded = [key for page in record.pages for key in page.keys] if record else []
     codes = {key.code for key in keys} | {key.partition("-")[0] for key in recorded}
-    return engine.lookup.cache.unused(codes, [*recorded, *(str(key) for key in keys if key.trace)])
+    with _cache_errors():
+        return engine.lookup.cache.unused(codes, [*recorded, *(str(key) for key in keys if key.trace)])
 
 
 def remove_runs(engine: Engine, paths: Sequence[Path]) -> None:
-    """Remove runs from the cache, with the pictures that no other run shows, and all exported pages."""
-    for path in paths:
-        path.unlink(missing_ok=True)
-    engine.lookup.cache.clean_pictures()
-    engine.lookup.cache.remove_temporary_files()
-    shutil.rmtree(engine.config.memo / "exports", ignore_errors=True)  # the next build writes them again
+    """Remove runs from the cache, with the pictures that no other run shows, and all exported pages.
+
+    Raises:
+        PageError: a folder of the cache cannot be read, or a file cannot be removed.
+    """
+    with _cache_errors():
+        for path in paths:
+            path.unlink(missing_ok=True)
+        engine.lookup.cache.clean_pictures()
+        engine.lookup.cache.remove_temporary_files()
+        Exports(engine.config).remove_all()
+
+
+@contextlib.contextmanager
+def _cache_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        hint = "the cache must be a folder that you may read and change"
+        raise PageError(f"{problem.filename}:1: {problem.strerror}; {hint}") from problem
