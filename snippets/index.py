@@ -38,5 +38,5 @@ if width == 1:
     assert loss > 0.3 and (slopes.ge(0).all() or slopes.le(0).all())  # it only rises, or only falls
 if lr == 0.0002:
     assert loss > 0.05  # not enough steps
-if (lr, width) == (1.0, 32):
-    assert loss > 0.03  # steps over the goal
+if (lr, width) == (10.0, 32):
+    assert loss > 0.01  # steps over the goal, on any processor: 0.03 to 0.9 with twelve seeds

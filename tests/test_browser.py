@@ -103,9 +103,7 @@ def test_a_live_page_keeps_the_notes_of_a_block_when_its_first_output_arrives(br
     code = '<div class="highlight"><pre><code>x = 1</code></pre></div>'
     html = f'<div class="tabs">{code}<ol class="codeout-notes"></ol><div class="codeout">Out</div></div>'
     page = browser.new_page()
-    page.set_content(
-        f'<div data-codeout="a" data-key="k">{code}<ol class="codeout-notes"><li>One</li></ol></div>'
-    )
+    page.set_content(f'<div data-codeout="a" data-key="k">{code}<ol class="codeout-notes"><li>One</li></ol></div>')
     news = {"version": 1, "running": False, "states": {"a": {"key": "k", "html": html}}}
     page.evaluate("news => { window.fetch = async () => ({ json: async () => news }) }", news)
     script = ROOT / "packages/codeout/src/codeout/mkdocs/live.js"

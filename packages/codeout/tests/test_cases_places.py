@@ -265,7 +265,9 @@ def test_headings_have_their_values_in_titles_and_contents(tmp_path: Path) -> No
 HOSTILE = "</title><img src=x onerror=alert(1)>"
 
 
-@pytest.mark.parametrize("heading", ["# Of {v}", "## Of {v}", "## Of {v} { data-toc-label='Of {v}' }", "### `x` and {v}"])
+@pytest.mark.parametrize(
+    "heading", ["# Of {v}", "## Of {v}", "## Of {v} { data-toc-label='Of {v}' }", "### `x` and {v}"]
+)
 def test_a_value_in_a_heading_is_text_wherever_the_heading_is_shown(heading: str, tmp_path: Path) -> None:
     top = "" if heading.startswith("# ") else "# Title\n\n"
     code = f"v = {HOSTILE!r}"

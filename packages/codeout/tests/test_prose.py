@@ -33,7 +33,11 @@ def test_a_name_in_braces_is_distinguished_from_other_braces(text: str, found: l
 
 def test_a_value_is_what_the_nearest_block_above_left() -> None:
     runs = [run(x=1, y=1), run(x=2), run(x=3, z=3)]
-    assert [find_value("x", runs[:above], runs[above:]) for above in (1, 2, 3)] == [PageValue(1), PageValue(2), PageValue(3)]
+    assert [find_value("x", runs[:above], runs[above:]) for above in (1, 2, 3)] == [
+        PageValue(1),
+        PageValue(2),
+        PageValue(3),
+    ]
     assert find_value("y", runs, []) == PageValue(1)
     assert find_value("none", runs, []) is None
     assert value_names(runs) == ["x", "y", "z"]

@@ -19,6 +19,7 @@ from small_sites import convert, page
 
 Runner = Callable[..., list[Run]]
 SHOW = "from IPython.display import *\n"
+PNG_DATA = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(40)).decode()
 SQUARE = "from PIL import Image as P\nimport io\nb = io.BytesIO()\nP.new('RGB', (40, 20)).save(b, '{}')\n"
 
 
@@ -206,3 +207,29 @@ def test_a_result_with_a_picture_is_both(tmp_path: Path) -> None:
     assert soup.img is not None
     assert base64.b64decode(str(soup.img["src"]).partition(",")[2]).startswith(b"\x89PNG")
     assert soup.select("div.highlight")[-1].get_text().strip() == "text"
+
+
+NO_BASE64 = {
+    "a tag": 'AA" onerror="alert(1)',
+    "a tag behind a picture": PNG_DATA + '" onerror="alert(1)',
+    "another alphabet": "__--",
+    "a wrong length": "AAAAA",
+    "text": "this is no picture!",
+}
+
+
+@pytest.mark.parametrize("mime", ["image/png", "image/jpeg", "image/gif", "image/webp"])
+@pytest.mark.parametrize("name", NO_BASE64)
+def test_picture_data_that_is_not_base64_is_not_written(name: str, mime: str, tmp_path: Path) -> None:
+    code = f"from IPython.display import display\ndisplay({{{mime!r}: {NO_BASE64[name]!r}}}, raw=True)"
+    html = convert(page(('source="above"', code)), tmp_path)
+    assert not BeautifulSoup(html, "html.parser").select("img, [onerror]")
+    assert f"[{mime}: the data are not base64]" in html
+
+
+def test_white_space_in_picture_data_makes_no_difference(tmp_path: Path) -> None:
+    data = f"{PNG_DATA[:20]!r} + ' \\n' + {PNG_DATA[20:]!r}"
+    code = f"from IPython.display import display\ndisplay({{'image/png': {data}}}, raw=True)"
+    cold, warm = (convert(page(('source="above"', code)), tmp_path) for _ in range(2))
+    assert f"base64,{PNG_DATA}" in cold
+    assert cold == warm

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from codeout import Block, BlockError, Config, Engine, Run, Value
 from codeout.model.blocks import Place
@@ -134,3 +135,38 @@ def test_a_block_knows_where_its_checks_are(tmp_path: Path) -> None:
         ("assert x == 1\nproved = x + 41", 8),
         ("assert x == 1", 14),
     ]
+
+
+DRAW = {
+    "random": ("import random\nrandom.seed(0)", "print(random.random())", "random.random(); random.shuffle([1, 2, 3])"),
+    "a new seed": ("import random\nrandom.seed(0)", "print(random.random())", "random.seed(7)"),
+    "numpy": (
+        "import numpy as np\nnp.random.seed(0)",
+        "print(np.random.rand())",
+        "np.random.rand(5); np.random.seed(1)",
+    ),
+    "a failing check": ("import random\nrandom.seed(0)", "print(random.random())", "random.random(); 1 / 0"),
+    "torch": (
+        "import torch\ntorch.manual_seed(0)",
+        "print(torch.rand(1))",
+        "torch.nn.Linear(1, 1); torch.manual_seed(3)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_checks_that_draw_random_numbers_change_nothing_that_is_shown(name: str, tmp_path: Path) -> None:
+    first, second, checks = DRAW[name]
+    if name in ("numpy", "torch"):
+        pytest.importorskip(name)
+    shown = []
+    for folder in ("with", "without"):
+        (tmp_path / folder).mkdir()
+        above = checked(first, checks if folder == "with" else "")
+        below = replace(checked(second, ""), origin=Place("snippets/p.py", 20))
+        engine = Engine(Config(root=tmp_path / folder, errors="show"))
+        if name == "a failing check":  # what is below does not run, so the check comes last and fails on purpose
+            above = replace(above, raises="ZeroDivisionError") if folder == "with" else above
+        shown.append(printed_text(engine.run([above, below])[1]))
+        engine.close()
+    assert shown[0] == shown[1] != ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -12,7 +13,8 @@ from codeout.cache.keys import KeyInputs
 from codeout.config import Config
 from codeout.model.blocks import Block, Session
 from codeout.model.inputs import Input, Observation
-from codeout.model.outputs import Case, Error, Figure, Output, Provenance, Run, Scalar, Stream, Value
+from codeout.model.mime import PLAIN, is_binary
+from codeout.model.outputs import Bundle, Case, Error, Figure, Output, Provenance, Run, Scalar, Stream, Value
 from codeout.model.terminal import collapse_streams
 from codeout.run.protocol import ChecksEvent, ClearEvent, DisplayEvent, DoneEvent, ErrorEvent, Event, StreamEvent
 
@@ -156,7 +158,8 @@ class OutputCollector:
 
     def _display(self, event: DisplayEvent) -> None:
         """Add a displayed object, or replace the one with its id; if that is gone, an update is displayed anew."""
-        output = Value(event.data, event.width) if event.alt is None else Figure(event.data, event.alt, event.width)
+        data = _checked_bundle(event.data)
+        output = Value(data, event.width) if event.alt is None else Figure(data, event.alt, event.width)
         index = self._displays.get(event.id) if event.update and event.id is not None else None
         if index is not None:
             self._outputs[index] = output
@@ -164,3 +167,16 @@ class OutputCollector:
         if event.id is not None:
             self._displays[event.id] = len(self._outputs)
         self._outputs.append(output)
+
+
+def _checked_bundle(data: Bundle) -> Bundle:
+    """Return a MIME bundle whose pictures are base64 without white space; text takes the place of what is none."""
+    checked, problems = {}, []
+    for mime, part in data.items():
+        try:
+            content = base64.b64decode("".join(part.split()), validate=True) if is_binary(mime) else b""
+        except ValueError:
+            problems.append(f"[{mime}: the data are not base64]")
+            continue
+        checked[mime] = base64.b64encode(content).decode() if is_binary(mime) else part
+    return {**checked, PLAIN.name: "\n".join([*problems, checked.get(PLAIN.name, "")]).strip()} if problems else checked
