@@ -323,7 +323,7 @@ def test_pictures_of_other_values_load_when_they_are_shown(visit: Visit) -> None
     page = visit("")
     loaded = "() => performance.getEntriesByType('resource').filter(each => /outputs\\//.test(each.name)).length"
     before = page.evaluate(loaded)
-    knob(page, "fit", "lr", "1.0").click()
+    knob(page, "fit", "lr", "10.0").click()
     picture = block_of(page, "fit").locator(".codeout-case[data-shown] img.codeout-picture")
     picture.evaluate("image => image.decode()")
     assert page.evaluate(loaded) == before + 1
