@@ -1,4 +1,4 @@
-"""What the cache and the recordings have for the sessions of a site."""
+"""What the cache has for the sessions of a site."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import msgspec
 from codeout.cache import environment
 from codeout.cache.input_reader import CurrentInputs, InputReader
 from codeout.cache.keys import Key, KeyedSession, add_trace
-from codeout.cache.recordings import Recordings, recordings_in
 from codeout.cache.store import RunStore, key_of
 from codeout.config import Config
 from codeout.errors import BlockError, CodeoutError, PageError
@@ -64,7 +63,6 @@ class Lookup:
         self.config = config
         self.cache = RunStore(config.path(config.cache))
         self.inputs = InputReader(config)
-        self.recordings = Recordings(recordings_in(config.path(config.recordings)))
         self._shows_failures = config.errors == "show" and not retry_failed
         self._prepare_process: subprocess.Popen[bytes] | None = None
         self._lock = Lock()
@@ -79,7 +77,6 @@ class Lookup:
         if not sessions:
             return []
         self._wait_for_data()
-        self.recordings.refresh()
         loaded, problems, now = [], [], self.inputs.now()
         for session in sessions:
             try:
@@ -119,10 +116,6 @@ class Lookup:
     def is_current(self, block: Block, recording: Run) -> bool:
         """Return whether a recording has read what this site has, and its lines are where they were."""
         return self.inputs.now().are_unchanged(recording.inputs) and not has_moved(recording, block.origin, set())
-
-    def recordings_for(self, block: Block, key: Key, run: Run) -> tuple[Run, ...]:
-        """Return the recordings to show with the run of a block: of other devices, where they differ."""
-        return self.recordings.find_differing(run, key.code, lambda recording: self.is_current(block, recording))
 
     def prepare(self) -> None:
         """Start the script that prepares data, once; it writes to the terminal, where its progress is seen."""

@@ -18,7 +18,6 @@ from markdown import Markdown
 from markdown_exec import MarkdownConverter, add_source, base_format, formatters, tabbed
 
 from codeout.cache.layouts import LayoutCache
-from codeout.cache.recordings import label
 from codeout.config import PAGE_NOTES
 from codeout.markdown.annotations import number_marks
 from codeout.markdown.options import OWN_OPTIONS
@@ -27,6 +26,7 @@ from codeout.markdown.prompts import split_prompts
 from codeout.model.blocks import Block
 from codeout.model.outputs import Run, Stream
 from codeout.model.sweeps import swept_lines
+from codeout.recordings.read import label
 from codeout.render.html import Renderer, make_anew
 from codeout.run.engine import BlockState
 

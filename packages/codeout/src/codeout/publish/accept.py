@@ -16,7 +16,6 @@ from codeout.cache import environment
 from codeout.cache.data_sources import declared_sources, known_sources
 from codeout.cache.keys import Key, KeyInputs, add_trace
 from codeout.cache.pictures import PICTURE_NAME
-from codeout.cache.recordings import MAX_FILE_BYTES, Recording, read_recording, recordings_in
 from codeout.cache.store import MEMO, PICTURES, TIMES, Entry, RunStore
 from codeout.compare.limits import InvalidRecording
 from codeout.compare.untrusted import shared_inputs
@@ -26,6 +25,7 @@ from codeout.model.expectations import has_unexpected_error, is_missing_error
 from codeout.model.inputs import Input
 from codeout.model.outputs import Run, Source
 from codeout.publish.shards import gpu_blocks
+from codeout.recordings.read import MAX_FILE_BYTES, Recording, read_recording, recordings_in
 from codeout.run.engine import Engine
 
 MAX_FILES = 20_000
@@ -128,7 +128,7 @@ def accept_folder(engine: Engine, blocks: Sequence[Block], folder: Path) -> list
     if problems:
         raise PageError(_join(problems))
     accepted = _with_traces(_newest(accepted))
-    _store(accepted, engine.lookup.recordings.store)
+    _store(accepted, engine.recordings.store)
     return accepted
 
 

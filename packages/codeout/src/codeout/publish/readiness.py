@@ -39,7 +39,8 @@ def check_readiness(engine: Engine, blocks: Sequence[Block], now: datetime) -> R
         now: the time, with a zone.
     """
     cached_sessions = engine.lookup.load(group_sessions(blocks))
-    recorded = newest_entries(list(engine.lookup.recordings.entries()))
+    engine.recordings.refresh()
+    recorded = newest_entries(list(engine.recordings.entries()))
     return Readiness(len(blocks), len(recorded), tuple(problems(cached_sessions, recorded, engine.config, now)))
 
 

@@ -22,6 +22,7 @@ from codeout.errors import BlockError, CodeoutError, PageError
 from codeout.model.blocks import Block, Session, group_sessions
 from codeout.model.expectations import check_expectation, with_missing_error
 from codeout.model.outputs import Run
+from codeout.recordings.read import Recordings
 from codeout.run.job import Job, OnRun
 from codeout.run.progress import log, show_progress
 from codeout.run.scheduler import Scheduler
@@ -52,6 +53,7 @@ class Engine:
         """Start nothing yet."""
         self.config = config
         self.lookup = Lookup(config, retry_failed=retry_failed)
+        self.recordings = Recordings(self.lookup)
         self.on_idle: Callable[[], None] = lambda: None
         """Called when nothing runs any more."""
         self._scheduler = Scheduler(config)
@@ -108,6 +110,7 @@ class Engine:
             CodeoutError: as for `run`.
         """
         loaded = self.lookup.load(sessions)
+        self.recordings.refresh()
         unfinished = [each for each in loaded if each.is_stale or self._is_active(each)]
         jobs = self.request(unfinished, keep_open=keep_open)
         if jobs:
@@ -277,7 +280,7 @@ class Engine:
         keys = trace_keys(each.keyed, runs)
         for name, block, key, run in zip(each.session.block_names, each.session.blocks, keys, runs, strict=True):
             shown_run = with_missing_error(block, run) if self.config.errors == "show" else run
-            recordings = self.lookup.recordings_for(block, key, run)
+            recordings = self.recordings.for_block(block, key, run)
             states[name] = BlockState(name, str(key), shown_run, None, recordings)
         return states
 

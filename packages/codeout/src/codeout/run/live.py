@@ -42,6 +42,7 @@ class LiveSessions:
             PageError: data files are missing, or the script that prepares them failed.
         """
         loaded = self.engine.lookup.load(sessions)
+        self.engine.recordings.refresh()
         self._on_runs([run for each in loaded for run in each.runs])
         for each in loaded:
             if not each.is_stale and not self._is_running(each):
@@ -119,7 +120,7 @@ class LiveSessions:
         is_good = run is not None and not has_unexpected_error(block, run)
         with self._lock:
             last_good = None if is_good else self._last_good.find(block, name, inputs)
-        recordings = self.engine.lookup.recordings_for(block, inputs.key, run) if run and is_good else ()
+        recordings = self.engine.recordings.for_block(block, inputs.key, run) if run and is_good else ()
         return BlockState(name, str(inputs.key), run and with_missing_error(block, run), last_good, recordings)
 
     @property

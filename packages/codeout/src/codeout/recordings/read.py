@@ -15,9 +15,11 @@ from pathlib import Path
 
 import msgspec
 
-from codeout.cache.keys import FORMAT
+from codeout.cache.keys import FORMAT, Key
+from codeout.cache.lookup import Lookup
 from codeout.cache.store import Entry, RunStore, key_of
 from codeout.compare.limits import InvalidRecording
+from codeout.model.blocks import Block
 from codeout.model.outputs import Provenance, Run
 
 MAX_FILE_BYTES = 4_000_000
@@ -84,13 +86,14 @@ def _check_inputs(entry: Entry, provenance: Provenance) -> None:
         raise InvalidRecording("its code digest does not match its key")
 
 
-class Recordings(msgspec.Struct):
+class Recordings:
     """The recordings of a site, as of the last `refresh`."""
 
-    store: RunStore
-    """Their folder."""
-    _paths: dict[str, list[Path]] = msgspec.field(default_factory=dict)
-    """Their files, by the digest of their code."""
+    def __init__(self, lookup: Lookup) -> None:
+        """Take what knows the settings, and whether what a recording has read is what is here."""
+        self.store = recordings_in(lookup.config.path(lookup.config.recordings))
+        self._lookup = lookup
+        self._paths: dict[str, list[Path]] = {}  # by the digest of the code
 
     def refresh(self) -> None:
         """Look which files there are now."""
@@ -115,13 +118,14 @@ class Recordings(msgspec.Struct):
         newest = {run.provenance.device: run for run in by_date}
         return [newest[device] for device in sorted(newest)]
 
-    def find_differing(self, run: Run, code: str, is_current: IsCurrent) -> tuple[Run, ...]:
-        """Return the recordings to show with a run: of other devices, where they differ by more than noise."""
-        if code not in self._paths:
+    def for_block(self, block: Block, key: Key, run: Run) -> tuple[Run, ...]:
+        """Return the recordings to show with the run of a block: of other devices, where they differ from it."""
+        if key.code not in self._paths:
             return ()
         from codeout.compare.runs import differ  # here, since most blocks have none
 
-        others = [each for each in self.find(code, is_current) if each.provenance.device != run.provenance.device]
+        found = self.find(key.code, lambda recording: self._lookup.is_current(block, recording))
+        others = (each for each in found if each.provenance.device != run.provenance.device)
         return tuple(each for each in others if differ(run, each))
 
     def _valid(self, paths: Sequence[Path]) -> Iterator[Recording]:
