@@ -45,20 +45,21 @@ def run(
     Several sessions run at the same time. Their outputs are stored in the build cache, where `mkdocs build` finds
     them. PAGE is a Markdown file; by default, all pages of the site are run.
     """
-    from codeout.publish.shards import gpu_blocks, select_shard
+    from codeout.model.blocks import select_blocks
+    from codeout.publish.shards import select_shard
     from codeout.run.engine import Engine
 
     _log_to_terminal()
     if (plan is None) != (shard is None):
         raise click.UsageError("--plan and --shard must be used together")
 
-    def select_blocks() -> list[Block]:
+    def load_blocks() -> list[Block]:
         blocks = site.blocks(pages)
         if plan and shard:
             blocks = select_shard(blocks, plan, shard)
-        return gpu_blocks(blocks, site.config) if gpu else blocks
+        return select_blocks(blocks, site.config.gpu) if gpu else blocks
 
-    count = _run_blocks(site, Engine(site.config, retry_failed=failed), select_blocks)
+    count = _run_blocks(site, Engine(site.config, retry_failed=failed), load_blocks)
     print(f"{count} blocks are up to date")
 
 

@@ -52,10 +52,10 @@ def accept(site: CommandSite, folder: Path) -> None:
     nothing is stored. HTML, Markdown and LaTeX outputs are left out.
     """
     from codeout.cache.environment import detect_device
-    from codeout.publish.accept import accept_folder
-    from codeout.run.engine import Engine
+    from codeout.cache.lookup import Lookup
+    from codeout.recordings.accept import accept_folder
 
-    accepted = accept_folder(Engine(site.config), site.blocks([]), folder)
+    accepted = accept_folder(Lookup(site.config), site.blocks([]), folder)
     for each in accepted:
         without = f", without its {', '.join(each.left_out)}" if each.left_out else ""
         print(f"{each.entry.name}: {each.run.provenance.device}{without}")

@@ -12,9 +12,8 @@ import msgspec
 
 from codeout.cache.files import read_json
 from codeout.cache.timings import Timing
-from codeout.config import Config
 from codeout.errors import PageError, suggest
-from codeout.model.blocks import Block, group_sessions
+from codeout.model.blocks import Block, group_sessions, select_blocks
 from codeout.run.engine import Engine
 
 DEFAULT_SECONDS = 10.0
@@ -57,7 +56,7 @@ def plan_shards(engine: Engine, blocks: Sequence[Block], machines: int, gpu_mach
         PageError: data are missing, or the script that prepares them failed.
     """
     stale = [cached.name for cached in engine.lookup.load(group_sessions(blocks)) if cached.is_stale]
-    on_gpu = [session.name for session in group_sessions(gpu_blocks(blocks, engine.config))]
+    on_gpu = [session.name for session in group_sessions(select_blocks(blocks, engine.config.gpu))]
     return split(stale, on_gpu, engine.lookup.cache.timings.load_all(), machines, gpu_machines)
 
 
@@ -112,9 +111,3 @@ def select_shard(blocks: Sequence[Block], plan: Path, number: int) -> list[Block
     if unknown := sorted({*names} - by_name.keys()):
         raise PageError(f"{plan}:1: no page has a session {unknown[0]!r}{suggest(unknown[0], by_name)}")
     return [block for name in names for block in by_name[name]]
-
-
-def gpu_blocks(blocks: Sequence[Block], config: Config) -> list[Block]:
-    """Return the blocks of the sessions that the setting `gpu` names; all blocks if it names none."""
-    patterns = config.gpu or ("*",)
-    return [block for block in blocks if block.matches(patterns)]
