@@ -18,14 +18,14 @@ from codeout.cache.keys import Key, KeyInputs, add_trace
 from codeout.cache.lookup import Lookup
 from codeout.cache.pictures import PICTURE_NAME
 from codeout.cache.store import MEMO, PICTURES, TIMES, Entry, RunStore
-from codeout.compare.limits import InvalidRecording
-from codeout.compare.untrusted import shared_inputs
 from codeout.errors import PageError
 from codeout.model.blocks import Block, group_sessions, select_blocks
 from codeout.model.expectations import has_unexpected_error, is_missing_error
 from codeout.model.inputs import Input
 from codeout.model.outputs import Run, Source
+from codeout.recordings.limits import InvalidRecording
 from codeout.recordings.read import MAX_FILE_BYTES, Recording, read_recording, recordings_in
+from codeout.recordings.validate import shared_inputs
 
 MAX_FILES = 20_000
 MAX_BYTES = 100_000_000

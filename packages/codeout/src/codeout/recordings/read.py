@@ -18,9 +18,9 @@ import msgspec
 from codeout.cache.keys import FORMAT, Key
 from codeout.cache.lookup import Lookup
 from codeout.cache.store import Entry, RunStore, key_of
-from codeout.compare.limits import InvalidRecording
 from codeout.model.blocks import Block
 from codeout.model.outputs import Provenance, Run
+from codeout.recordings.limits import InvalidRecording
 
 MAX_FILE_BYTES = 4_000_000
 MAX_PICTURE_BYTES = 20_000_000
@@ -55,7 +55,7 @@ def read_recording(store: RunStore, path: Path) -> Recording:
         InvalidRecording: the file is not a recording, or is one that may not be shown.
         CodeoutError: the recording has raster images, and Pillow is not installed.
     """
-    from codeout.compare.untrusted import left_out, validate  # here, since most sites have no recordings
+    from codeout.recordings.validate import left_out, validate  # here, since most sites have no recordings
 
     try:
         if store.read_format(path) != FORMAT:
