@@ -27,10 +27,12 @@ def ready(site: CommandSite) -> int:
 
     Exit status: 0 if the site is ready, 1 if it is not.
     """
+    from codeout.cache.lookup import Lookup
     from codeout.publish.readiness import check_readiness
-    from codeout.run.engine import Engine
+    from codeout.recordings.read import Recordings
 
-    readiness = check_readiness(Engine(site.config), site.blocks([]), datetime.now(UTC))
+    lookup = Lookup(site.config)
+    readiness = check_readiness(lookup, Recordings(lookup), site.blocks([]), datetime.now(UTC))
     counts = f"{readiness.blocks} blocks are up to date, {readiness.recordings} recordings"
     print("\n".join(readiness.problems) or f"{counts}; ready to publish")
     return int(bool(readiness.problems))
@@ -89,10 +91,10 @@ def plan(site: CommandSite, pages: tuple[Path, ...], shards: int, gpus: int, as_
     The longest sessions are assigned first, each to the machine with the least work. Run one shard on each machine
     with `codeout run --plan FILE --shard N`; then copy the caches of all machines into one folder.
     """
+    from codeout.cache.lookup import Lookup
     from codeout.publish.shards import plan_shards
-    from codeout.run.engine import Engine
 
-    planned = plan_shards(Engine(site.config), site.blocks(pages), shards, gpus)
+    planned = plan_shards(Lookup(site.config), site.blocks(pages), shards, gpus)
     if as_json:
         print_json({"shards": planned}, indent=None)
         return

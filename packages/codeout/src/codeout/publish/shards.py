@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 
 from codeout.cache.files import read_json
+from codeout.cache.lookup import Lookup
 from codeout.cache.timings import Timing
 from codeout.errors import PageError, suggest
 from codeout.model.blocks import Block, group_sessions, select_blocks
-from codeout.run.engine import Engine
 
 DEFAULT_SECONDS = 10.0
 """What a session is taken to need if none of the site has run yet."""
@@ -43,11 +43,11 @@ class _Plan(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Plan)
 
 
-def plan_shards(engine: Engine, blocks: Sequence[Block], machines: int, gpu_machines: int = 0) -> list[Shard]:
+def plan_shards(lookup: Lookup, blocks: Sequence[Block], machines: int, gpu_machines: int = 0) -> list[Shard]:
     """Split the stale sessions of these blocks across machines.
 
     Args:
-        engine: of the site.
+        lookup: of the site.
         blocks: of some pages, or of all.
         machines: how many there are without a GPU.
         gpu_machines: how many there are with one.
@@ -55,9 +55,9 @@ def plan_shards(engine: Engine, blocks: Sequence[Block], machines: int, gpu_mach
     Raises:
         PageError: data are missing, or the script that prepares them failed.
     """
-    stale = [cached.name for cached in engine.lookup.load(group_sessions(blocks)) if cached.is_stale]
-    on_gpu = [session.name for session in group_sessions(select_blocks(blocks, engine.config.gpu))]
-    return split(stale, on_gpu, engine.lookup.cache.timings.load_all(), machines, gpu_machines)
+    stale = [cached.name for cached in lookup.load(group_sessions(blocks)) if cached.is_stale]
+    on_gpu = [session.name for session in group_sessions(select_blocks(blocks, lookup.config.gpu))]
+    return split(stale, on_gpu, lookup.cache.timings.load_all(), machines, gpu_machines)
 
 
 def split(
