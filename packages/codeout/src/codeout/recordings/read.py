@@ -97,9 +97,10 @@ class Recordings:
 
     def refresh(self) -> None:
         """Look which files there are now."""
-        self._paths = {}
+        paths: dict[str, list[Path]] = {}
         for path in self.store.paths():
-            self._paths.setdefault(key_of(path).code, []).append(path)
+            paths.setdefault(key_of(path).code, []).append(path)
+        self._paths = paths  # at once, since a page may be shown by another thread
 
     def entries(self) -> Iterator[Entry]:
         """Yield the entries of all valid recordings."""
