@@ -55,17 +55,17 @@ def times_by_machine(runs: Iterable[Run]) -> dict[str, Times]:
 
 def _recorded_runs() -> list[Run]:
     """Return the recordings of the block; the only place that knows how codeout finds them."""
-    from codeout.cache.recordings import Recordings, recordings_in
+    from codeout.cache.lookup import Lookup
     from codeout.mkdocs.loader import load_site
     from codeout.model.blocks import group_sessions
-    from codeout.run.engine import Engine
+    from codeout.recordings.read import Recordings
 
     site = load_site(ROOT / "mkdocs.yml")
     blocks = [block for page in site.pages if page.path == PAGE for block in page.blocks if block.session == SESSION]
-    lookup = Engine(site.config).lookup
+    lookup = Lookup(site.config)
     keyed = [lookup.add_keys(session) for session in group_sessions(blocks)]
     keys = {block.section: inputs.key for each in keyed for block, inputs in each}
-    recordings = Recordings(recordings_in(site.config.path(site.config.recordings)))
+    recordings = Recordings(lookup)
     recordings.refresh()
     return recordings.find(keys[SECTION].code, lambda _: True)
 

@@ -12,9 +12,9 @@ import pytest
 from msgspec.structs import replace
 
 from codeout import Block, Output, Provenance, Run, RunStore, Source, Stream, Value
-from codeout.compare.untrusted import shared_inputs
 from codeout.model.blocks import Place
-from codeout.publish.accept import inputs_of_sessions
+from codeout.recordings.accept import inputs_of_sessions
+from codeout.recordings.validate import shared_inputs
 
 PACKAGE = Path(__file__).resolve().parent.parent
 T4 = "NVIDIA T4"

@@ -116,7 +116,7 @@ def test_ctrl_c_ends_a_command_as_a_shell_expects(project: Path, monkeypatch: py
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("codeout.run.status.block_reasons", interrupted)
+    monkeypatch.setattr("codeout.cache.status.block_reasons", interrupted)
     assert main(["why"]) == 130
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from codeout import Config, Engine, Run
+from codeout import Config, Run
 from codeout.cache.input_reader import InputReader
+from codeout.cache.lookup import Lookup
+from codeout.cache.status import block_inputs, block_reasons
 from codeout.kernel.tracer import Tracer
 from codeout.model.blocks import group_sessions
 from codeout.model.inputs import Input, describe_change, describe_input
-from codeout.run.status import block_inputs, block_reasons
 from helpers import block, linux, posix, printed_text
 
 Runner = Callable[..., list[Run]]
@@ -177,12 +178,12 @@ def test_a_change_of_what_a_block_read_runs_it_again(
     first = run(code, paths=["lib"])
     assert run(code, paths=["lib"]) == first, "unchanged, so a hit"
     config = Config(root=tmp_path, paths=("lib",))
-    assert [row.why for row in block_reasons(Engine(config), [block(code)])] == [("hit",)]
+    assert [row.why for row in block_reasons(Lookup(config), [block(code)])] == [("hit",)]
     if after is None:
         (tmp_path / name).unlink()
     else:
         write(tmp_path, name, after)
-    (row,) = block_reasons(Engine(config), [block(code)])
+    (row,) = block_reasons(Lookup(config), [block(code)])
     assert any(reason in why for why in row.why), row
     second = run(code, paths=["lib"])
     assert printed_text(second[0]) != printed_text(first[0])
@@ -235,7 +236,7 @@ def test_what_python_does_not_import_is_no_reason_to_run_again(
         write(tmp_path, path, "")
     paths = ("first", "second")
     run(IMPORTS[code], paths=paths)
-    (row,) = block_reasons(Engine(Config(root=tmp_path, paths=paths)), [block(IMPORTS[code])])
+    (row,) = block_reasons(Lookup(Config(root=tmp_path, paths=paths)), [block(IMPORTS[code])])
     assert row.why == ("hit",)
 
 
@@ -261,7 +262,7 @@ def test_what_python_would_import_instead_is_a_reason_to_run_again(
     paths = ("first", "second", "third")
     run(IMPORTS[code], paths=paths)
     write(tmp_path, path, "")
-    (row,) = block_reasons(Engine(Config(root=tmp_path, paths=paths)), [block(IMPORTS[code])])
+    (row,) = block_reasons(Lookup(Config(root=tmp_path, paths=paths)), [block(IMPORTS[code])])
     assert row.why == (f"{reason} now exists",)
 
 
@@ -287,7 +288,7 @@ def test_a_lower_block_s_inputs_do_not_touch_those_above(run: Runner, tmp_path: 
     write(tmp_path, "x", "1")
     run(*codes)
     write(tmp_path, "x", "2")
-    rows = list(block_reasons(Engine(Config(root=tmp_path)), [block(code) for code in codes]))
+    rows = list(block_reasons(Lookup(Config(root=tmp_path)), [block(code) for code in codes]))
     assert [row.why[0] for row in rows] == ["hit", "x: content changed"]
 
 
@@ -475,7 +476,7 @@ def test_inputs_are_listed_in_words(run: Runner, tmp_path: Path) -> None:
     write(tmp_path, "x", "1")
     code = ROOT + READ.format("x") + "import PIL"
     run(code)
-    (row,) = block_inputs(Engine(Config(root=tmp_path)), [block(code)])
+    (row,) = block_inputs(Lookup(Config(root=tmp_path)), [block(code)])
     assert "file x" in row.inputs
     assert any(words.startswith("package pillow ") for words in row.inputs)
 
@@ -500,8 +501,7 @@ def test_checking_a_warm_page_reads_no_file(run: Runner, tmp_path: Path, monkeyp
     run(code)
     read: list[str] = []
     monkeypatch.setattr("codeout.cache.input_reader.digest_file", read.append)
-    engine = Engine(Config(root=tmp_path))
-    (cached,) = engine.lookup.load(group_sessions([block(code)]))
+    (cached,) = Lookup(Config(root=tmp_path)).load(group_sessions([block(code)]))
     assert not cached.is_stale
     assert read == []
 

@@ -200,7 +200,7 @@ def test_a_process_that_waits_for_more_blocks_goes_on_with_them(tmp_path: Path) 
     assert wait_until(lambda: session.is_over)
     (kernel,) = kernels()
     engine.request(engine.load(group_sessions(blocks)), may_grow=True)
-    assert wait_until(engine.progress)
+    assert wait_until(lambda: bool(engine.progress()))
     assert kernels() == [kernel]
     assert printed_text(session.wait(2)[1]) == "1\n"
     engine.expect_no_more()

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from codeout import Config
 from codeout.cache.input_reader import InputReader
 from codeout.cache.keys import Environment, File, KeyInputs
+from codeout.cache.status import resume_mode, stale_reasons
 from codeout.cache.store import Entry
 from codeout.cache.timings import Timing
 from codeout.model.inputs import Input
-from codeout.run.status import resume_mode, stale_reasons
 
 INPUTS = KeyInputs(
     Environment("3.11", "Linux", "CPU", (), ()), "docs/a.md s", (), (File("prelude.py", "1"),), ("code",)

@@ -1,1 +1,1 @@
-"""Runs on disk: cache keys, the inputs that they cover, the store of runs, and recordings from other devices."""
+"""Runs on disk: cache keys, the inputs that they cover, and the store of runs."""

@@ -1,4 +1,4 @@
-"""What the cache and the recordings have for the sessions of a site."""
+"""What the cache has for the sessions of a site."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import msgspec
 from codeout.cache import environment
 from codeout.cache.input_reader import CurrentInputs, InputReader
 from codeout.cache.keys import Key, KeyedSession, add_trace
-from codeout.cache.recordings import Recordings, recordings_in
 from codeout.cache.store import RunStore, key_of
 from codeout.config import Config
 from codeout.errors import PageError, raise_all
@@ -57,7 +56,6 @@ class Lookup:
         self.config = config
         self.cache = RunStore(config.path(config.cache))
         self.inputs = InputReader(config)
-        self.recordings = Recordings(recordings_in(config.path(config.recordings)))
         self._shows_failures = config.errors == "show" and not retry_failed
 
     def load(self, sessions: Iterable[Session]) -> list[CachedSession]:
@@ -66,7 +64,6 @@ class Lookup:
         Raises:
             PageError: data files are missing.
         """
-        self.recordings.refresh()
         cached_sessions, problems, now = [], [], self.inputs.now()
         for session in sessions:
             try:
@@ -106,10 +103,6 @@ class Lookup:
     def is_current(self, block: Block, recording: Run) -> bool:
         """Return whether a recording has read what this site has, and its lines are where they were."""
         return self.inputs.now().are_unchanged(recording.inputs) and not has_moved(recording, block.origin, set())
-
-    def recordings_for(self, block: Block, key: Key, run: Run) -> tuple[Run, ...]:
-        """Return the recordings to show with the run of a block: of other devices, where they differ."""
-        return self.recordings.find_differing(run, key.code, lambda recording: self.is_current(block, recording))
 
 
 class _Walk:

@@ -45,20 +45,21 @@ def run(
     Several sessions run at the same time. Their outputs are stored in the build cache, where `mkdocs build` finds
     them. PAGE is a Markdown file; by default, all pages of the site are run.
     """
-    from codeout.publish.shards import gpu_blocks, select_shard
+    from codeout.model.blocks import select_blocks
+    from codeout.publish.shards import select_shard
     from codeout.run.engine import Engine
 
     _log_to_terminal()
     if (plan is None) != (shard is None):
         raise click.UsageError("--plan and --shard must be used together")
 
-    def select_blocks() -> list[Block]:
+    def load_blocks() -> list[Block]:
         blocks = site.blocks(pages)
         if plan and shard:
             blocks = select_shard(blocks, plan, shard)
-        return gpu_blocks(blocks, site.config) if gpu else blocks
+        return select_blocks(blocks, site.config.gpu) if gpu else blocks
 
-    count = _run_blocks(site, Engine(site.config, retry_failed=failed), select_blocks)
+    count = _run_blocks(site, Engine(site.config, retry_failed=failed), load_blocks)
     print(f"{count} blocks are up to date")
 
 
@@ -106,17 +107,17 @@ def status(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
     of sessions at the end shows how each of them resumes after an edit: from a checkpoint, or by running again from
     its first block.
     """
-    from codeout.run.engine import Engine
-    from codeout.run.status import BlockStatus, block_statuses, resume_modes
+    from codeout.cache.lookup import Lookup
+    from codeout.cache.status import BlockStatus, block_statuses, resume_modes
 
     def line(row: BlockStatus) -> str:
         if row.seconds is None or row.bytes is None:
             return f"{row.state:5}  {row.block}"
         return f"{row.state:5}  {row.block}  {row.seconds:8.3f} s  {row.bytes / 1000:8.1f} kB  {row.device}"
 
-    engine, blocks = Engine(site.config), site.blocks(pages)
-    rows = list(block_statuses(engine, blocks))
-    resumes = resume_modes(engine.lookup.cache.timings.load_all(), blocks)
+    lookup, blocks = Lookup(site.config), site.blocks(pages)
+    rows = list(block_statuses(lookup, blocks))
+    resumes = resume_modes(lookup.cache.timings.load_all(), blocks)
     if as_json:
         print_json({"blocks": rows, "resumes": resumes})
         return
@@ -144,10 +145,10 @@ def why(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
     For each stale block, the output names what changed since its last run: its code, the code above it, a file, a
     package, or the machine. With --json, a block that is up to date is listed as "hit".
     """
-    from codeout.run.engine import Engine
-    from codeout.run.status import block_reasons
+    from codeout.cache.lookup import Lookup
+    from codeout.cache.status import block_reasons
 
-    rows = list(block_reasons(Engine(site.config), site.blocks(pages)))
+    rows = list(block_reasons(Lookup(site.config), site.blocks(pages)))
     if as_json:
         print_json(rows)
         return
@@ -178,10 +179,10 @@ def inputs(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
     what was looked for and not found. What the blocks above it had read already is listed there. What code below Python
     reads, such as a C library, is not seen: name such files in the setting `data`.
     """
-    from codeout.run.engine import Engine
-    from codeout.run.status import block_inputs
+    from codeout.cache.lookup import Lookup
+    from codeout.cache.status import block_inputs
 
-    rows = list(block_inputs(Engine(site.config), site.blocks(pages)))
+    rows = list(block_inputs(Lookup(site.config), site.blocks(pages)))
     if as_json:
         print_json(rows)
         return
@@ -266,16 +267,18 @@ def clean(site: CommandSite, dry_run: bool) -> None:
     A result is unused if no block of the site has its code any more, and the last build did not use it. Results from
     other devices and Python versions are kept, and so is everything that codeout has not written.
     """
-    from codeout.run.engine import Engine
-    from codeout.run.status import remove_runs, unused_runs
+    from codeout.cache.lookup import Lookup
+    from codeout.cache.status import remove_runs, unused_runs
+    from codeout.render.export import Exports
 
-    engine = Engine(site.config)
-    files = unused_runs(engine, site.blocks([]))
-    total = len(engine.lookup.cache.paths())
+    lookup = Lookup(site.config)
+    files = unused_runs(lookup, site.blocks([]))
+    total = len(lookup.cache.paths())
     for path in files:
         print(path)
     if not dry_run:
-        remove_runs(engine, files)
+        remove_runs(lookup, files)
+        Exports(site.config).remove_all()  # the next build writes them again
     print(f"{'would remove' if dry_run else 'removed'} {len(files)} runs, {total - len(files)} remain")
 
 

@@ -28,9 +28,10 @@ def ready(site: CommandSite) -> int:
     Exit status: 0 if the site is ready, 1 if it is not.
     """
     from codeout.publish.readiness import check_readiness
-    from codeout.run.engine import Engine
+    from codeout.recordings.read import Recordings
 
-    readiness = check_readiness(Engine(site.config), site.blocks([]), datetime.now(UTC))
+    lookup = site.prepared_lookup()
+    readiness = check_readiness(lookup, Recordings(lookup), site.blocks([]), datetime.now(UTC))
     counts = f"{readiness.blocks} blocks are up to date, {readiness.recordings} recordings"
     print("\n".join(readiness.problems) or f"{counts}; ready to publish")
     return int(bool(readiness.problems))
@@ -52,10 +53,9 @@ def accept(site: CommandSite, folder: Path) -> None:
     nothing is stored. HTML, Markdown and LaTeX outputs are left out.
     """
     from codeout.cache.environment import detect_device
-    from codeout.publish.accept import accept_folder
-    from codeout.run.engine import Engine
+    from codeout.recordings.accept import accept_folder
 
-    recordings = accept_folder(Engine(site.config), site.blocks([]), folder)
+    recordings = accept_folder(site.prepared_lookup(), site.blocks([]), folder)
     for recording in recordings:
         omission = f", without its {', '.join(recording.left_out)}" if recording.left_out else ""
         print(f"{recording.entry.name}: {recording.run.provenance.device}{omission}")
@@ -90,9 +90,8 @@ def plan(site: CommandSite, pages: tuple[Path, ...], shards: int, gpus: int, as_
     with `codeout run --plan FILE --shard N`; then copy the caches of all machines into one folder.
     """
     from codeout.publish.shards import plan_shards
-    from codeout.run.engine import Engine
 
-    planned_shards = plan_shards(Engine(site.config), site.blocks(pages), shards, gpus)
+    planned_shards = plan_shards(site.prepared_lookup(), site.blocks(pages), shards, gpus)
     if as_json:
         print_json({"shards": planned_shards}, indent=None)
         return

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codeout.cache.build_record import RecordedPage
+from codeout.cache.lookup import Lookup
 from codeout.config import Config
 from codeout.errors import PageError, suggest
 from codeout.mkdocs.loader import find_config_file, load_site
@@ -34,6 +35,17 @@ class CommandSite:
     def url(self) -> str:
         """The address of the site; empty if unknown."""
         return self._site.url
+
+    def prepared_lookup(self) -> Lookup:
+        """Return the look-up of the site, once the data that its blocks need is there.
+
+        Raises:
+            PageError: the script that prepares them failed.
+        """
+        from codeout.run.prepare import Preparation
+
+        Preparation(self.config).wait()
+        return Lookup(self.config)
 
     def reload(self) -> CommandSite:
         """Load the site again, after its files have changed; return it.

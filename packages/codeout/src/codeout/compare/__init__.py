@@ -1,1 +1,1 @@
-"""Decide whether two runs are alike, and whether a run from another machine may be shown."""
+"""Decide whether two runs are alike: their texts, their numbers, and what their pictures look like."""

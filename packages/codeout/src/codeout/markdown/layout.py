@@ -17,7 +17,6 @@ from markdown import Markdown
 from markdown_exec import MarkdownConverter, add_source, base_format, formatters, tabbed
 
 from codeout.cache.layouts import LayoutCache
-from codeout.cache.recordings import label
 from codeout.config import PAGE_NOTES
 from codeout.markdown.annotations import number_marks
 from codeout.markdown.options import OWN_OPTIONS, split_prompts
@@ -25,6 +24,7 @@ from codeout.model.blocks import Block
 from codeout.model.mime import HTML, PLAIN, MimeType, preferred_type
 from codeout.model.outputs import Output, Run, Stream, Value
 from codeout.model.sweeps import swept_lines
+from codeout.recordings.read import label
 from codeout.render.html import Renderer, make_anew
 from codeout.run.engine import BlockState
 

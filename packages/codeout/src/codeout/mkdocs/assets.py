@@ -8,9 +8,9 @@ import hashlib
 import re
 from collections.abc import Callable
 
-from codeout.compare.limits import InvalidRecording, PictureBudget
-from codeout.compare.svg import check_svg
 from codeout.model.mime import MIME_TYPES, SVG
+from codeout.recordings.limits import InvalidRecording, PictureBudget
+from codeout.recordings.svg import check_svg
 from codeout.render.svg import SCHEME_STYLE
 
 EXTENSIONS = {"text/javascript": ".js"} | {mime.name: f".{mime.extension}" for mime in MIME_TYPES}

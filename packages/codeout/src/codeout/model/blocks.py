@@ -177,6 +177,11 @@ def group_sessions(blocks: Iterable[Block]) -> list[Session]:
     return sessions
 
 
+def select_blocks(blocks: Iterable[Block], patterns: Sequence[str]) -> list[Block]:
+    """Return the blocks of the sessions that a setting's patterns name; all blocks if it has none."""
+    return [block for block in blocks if not patterns or block.matches(patterns)]
+
+
 def group_by_page(blocks: Sequence[Block]) -> dict[str, list[Block]]:
     """Return the blocks of many pages by the path of their page."""
     pages: dict[str, list[Block]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 
 import msgspec
@@ -44,6 +45,11 @@ BINARY_TYPES = tuple(mime for mime in MIME_TYPES if mime.is_binary)
 RECORDABLE_NAMES = frozenset(mime.name for mime in MIME_TYPES if mime.is_recordable)
 PILLOW_FORMATS = tuple(mime.pillow_format for mime in MIME_TYPES if mime.pillow_format)
 """The only formats that Pillow may try: for some others it starts external programs."""
+
+SVG_NAMESPACE = "http://www.w3.org/2000/svg"
+XLINK_NAMESPACE = "http://www.w3.org/1999/xlink"
+UNIVERSAL_RULE = re.compile(r"\s*\*\s*\{([^}]*)\}\s*")
+"""A style sheet with one rule for all elements, as matplotlib writes it into SVG."""
 
 
 def preferred_type(names: Container[str]) -> MimeType:

@@ -1,1 +1,1 @@
-"""Prepare a site for publishing: accept recordings, check readiness, split work, test versions, report differences."""
+"""Prepare a site for publishing: check readiness, split work, test versions, report differences."""

@@ -8,12 +8,12 @@ from datetime import datetime
 import msgspec
 
 from codeout.cache.keys import Environment, KeyInputs
-from codeout.cache.lookup import CachedSession
+from codeout.cache.lookup import CachedSession, Lookup
 from codeout.cache.store import Entry
 from codeout.config import Config
 from codeout.model.blocks import Block, group_sessions
 from codeout.model.expectations import SKIPPED, has_unexpected_error
-from codeout.run.engine import Engine
+from codeout.recordings.read import Recordings
 
 NewestEntries = Mapping[tuple[str, str], Entry]
 """By the name of a block and a device."""
@@ -30,17 +30,22 @@ class Readiness(msgspec.Struct, frozen=True):
     """What keeps it from being published, in sentences that begin with `path:line:`."""
 
 
-def check_readiness(engine: Engine, blocks: Sequence[Block], now: datetime) -> Readiness:
+def check_readiness(lookup: Lookup, recordings: Recordings, blocks: Sequence[Block], now: datetime) -> Readiness:
     """Check whether a site is ready to publish.
 
     Args:
-        engine: of the site.
+        lookup: of the site.
+        recordings: of the site.
         blocks: of all its pages.
         now: the time, with a zone.
+
+    Raises:
+        PageError: data are missing.
     """
-    cached_sessions = engine.load(group_sessions(blocks))
-    recordings = newest_entries(list(engine.lookup.recordings.entries()))
-    return Readiness(len(blocks), len(recordings), tuple(problems(cached_sessions, recordings, engine.config, now)))
+    cached_sessions = lookup.load(group_sessions(blocks))
+    recordings.refresh()
+    entries = newest_entries(list(recordings.entries()))
+    return Readiness(len(blocks), len(entries), tuple(problems(cached_sessions, entries, lookup.config, now)))
 
 
 def newest_entries(entries: Sequence[Entry]) -> NewestEntries:

@@ -11,11 +11,10 @@ from pathlib import Path
 import msgspec
 
 from codeout.cache.files import read_json
+from codeout.cache.lookup import Lookup
 from codeout.cache.timings import Timing
-from codeout.config import Config
 from codeout.errors import PageError, suggest
-from codeout.model.blocks import Block, group_sessions
-from codeout.run.engine import Engine
+from codeout.model.blocks import Block, group_sessions, select_blocks
 
 DEFAULT_SECONDS = 10.0
 """What a session is taken to need if none of the site has run yet."""
@@ -44,21 +43,21 @@ class _Plan(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Plan)
 
 
-def plan_shards(engine: Engine, blocks: Sequence[Block], machines: int, gpu_machines: int = 0) -> list[Shard]:
+def plan_shards(lookup: Lookup, blocks: Sequence[Block], machines: int, gpu_machines: int = 0) -> list[Shard]:
     """Split the stale sessions of these blocks across machines.
 
     Args:
-        engine: of the site.
+        lookup: of the site.
         blocks: of some pages, or of all.
         machines: how many there are without a GPU.
         gpu_machines: how many there are with one.
 
     Raises:
-        PageError: data are missing, or the script that prepares them failed.
+        PageError: data are missing.
     """
-    stale = [cached.name for cached in engine.load(group_sessions(blocks)) if cached.is_stale]
-    on_gpu = [session.name for session in group_sessions(gpu_blocks(blocks, engine.config))]
-    return split(stale, on_gpu, engine.lookup.cache.timings.load_all(), machines, gpu_machines)
+    stale = [cached.name for cached in lookup.load(group_sessions(blocks)) if cached.is_stale]
+    on_gpu = [session.name for session in group_sessions(select_blocks(blocks, lookup.config.gpu))]
+    return split(stale, on_gpu, lookup.cache.timings.load_all(), machines, gpu_machines)
 
 
 def split(
@@ -112,9 +111,3 @@ def select_shard(blocks: Sequence[Block], plan: Path, number: int) -> list[Block
     if unknown := sorted({*names} - by_name.keys()):
         raise PageError(f"{plan}:1: no page has a session {unknown[0]!r}{suggest(unknown[0], by_name)}")
     return [block for name in names for block in by_name[name]]
-
-
-def gpu_blocks(blocks: Sequence[Block], config: Config) -> list[Block]:
-    """Return the blocks of the sessions that the setting `gpu` names; all blocks if it names none."""
-    patterns = config.gpu or ("*",)
-    return [block for block in blocks if block.matches(patterns)]

@@ -7,8 +7,7 @@ import re
 from html import escape
 from xml.etree import ElementTree
 
-from codeout.model.mime import SVG
-from codeout.model.svg import SVG_NAMESPACE, UNIVERSAL_RULE, XLINK_NAMESPACE
+from codeout.model.mime import SVG, SVG_NAMESPACE, UNIVERSAL_RULE, XLINK_NAMESPACE
 
 SCHEME_STYLE = (
     "<style>svg{color:#1d2433}text{fill:currentColor}@media (prefers-color-scheme:dark){svg{color:#e2e4e9}}</style>"

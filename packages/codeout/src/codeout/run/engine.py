@@ -23,6 +23,7 @@ from codeout.errors import BlockError, CodeoutError, log, raise_all
 from codeout.model.blocks import Block, Session, block_names, group_sessions
 from codeout.model.expectations import check_expectation, with_missing_error
 from codeout.model.outputs import Run
+from codeout.recordings.read import Recordings
 from codeout.run.prepare import Preparation
 
 if TYPE_CHECKING:  # a build in which nothing runs does not import them
@@ -70,6 +71,7 @@ class Engine:
         """Start nothing yet."""
         self.config = config
         self.lookup = Lookup(config, retry_failed=retry_failed)
+        self.recordings = Recordings(self.lookup)
         self.preparation = Preparation(config)
         self._listener = listener or Deaf()
         self._pool = ThreadPoolExecutor(MAX_THREADS)
@@ -132,7 +134,9 @@ class Engine:
         """
         if sessions:
             self.preparation.wait()
-        return self.lookup.load(sessions)
+        loaded = self.lookup.load(sessions)
+        self.recordings.refresh()
+        return loaded
 
     def start_ahead(self, sessions: Sequence[Session]) -> None:
         """Start sessions that will probably be needed; mistakes in them are reported when they are."""
@@ -290,6 +294,6 @@ class Engine:
         keys = trace_keys(each.keyed, runs)
         for name, block, key, run in zip(each.session.block_names, each.session.blocks, keys, runs, strict=True):
             shown_run = with_missing_error(block, run) if self.config.errors == "show" else run
-            recordings = self.lookup.recordings_for(block, key, run)
+            recordings = self.recordings.for_block(block, key, run)
             states[name] = BlockState(name, str(key), shown_run, None, recordings)
         return states

@@ -142,7 +142,7 @@ class LiveSessions:
             if run and is_good and self._last_good_runs:
                 self._last_good_runs.add(name, inputs, run)
             last_good = None if is_good else self._last_good.find(block, name, inputs)
-        recordings = self.engine.lookup.recordings_for(block, inputs.key, run) if run and is_good else ()
+        recordings = self.engine.recordings.for_block(block, inputs.key, run) if run and is_good else ()
         return BlockState(name, str(inputs.key), run and with_missing_error(block, run), last_good, recordings)
 
     @property

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from codeout import Figure, Run
-from codeout.compare.limits import InvalidRecording, PictureBudget
-from codeout.compare.svg import MAX_DEPTH, MAX_ELEMENTS, check_svg
+from codeout.recordings.limits import InvalidRecording, PictureBudget
+from codeout.recordings.svg import MAX_DEPTH, MAX_ELEMENTS, check_svg
 
 FILE = io.BytesIO()
 Image.new("1", (3, 3)).save(FILE, "png")

@@ -11,10 +11,11 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from msgspec.structs import replace
 
-from codeout import Figure, Run, RunStore, Stream, Value
+from codeout import Config, Figure, Run, RunStore, Stream, Value
 from codeout.cache.keys import Environment, KeyInputs
-from codeout.cache.recordings import Recordings, label, recordings_in
+from codeout.cache.lookup import Lookup
 from codeout.model.inputs import Input
+from codeout.recordings.read import Recordings, label
 from helpers import PROVENANCE, T4, posix, record
 from small_sites import PAGE, SNIPPET, TABS, block_tabs, build, page_html, select_tag
 
@@ -173,7 +174,7 @@ def one_recording(folder: Path, **fields: object) -> tuple[Recordings, str]:
     run = Run((Stream("stdout", "x"),), replace(provenance, **named), "docs/page.md:3")
     run = replace(run, **{name: value for name, value in fields.items() if name in run.__struct_fields__})
     RunStore(folder).put(replace(inputs.key, trace="f" * 16), run, inputs, "docs/page.md s 1")
-    recordings = Recordings(recordings_in(folder))
+    recordings = Recordings(Lookup(Config(root=folder, recordings=".")))
     recordings.refresh()
     return recordings, inputs.key.code
 

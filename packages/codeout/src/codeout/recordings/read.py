@@ -15,10 +15,12 @@ from pathlib import Path
 
 import msgspec
 
-from codeout.cache.keys import FORMAT
+from codeout.cache.keys import FORMAT, Key
+from codeout.cache.lookup import Lookup
 from codeout.cache.store import Entry, RunStore, key_of
-from codeout.compare.limits import InvalidRecording
+from codeout.model.blocks import Block
 from codeout.model.outputs import Provenance, Run
+from codeout.recordings.limits import InvalidRecording
 
 MAX_FILE_BYTES = 4_000_000
 MAX_PICTURE_BYTES = 20_000_000
@@ -53,7 +55,7 @@ def read_recording(store: RunStore, path: Path) -> Recording:
         InvalidRecording: the file is not a recording, or is one that may not be shown.
         CodeoutError: the recording has raster images, and Pillow is not installed.
     """
-    from codeout.compare.untrusted import left_out, validate  # here, since most sites have no recordings
+    from codeout.recordings.validate import left_out, validate  # here, since most sites have no recordings
 
     try:
         if store.read_format(path) != FORMAT:
@@ -84,19 +86,21 @@ def _check_inputs(entry: Entry, provenance: Provenance) -> None:
         raise InvalidRecording("its code digest does not match its key")
 
 
-class Recordings(msgspec.Struct):
+class Recordings:
     """The recordings of a site, as of the last `refresh`."""
 
-    store: RunStore
-    """Their folder."""
-    _paths: dict[str, list[Path]] = msgspec.field(default_factory=dict)
-    """Their files, by the digest of their code."""
+    def __init__(self, lookup: Lookup) -> None:
+        """Take what knows the settings, and whether what a recording has read is what is here."""
+        self.store = recordings_in(lookup.config.path(lookup.config.recordings))
+        self._lookup = lookup
+        self._paths: dict[str, list[Path]] = {}  # by the digest of the code
 
     def refresh(self) -> None:
         """Look which files there are now."""
-        self._paths = {}
+        paths: dict[str, list[Path]] = {}
         for path in self.store.paths():
-            self._paths.setdefault(key_of(path).code, []).append(path)
+            paths.setdefault(key_of(path).code, []).append(path)
+        self._paths = paths  # at once, since a page may be shown by another thread
 
     def entries(self) -> Iterator[Entry]:
         """Yield the entries of all valid recordings."""
@@ -115,13 +119,14 @@ class Recordings(msgspec.Struct):
         newest = {run.provenance.device: run for run in by_date}
         return [newest[device] for device in sorted(newest)]
 
-    def find_differing(self, run: Run, code: str, is_current: IsCurrent) -> tuple[Run, ...]:
-        """Return the recordings to show with a run: of other devices, where they differ by more than noise."""
-        if code not in self._paths:
+    def for_block(self, block: Block, key: Key, run: Run) -> tuple[Run, ...]:
+        """Return the recordings to show with the run of a block: of other devices, where they differ from it."""
+        if key.code not in self._paths:
             return ()
         from codeout.compare.runs import differ  # here, since most blocks have none
 
-        others = [other for other in self.find(code, is_current) if other.provenance.device != run.provenance.device]
+        recordings = self.find(key.code, lambda recording: self._lookup.is_current(block, recording))
+        others = (other for other in recordings if other.provenance.device != run.provenance.device)
         return tuple(other for other in others if differ(run, other))
 
     def _valid(self, paths: Sequence[Path]) -> Iterator[Recording]:

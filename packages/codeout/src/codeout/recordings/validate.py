@@ -10,9 +10,6 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from codeout.compare.images import check_image
-from codeout.compare.limits import CONTROL, InvalidRecording, PictureBudget
-from codeout.compare.svg import check_svg
 from codeout.model.inputs import Input, is_elsewhere
 from codeout.model.mime import PLAIN, RECORDABLE_NAMES, SVG
 from codeout.model.outputs import (
@@ -28,6 +25,9 @@ from codeout.model.outputs import (
     Value,
     replace_data,
 )
+from codeout.recordings.images import check_image
+from codeout.recordings.limits import CONTROL, InvalidRecording, PictureBudget
+from codeout.recordings.svg import check_svg
 
 MAX_OUTPUTS = 1_000
 MAX_TEXT = 1_000_000

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from codeout import Figure, RunStore, Source, Value
 from codeout.cache.files import seal
-from codeout.cache.recordings import MAX_FILE_BYTES
 from codeout.cli.main import main
-from codeout.publish import accept
+from codeout.recordings import accept
+from codeout.recordings.read import MAX_FILE_BYTES
 from helpers import posix, record
 from small_sites import CONFIG, block_tabs, build
 

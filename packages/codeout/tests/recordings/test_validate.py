@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from PIL import Image
 
 from codeout import CodeoutError, Error, Figure, Output, Run, Source, Stream, Value
-from codeout.compare.limits import InvalidRecording
-from codeout.compare.untrusted import left_out, validate
 from codeout.model.inputs import Input
+from codeout.recordings.limits import InvalidRecording
+from codeout.recordings.validate import left_out, validate
 from helpers import PROVENANCE
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)

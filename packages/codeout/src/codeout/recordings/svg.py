@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from codeout.compare.images import check_image
-from codeout.compare.limits import CONTROL, InvalidRecording, PictureBudget
-from codeout.model.svg import SVG_NAMESPACE, UNIVERSAL_RULE, XLINK_NAMESPACE
+from codeout.model.mime import SVG_NAMESPACE, UNIVERSAL_RULE, XLINK_NAMESPACE
+from codeout.recordings.images import check_image
+from codeout.recordings.limits import CONTROL, InvalidRecording, PictureBudget
 
 ELEMENTS = {
     *("g", "defs", "use", "title", "desc", "style", "text", "tspan", "image", "clipPath"),

@@ -15,18 +15,17 @@ import msgspec
 from codeout.cache import environment
 from codeout.cache.data_sources import declared_sources, known_sources
 from codeout.cache.keys import Key, KeyInputs, add_trace
+from codeout.cache.lookup import Lookup
 from codeout.cache.pictures import PICTURE_NAME
-from codeout.cache.recordings import MAX_FILE_BYTES, Recording, read_recording, recordings_in
 from codeout.cache.store import MEMO, PICTURES, RUN_PATH, TIMES, Entry, RunStore
-from codeout.compare.limits import InvalidRecording
-from codeout.compare.untrusted import shared_inputs
 from codeout.errors import PageError
-from codeout.model.blocks import Block, group_sessions
+from codeout.model.blocks import Block, group_sessions, select_blocks
 from codeout.model.expectations import has_unexpected_error, is_missing_error
 from codeout.model.inputs import Input
 from codeout.model.outputs import Run, Source
-from codeout.publish.shards import gpu_blocks
-from codeout.run.engine import Engine
+from codeout.recordings.limits import InvalidRecording
+from codeout.recordings.read import MAX_FILE_BYTES, Recording, read_recording, recordings_in
+from codeout.recordings.validate import shared_inputs
 
 MAX_FILES = 20_000
 MAX_BYTES = 100_000_000
@@ -65,17 +64,21 @@ class KnownBlocks(msgspec.Struct, frozen=True):
     """Whether what a run has read in the site's folder is what is here."""
 
     @classmethod
-    def from_engine(cls, engine: Engine, blocks: Sequence[Block]) -> KnownBlocks:
-        """Return what an engine knows of these blocks."""
-        config = engine.config
+    def from_lookup(cls, lookup: Lookup, blocks: Sequence[Block]) -> KnownBlocks:
+        """Return what a look-up knows of these blocks.
+
+        Raises:
+            PageError: data are missing.
+        """
+        config = lookup.config
         blocks_by_code = {
             inputs.key.code: KnownBlock(block, name, inputs, sources)
-            for cached in engine.load(group_sessions(blocks))
+            for cached in lookup.load(group_sessions(blocks))
             for sources in [tuple(declared_sources(cached.session, config))]
             for (block, inputs), name in zip(cached.keyed, cached.session.block_names, strict=True)
         }
         sources = [data_source.source for data_source in known_sources(config)]
-        return cls(blocks_by_code, environment.detect_device(), config.packages, sources, engine.lookup.is_current)
+        return cls(blocks_by_code, environment.detect_device(), config.packages, sources, lookup.is_current)
 
     def check(self, recording: Recording) -> Recording:
         """Return a recording as the site may keep it.
@@ -102,13 +105,13 @@ class KnownBlocks(msgspec.Struct, frozen=True):
         return Recording(entry, new_run, recording.left_out)
 
 
-def accept_folder(engine: Engine, blocks: Sequence[Block], folder: Path) -> list[Recording]:
+def accept_folder(lookup: Lookup, blocks: Sequence[Block], folder: Path) -> list[Recording]:
     """Make recordings of the runs that another machine has made: of all of them, or of none.
 
     They replace older recordings of the same blocks on the same devices.
 
     Args:
-        engine: of the site.
+        lookup: of the site.
         blocks: all blocks of the site.
         folder: the runs, in the format of a cache; nothing in it is trusted.
 
@@ -122,13 +125,14 @@ def accept_folder(engine: Engine, blocks: Sequence[Block], folder: Path) -> list
     """
     if not folder.is_dir():
         raise PageError(f"{folder}:1: no such folder")
-    site = KnownBlocks.from_engine(engine, gpu_blocks(blocks, engine.config))
-    recordings, problems = check_folder(site, folder)
+    config = lookup.config
+    site = KnownBlocks.from_lookup(lookup, select_blocks(blocks, config.gpu))
+    accepted, problems = check_folder(site, folder)
     if problems:
         raise PageError(_join(problems))
-    recordings = _with_traces(_newest(recordings))
-    _store(recordings, engine.lookup.recordings.store)
-    return recordings
+    accepted = _with_traces(_newest(accepted))
+    _store(accepted, recordings_in(config.path(config.recordings)))
+    return accepted
 
 
 def check_folder(site: KnownBlocks, folder: Path) -> tuple[list[Recording], list[str]]:

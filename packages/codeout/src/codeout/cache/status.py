@@ -6,23 +6,19 @@ import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
 from codeout.cache.build_record import read_record
 from codeout.cache.input_reader import CurrentInputs
 from codeout.cache.keys import KeyInputs, describe_changes
-from codeout.cache.lookup import CachedSession
+from codeout.cache.lookup import CachedSession, Lookup
 from codeout.cache.store import Entry
 from codeout.cache.timings import Timing
 from codeout.errors import PageError
 from codeout.model.blocks import Block, group_sessions
 from codeout.model.inputs import describe_change, describe_input
-from codeout.render.export import Exports
-
-if TYPE_CHECKING:
-    from codeout.run.engine import Engine
 
 HIT = ("hit",)
 LINES_MOVED = ("its line numbers changed, and its output may contain some",)
@@ -75,30 +71,30 @@ class BlockReasons(msgspec.Struct, frozen=True):
         return self.why != HIT
 
 
-def block_statuses(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockStatus]:
+def block_statuses(lookup: Lookup, blocks: Sequence[Block]) -> Iterator[BlockStatus]:
     """Yield the status of each block, session by session.
 
     Raises:
         PageError: a data file or the prelude is missing.
     """
-    for cached in look_up(engine, blocks):
+    for cached in look_up(lookup, blocks):
         for block, key, run in zip(cached.session.blocks, cached.keys, cached.cached, strict=True):
             if run is None:
                 yield BlockStatus(str(block), block.session, "stale")
             else:
                 took = round(run.total_seconds, 3)
-                size = engine.lookup.cache.count_bytes(key)
+                size = lookup.cache.count_bytes(key)
                 yield BlockStatus(str(block), block.session, "hit", run.provenance.device, took, size)
 
 
-def block_reasons(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockReasons]:
+def block_reasons(lookup: Lookup, blocks: Sequence[Block]) -> Iterator[BlockReasons]:
     """Yield why each block is stale, session by session.
 
     Raises:
         PageError: a data file or the prelude is missing.
     """
-    newest, now = engine.lookup.cache.newest_entries(), engine.lookup.inputs.now()
-    for cached in look_up(engine, blocks):
+    newest, now = lookup.cache.newest_entries(), lookup.inputs.now()
+    for cached in look_up(lookup, blocks):
         above: Block | None = None  # the first stale block
         names = cached.session.block_names
         for (block, inputs), name, run in zip(cached.keyed, names, cached.cached, strict=True):
@@ -126,14 +122,14 @@ def stale_reasons(last: Entry | None, new: KeyInputs, now: CurrentInputs) -> tup
     return tuple(changes)
 
 
-def block_inputs(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockInputs]:
+def block_inputs(lookup: Lookup, blocks: Sequence[Block]) -> Iterator[BlockInputs]:
     """Yield what each block has read that those above it had not, session by session.
 
     Raises:
         PageError: a data file or the prelude is missing.
     """
-    newest = engine.lookup.cache.newest_entries()
-    for cached in look_up(engine, blocks):
+    newest = lookup.cache.newest_entries()
+    for cached in look_up(lookup, blocks):
         for block, name, run in zip(cached.session.blocks, cached.session.block_names, cached.cached, strict=True):
             last = newest.get(name)
             read = run.inputs if run else last.read if last else ()
@@ -143,14 +139,14 @@ def block_inputs(engine: Engine, blocks: Sequence[Block]) -> Iterator[BlockInput
             yield BlockInputs(str(block), tuple(words))
 
 
-def look_up(engine: Engine, blocks: Sequence[Block]) -> list[CachedSession]:
+def look_up(lookup: Lookup, blocks: Sequence[Block]) -> list[CachedSession]:
     """Return the sessions of blocks with what the cache has of them; data are not prepared.
 
     Raises:
         PageError: a data file or the prelude is missing.
     """
-    now = engine.lookup.inputs.now()
-    return [engine.lookup.peek(session, now) for session in group_sessions(blocks)]
+    now = lookup.inputs.now()
+    return [lookup.peek(session, now) for session in group_sessions(blocks)]
 
 
 def resume_modes(timings: dict[str, Timing], blocks: Sequence[Block]) -> dict[str, str]:
@@ -180,26 +176,26 @@ def resume_mode(blocks: int, timing: Timing | None, *, can_fork: bool) -> str:
     return f"replay: {why} after block {first}; an edit below it reruns the session from block {first}"
 
 
-def unused_runs(engine: Engine, blocks: Sequence[Block]) -> list[Path]:
+def unused_runs(lookup: Lookup, blocks: Sequence[Block]) -> list[Path]:
     """Return the files of the runs that neither these blocks nor the last build needs, on any device.
 
     Args:
-        engine: the site's.
+        lookup: the site's.
         blocks: all blocks of the site.
 
     Raises:
         PageError: a data file or the prelude is missing, or a folder of the cache cannot be read.
     """
-    keys = [key for cached in look_up(engine, blocks) for key in cached.keys]
-    record = read_record(engine.config)
+    keys = [key for cached in look_up(lookup, blocks) for key in cached.keys]
+    record = read_record(lookup.config)
     recorded = [key for page in record.pages for key in page.keys] if record else []
     codes = {key.code for key in keys} | {key.partition("-")[0] for key in recorded}
     with _cache_errors():
-        return engine.lookup.cache.unused(codes, [*recorded, *(str(key) for key in keys if key.trace)])
+        return lookup.cache.unused(codes, [*recorded, *(str(key) for key in keys if key.trace)])
 
 
-def remove_runs(engine: Engine, paths: Sequence[Path]) -> None:
-    """Remove runs from the cache, with the pictures that no other run shows, and all exported pages.
+def remove_runs(lookup: Lookup, paths: Sequence[Path]) -> None:
+    """Remove runs from the cache, with the pictures that no other run shows.
 
     Raises:
         PageError: a folder of the cache cannot be read, or a file cannot be removed.
@@ -207,9 +203,8 @@ def remove_runs(engine: Engine, paths: Sequence[Path]) -> None:
     with _cache_errors():
         for path in paths:
             path.unlink(missing_ok=True)
-        engine.lookup.cache.clean_pictures()
-        engine.lookup.cache.remove_temporary_files()
-        Exports(engine.config).remove_all()
+        lookup.cache.clean_pictures()
+        lookup.cache.remove_temporary_files()
 
 
 @contextlib.contextmanager
