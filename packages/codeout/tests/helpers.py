@@ -12,9 +12,12 @@ import pytest
 from msgspec.structs import replace
 
 from codeout import Block, Output, Provenance, Run, RunStore, Source, Stream, Value
+from codeout.cache.pictures import PictureFolder
 from codeout.model.blocks import Place
 from codeout.recordings.accept import inputs_of_sessions
 from codeout.recordings.validate import shared_inputs
+from codeout.render.html import Renderer
+from codeout.render.pictures import Pictures
 
 PACKAGE = Path(__file__).resolve().parent.parent
 T4 = "NVIDIA T4"
@@ -23,6 +26,12 @@ PROVENANCE = Provenance(
 )
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a process is forked on Linux alone")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals, pipes, and links that anybody may make")
+
+
+def renderer(markdown: Callable[[str], str] = str, **options: object) -> Renderer:
+    """Return a renderer of runs that are in no cache."""
+    pictures = Pictures(PictureFolder(Path("nowhere"), 0))
+    return Renderer(markdown=markdown, pictures=pictures, **options)  # type: ignore[arg-type]
 
 
 def block(code: str, session: str = "s", line: int = 1, **options: object) -> Block:

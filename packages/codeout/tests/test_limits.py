@@ -9,8 +9,7 @@ from bs4 import BeautifulSoup
 
 from codeout import BlockError, Error, Run, Value
 from codeout.kernel import limits
-from codeout.render.html import Renderer
-from helpers import block, kernels, posix, printed_text
+from helpers import block, kernels, posix, printed_text, renderer
 
 Runner = Callable[..., list[Run]]
 SHOW = "class A:\n    def {method}(self):\n        return {text}\nA()"
@@ -51,15 +50,13 @@ def test_of_very_many_displayed_objects_the_first_are_kept(run: Runner) -> None:
 @pytest.mark.parametrize("lines", [40, 41])
 def test_a_value_of_many_lines_is_folded_as_printed_text_is(lines: int, run: Runner) -> None:
     shown = run(SHOW.format(method="__repr__", text=f"'\\n'.join(map(str, range({lines})))"))[0]
-    html = Renderer(markdown=str).render_run(shown, "out")
+    html = renderer().render_run(shown, "out")
     summaries = [tag.get_text() for tag in BeautifulSoup(html, "html.parser").select(".codeout-rest > summary")]
     assert summaries == ([] if lines == 40 else ["Show all 41 lines"])
 
 
 def test_control_characters_in_a_figure_s_title_are_not_in_its_alt_text(run: Runner) -> None:
-    html = Renderer(markdown=str).render_run(
-        run("import matplotlib.pyplot as plt\nplt.plot([1])\nplt.title('a\\x07b')")[0], "out"
-    )
+    html = renderer().render_run(run("import matplotlib.pyplot as plt\nplt.plot([1])\nplt.title('a\\x07b')")[0], "out")
     assert 'alt="ab"' in html
 
 

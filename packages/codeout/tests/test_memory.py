@@ -10,8 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from codeout import Run
-from codeout.render.html import Renderer
-from helpers import PROVENANCE, linux
+from helpers import PROVENANCE, linux, renderer
 from small_sites import convert, page
 
 Runner = Callable[..., list[Run]]
@@ -38,9 +37,9 @@ def test_a_page_says_how_much_memory_a_block_took(tmp_path: Path) -> None:
 def test_what_is_not_known_is_not_said(run: Runner) -> None:
     (shown,) = run("print(1)")
     unknown = msgspec.structs.replace(shown, provenance=PROVENANCE)
-    assert "emory" not in Renderer(markdown=str).render_run(unknown, "a")
+    assert "emory" not in renderer().render_run(unknown, "a")
     on_gpu = msgspec.structs.replace(PROVENANCE, memory=1_500_000_000, gpu_memory=20_000_000)
-    html = Renderer(markdown=str).render_run(msgspec.structs.replace(shown, provenance=on_gpu), "a")
+    html = renderer().render_run(msgspec.structs.replace(shown, provenance=on_gpu), "a")
     assert "Memory: 1,500 MB at most\nGPU memory: 20 MB at most\n" in html
 
 

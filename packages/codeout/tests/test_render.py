@@ -15,17 +15,17 @@ from PIL import Image
 
 from codeout import Error, Figure, Output, Run, Source, Stream, Value
 from codeout.model.prose import PageValue
-from codeout.render.html import Renderer, time_text
+from codeout.render.html import time_text
 from codeout.render.svg import LARGE, inline_svg
 from codeout.render.values import render_value
-from helpers import PROVENANCE
+from helpers import PROVENANCE, renderer
 
-RENDERER = Renderer(markdown=str)
+RENDERER = renderer()
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{}</svg>'
 
 
 def html(*outputs: Output) -> str:
-    return Renderer(markdown=lambda text: f"<md>{text}</md>").render_run(Run(outputs, PROVENANCE), "out-1")
+    return renderer(lambda text: f"<md>{text}</md>").render_run(Run(outputs, PROVENANCE), "out-1")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_the_run_line_shows_device_version_and_time_and_the_rest_when_opened() -
 
 def test_placeholder_data_is_announced_above_the_output() -> None:
     run = Run((Stream("stdout", "a"),), replace(PROVENANCE, sources=(Source("D", "placeholder", "drawn"),)))
-    shown = Renderer(markdown=str).render_run(run, "out-1")
+    shown = renderer().render_run(run, "out-1")
     assert shown.index("D is placeholder data:") < shown.index("<code>a</code>")
     assert "D: placeholder data</summary>" in shown
     assert "placeholder data" not in html(Stream("stdout", "a"))
@@ -98,19 +98,19 @@ def test_placeholder_data_is_announced_above_the_output() -> None:
 def test_the_last_successful_output_is_below_a_failed_one() -> None:
     last = Run((Stream("stdout", "good"),), PROVENANCE)
     failed = Run((Error("E", "m", "Traceback", 1),), PROVENANCE)
-    head, _, rest = Renderer(str).render_run(failed, "n", last=last).partition("<summary>Last successful output, from ")
+    head, _, rest = renderer().render_run(failed, "n", last=last).partition("<summary>Last successful output, from ")
     assert "Traceback" in head
     assert rest.startswith("2026-11-23 10:00:00 UTC</summary>")
     assert "<code>good</code>" in rest
-    assert "successful" not in Renderer(str).render_run(failed, "n", last=Run((), PROVENANCE))
+    assert "successful" not in renderer().render_run(failed, "n", last=Run((), PROVENANCE))
 
 
 def test_a_queued_block_shows_its_last_output() -> None:
-    queued = Renderer(str).render_queued(Run((Stream("stdout", "good"),), PROVENANCE), "n", "a.py:1")
+    queued = renderer().render_queued(Run((Stream("stdout", "good"),), PROVENANCE), "n", "a.py:1")
     assert 'role="status">Queued</p>' in queued
     assert '<div class="codeout-stale">' in queued and "<code>good</code>" in queued
     assert 'data-origin="a.py:1"' in queued
-    assert "codeout-stale" not in Renderer(str).render_queued(None, "n")
+    assert "codeout-stale" not in renderer().render_queued(None, "n")
 
 
 def test_an_image_has_alt_text() -> None:
@@ -157,7 +157,7 @@ def test_a_long_text_is_folded_and_a_short_one_is_not() -> None:
 
 
 def test_the_run_line_names_the_code() -> None:
-    assert "\nCode: 0123456789ab\n" in Renderer(str).render_run(
+    assert "\nCode: 0123456789ab\n" in renderer().render_run(
         Run((Stream("stdout", "x"),), replace(PROVENANCE, code_digest="0123456789ab")), "n"
     )
 

@@ -132,7 +132,7 @@ class _Walk:
         store = self._lookup.cache
         for path in store.find(key):
             try:
-                run = store.load(path)
+                run = store.look_up(path)
             except (OSError, ValueError):
                 continue
             trace = add_trace(self._trace, run.inputs)

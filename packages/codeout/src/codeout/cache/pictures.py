@@ -7,15 +7,17 @@ import hashlib
 import re
 from collections.abc import Callable, Container, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
 from codeout.cache.files import list_folder, read_regular_file, write_atomically
 from codeout.model.mime import BINARY_TYPES, MIME_TYPES_BY_NAME, is_binary
-from codeout.model.outputs import Figure, Output, Run, Value, replace_data
+from codeout.model.outputs import Figure, Output, Run, Value, count_characters, replace_data
 
 REFERENCE_PREFIX = "file:"
-"""What a run's JSON has in place of a picture begins with it; the name of the file follows."""
+"""What a run has in place of a picture that is in the cache begins with it; the name of the file follows. Base64, the
+other way in which a run has a picture, has no colon."""
 REFERENCE = re.compile(rf'"{REFERENCE_PREFIX}([^"/\\]+)"')
 PICTURE_NAME = re.compile(rf"([0-9a-f]{{64}})\.({'|'.join(mime.extension for mime in BINARY_TYPES)})")
 
@@ -23,6 +25,7 @@ PICTURE_NAME = re.compile(rf"([0-9a-f]{{64}})\.({'|'.join(mime.extension for mim
 class PictureFolder(msgspec.Struct, frozen=True):
     """A folder of pictures. Two builds may read and write it at the same time."""
 
+    PREFIX: ClassVar[str] = REFERENCE_PREFIX
     path: Path
     """The folder."""
     max_file_bytes: int
@@ -37,8 +40,8 @@ class PictureFolder(msgspec.Struct, frozen=True):
         """
         return _replace_pictures(run, self._save)
 
-    def load(self, run: Run, max_bytes: int) -> Run:
-        """Return a run with pictures in place of its references.
+    def check(self, run: Run, max_bytes: int) -> None:
+        """Check that the pictures to which a run refers are there, and are what they were.
 
         Args:
             run: as `save` returned it.
@@ -50,13 +53,45 @@ class PictureFolder(msgspec.Struct, frozen=True):
         """
         bytes_left = max_bytes
 
-        def load(mime: str, reference: str) -> str:
+        def check(mime: str, reference: str) -> str:
             nonlocal bytes_left
-            content = self._load(mime, reference, min(self.max_file_bytes, bytes_left))
-            bytes_left -= len(content)
-            return base64.b64encode(content).decode()
+            bytes_left -= len(self._load(mime, reference, min(self.max_file_bytes, bytes_left)))
+            return reference
 
-        return _replace_pictures(run, load)
+        _replace_pictures(run, check)
+
+    def fill_in(self, run: Run) -> Run:
+        """Return a run with its pictures in place of its references.
+
+        Raises:
+            OSError: a picture is not there any more.
+            ValueError: a picture is damaged.
+        """
+        return _replace_pictures(run, lambda _, part: base64.b64encode(self.read(part)).decode())
+
+    def path_of(self, part: str) -> Path | None:
+        """Return the file of a picture by what a bundle has of it; None if that is base64."""
+        name = part.removeprefix(REFERENCE_PREFIX)
+        return self.path / name if name != part and PICTURE_NAME.fullmatch(name) else None
+
+    def read(self, part: str) -> bytes:
+        """Return the content of a picture by what a bundle has of it.
+
+        Raises:
+            OSError: it is not there any more.
+            ValueError: it is damaged, or not base64.
+        """
+        path = self.path_of(part)
+        return self._read(path.name, self.max_file_bytes) if path else base64.b64decode(part)
+
+    def count_characters(self, run: Run) -> int:
+        """Return how many characters the outputs of a run take, with its pictures in base64."""
+        count = count_characters(run)
+        for output in run.all_outputs:
+            for part in output.data.values() if isinstance(output, Value | Figure) else ():
+                if (path := self.path_of(part)) and path.is_file():
+                    count += 4 * -(-path.stat().st_size // 3) - len(part)
+        return count
 
     def count_bytes(self, names: set[str]) -> int:
         """Return the size of some pictures.
@@ -77,7 +112,7 @@ class PictureFolder(msgspec.Struct, frozen=True):
                 path.unlink(missing_ok=True)
 
     def _save(self, mime: str, data: str) -> str:
-        content = base64.b64decode(data)
+        content = self.read(data)
         if len(content) > self.max_file_bytes:
             raise ValueError(f"output is too large: {len(content):,} bytes; the limit is {self.max_file_bytes:,}")
         name = f"{hashlib.sha256(content).hexdigest()}.{MIME_TYPES_BY_NAME[mime].extension}"

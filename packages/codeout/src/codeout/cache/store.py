@@ -132,11 +132,20 @@ class RunStore(msgspec.Struct, frozen=True):
         return [folder / name for _, name in sorted(dated_names, reverse=True)]
 
     def load(self, path: Path) -> Run:
-        """Return the run in a file.
+        """Return the run in a file, with its pictures.
 
         Raises:
             OSError: the file, or that of a picture, is not there, not a regular file, or too large.
             ValueError: it is malformed or of another format, or a picture is damaged.
+        """
+        return self.pictures.fill_in(self.look_up(path))
+
+    def look_up(self, path: Path) -> Run:
+        """Return the run in a file, with references in place of its pictures, which are all there.
+
+        Raises:
+            OSError: as for `load`.
+            ValueError: as for `load`.
         """
         return self.unpack(self.read(path))
 
@@ -153,17 +162,18 @@ class RunStore(msgspec.Struct, frozen=True):
         return stored_run
 
     def unpack(self, stored_run: StoredRun) -> Run:
-        """Return a run with its pictures.
+        """Return a run with references in place of its pictures, which are all there.
 
         Raises:
             OSError: one of them is not there, or all of them are too large.
             ValueError: one of them is damaged.
         """
+        self.pictures.check(stored_run.run, self.max_picture_bytes)
         values = {**stored_run.run.values, **{name: float(text) for name, text in stored_run.non_finite.items()}}
-        return self.pictures.load(msgspec.structs.replace(stored_run.run, values=values), self.max_picture_bytes)
+        return msgspec.structs.replace(stored_run.run, values=values)
 
     def put(self, key: Key, run: Run, inputs: KeyInputs | None = None, name: str = "") -> Run:
-        """Store a run; return it as it is stored.
+        """Store a run; return it with references in place of its pictures.
 
         Of the runs of the same code in the same environment, only the newest few are kept.
 
@@ -186,7 +196,7 @@ class RunStore(msgspec.Struct, frozen=True):
         write_atomically(self.path_of(key), seal(msgspec.json.format(content, indent=1)))
         for old in self.find(key)[MAX_VARIANTS:]:
             old.unlink(missing_ok=True)
-        return run
+        return msgspec.structs.replace(packed_run, values=run.values)
 
     def count_bytes(self, key: Key) -> int:
         """Return how many bytes a run takes on disk, its pictures included; 0 if it is not there."""

@@ -26,6 +26,7 @@ from codeout.model.outputs import Output, Run, Stream, Value
 from codeout.model.sweeps import swept_lines
 from codeout.recordings.read import label
 from codeout.render.html import Renderer, make_anew
+from codeout.render.pictures import Pictures
 from codeout.run.engine import BlockState
 
 ID = "codeout-id"  # stands for the block's id in a layout
@@ -44,6 +45,8 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
     """What markdown-exec passes to a formatter."""
     layouts: LayoutCache | None
     """Layouts that were made before."""
+    pictures: Pictures
+    """Knows where the page finds pictures."""
     expand: Callable[[str], str]
     """Completes the HTML that the site's own Markdown values become: they may contain blocks."""
     number: int
@@ -73,7 +76,8 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         if arguments["id_prefix"] is None and not arguments["id"]:
             # The number that markdown-exec would give it, whenever and however often it is converted.
             arguments["id_prefix"] = f"exec-{self.number}--"
-        return str(base_format(language="python", run=lambda *_, **__: printed_text(run.outputs), **arguments))
+        html = base_format(language="python", run=lambda *_, **__: printed_text(run.outputs), **arguments)
+        return self.pictures.move_data_out(str(html))
 
     def html(self, state: BlockState, block_id: str) -> str:
         """Return the HTML of a block in its present state."""
@@ -200,7 +204,7 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
             if not is_text:
                 yield from (renderer.output(each, f"{block_id}-{number}-{i}") for i, each in enumerate(outputs))
             elif self.arguments["html"]:
-                yield printed_text(outputs)
+                yield self.pictures.move_data_out(printed_text(outputs))
             elif result == MARKDOWN_RESULT:
                 yield renderer.markdown(printed_text(outputs))
             elif text := plain_text(outputs):
@@ -210,7 +214,8 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
     def _renderer(self) -> Renderer:
         convert = MarkdownConverter(self._md, update_toc=False).convert
         return Renderer(
-            markdown=lambda text: self.expand(str(convert(text))),
+            markdown=lambda text: self.pictures.move_data_out(self.expand(str(convert(text)))),
+            pictures=self.pictures,
             sweep=self.block.sweep,
             has_run_lines="run_line" in self.notes,
             remember=self.layouts.get if self.layouts else make_anew,

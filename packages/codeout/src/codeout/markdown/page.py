@@ -102,6 +102,7 @@ class PageConversion(msgspec.Struct):
             block=block,
             arguments=arguments,
             layouts=self.site.layouts,
+            pictures=self.site.host.pictures(self.site),
             expand=self.expand,
             number=next_number(),
             notes=self.site.config.page_notes,
@@ -221,7 +222,7 @@ class PageConversion(msgspec.Struct):
         )
 
     def _show(self, block: PageBlock) -> str:
-        return self._live(block, self.site.host.move_data_out(self._render(block, block.state)))
+        return self._live(block, self._render(block, block.state))
 
     def _render(self, block: PageBlock, state: BlockState) -> str:
         """Return the HTML of a block in a state; a live server calls this long after the conversion.

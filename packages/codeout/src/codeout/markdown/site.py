@@ -10,10 +10,12 @@ import msgspec
 
 from codeout.cache.layouts import LayoutCache
 from codeout.cache.lookup import Lookup
+from codeout.cache.store import RunStore
 from codeout.config import Config
 from codeout.errors import CodeoutError, PageError
 from codeout.model.blocks import Session
 from codeout.model.outputs import Run
+from codeout.render.pictures import Pictures
 from codeout.run.engine import BlockState, Engine
 
 if TYPE_CHECKING:
@@ -205,9 +207,9 @@ class Host:
         """
         raise problem
 
-    def move_data_out(self, html: str) -> str:
-        """Move large data out of the HTML of an output; return the HTML that is left."""
-        return html
+    def pictures(self, site: Site) -> Pictures:
+        """Return what knows where the page that is converted now finds its pictures."""
+        return Pictures(RunStore(site.config.path(site.config.cache)).pictures)
 
     def take_page(self, page: ConvertedPage) -> None:
         """Take in a converted page."""

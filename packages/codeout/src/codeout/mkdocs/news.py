@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from codeout.cache.store import RunStore
 from codeout.markdown.site import LiveResolver, Renderer, Site
 from codeout.model.outputs import Run
+from codeout.render.pictures import ServedPictures
 from codeout.run.engine import BlockState
 
 if TYPE_CHECKING:
@@ -58,12 +60,20 @@ class News:
         pages: WSGIApplication | None = server.get_app()
 
         def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            if environ["PATH_INFO"] != PATH:
+            path = environ["PATH_INFO"]
+            found: tuple[str, bytes] | None = None
+            if path == PATH:
+                since = parse_qs(environ.get("QUERY_STRING", "")).get("since", ["0"])[0]
+                found = "application/json", self.answer(int(since) if since.isdecimal() else 0)
+            elif path.startswith(ServedPictures.PATH):
+                config = self._site().config
+                served = ServedPictures(RunStore(config.path(config.cache)).pictures)
+                found = served.read_served(path.removeprefix(ServedPictures.PATH))
+            if found is None:
                 return pages(environ, start_response) if pages else []
-            since = parse_qs(environ.get("QUERY_STRING", "")).get("since", ["0"])[0]
-            content = self.answer(int(since) if since.isdecimal() else 0)
-            headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
-            start_response("200 OK", [*headers, ("Content-Length", str(len(content)))])
+            kind, content = found
+            headers = [("Content-Type", kind), ("Content-Length", str(len(content))), ("Cache-Control", "no-store")]
+            start_response("200 OK", headers)
             return [content]
 
         server.set_app(application)

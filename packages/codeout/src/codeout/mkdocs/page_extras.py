@@ -18,14 +18,18 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from codeout.markdown.page_blocks import ConvertedPage
+from codeout.cache.store import RunStore
+from codeout.markdown.page_blocks import TOKEN, ConvertedPage
 from codeout.markdown.site import Site
-from codeout.mkdocs.assets import extract_data_urls, is_drawing
-from codeout.model.outputs import count_characters
+from codeout.recordings.limits import InvalidRecording, PictureBudget
+from codeout.recordings.svg import check_svg
 from codeout.render import overview
 from codeout.render.export import Exports
+from codeout.render.pictures import SitePictures
+from codeout.render.svg import SCHEME_STYLE
 
 FOLDER = "assets/outputs"  # of the site, for large data of outputs
+UNKNOWN_URL = f"codeout-{TOKEN}:"  # stands for the URL of that folder
 COMPAT = '<div class="codeout-compat"></div>'  # what a page writes where the table of versions belongs
 LINK_TEXTS = {"ipynb": "Notebook", "py": "Script", "md": "Markdown"}
 
@@ -112,6 +116,7 @@ class PageExtras(msgspec.Struct, frozen=True):
 
     def _rows(self, here: Page, pages: Sequence[Page]) -> Iterator[overview.Row]:
         now = self.site.resolver.run_now
+        count = RunStore(self.site.config.path(self.site.config.cache)).pictures.count_characters
         for page in pages:
             converted = self.pages.get(self.site.host.path_of(page.file))
             url = get_relative_url(page.url, here.url)
@@ -124,14 +129,16 @@ class PageExtras(msgspec.Struct, frozen=True):
                             f"{url}#{each.id}",
                             each.block,
                             run,
-                            count_characters(run),
+                            count(run),
                             is_recording=run is not own,
                         )
 
-    def move_data_out(self, html: str, url: str) -> str:
-        """Write large data beside the pages of the site, instead of into the page with this address."""
-        if not self.site_dir:
-            return html
+    def pictures(self, url: str | None) -> SitePictures:
+        """Return what puts pictures beside the pages of the site.
+
+        Args:
+            url: of the page that shows them; None where it is not known yet, as that of an excerpt.
+        """
         layouts = self.site.layouts
 
         def remembered(svg: bytes) -> bool:
@@ -139,9 +146,22 @@ class PageExtras(msgspec.Struct, frozen=True):
                 return is_drawing(svg)
             return layouts.get({"only_draws": sha256(svg).hexdigest()}, lambda: str(is_drawing(svg))) == str(True)
 
-        html, files = extract_data_urls(html, lambda name: get_relative_url(f"{FOLDER}/{name}", url), remembered)
-        for name, content in files.items():
-            path = Path(self.site_dir) / FOLDER / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        return html
+        def url_of(name: str) -> str:
+            return f"{UNKNOWN_URL}{name}" if url is None else get_relative_url(f"{FOLDER}/{name}", url)
+
+        folder = RunStore(self.site.config.path(self.site.config.cache)).pictures
+        return SitePictures(folder, Path(self.site_dir) / FOLDER, url_of, remembered)
+
+    @staticmethod
+    def fill_in_urls(html: str, url: str) -> str:
+        """Return the HTML of a page with the URLs that were not known when its parts were converted."""
+        return html.replace(UNKNOWN_URL, get_relative_url(f"{FOLDER}/", url) + "/") if UNKNOWN_URL in html else html
+
+
+def is_drawing(svg: bytes) -> bool:
+    """Return whether SVG only draws, so that a file with it can do nothing when a browser opens it by itself."""
+    try:
+        check_svg(svg.decode().replace(SCHEME_STYLE, ""), PictureBudget())
+    except (UnicodeDecodeError, InvalidRecording):
+        return False
+    return True

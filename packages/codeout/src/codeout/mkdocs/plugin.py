@@ -25,6 +25,7 @@ from mkdocs.utils import DuplicateFilter
 from codeout.cache.build_record import BuildRecord, RecordedPage, write_record
 from codeout.cache.layouts import LayoutCache
 from codeout.cache.lookup import Lookup
+from codeout.cache.store import RunStore
 from codeout.config import Config
 from codeout.errors import CodeoutError, PageError, log
 from codeout.markdown.extension import NAME
@@ -47,6 +48,7 @@ from codeout.mkdocs.settings import read_settings
 from codeout.mkdocs.watched_folders import WatchedFolders
 from codeout.model.blocks import Session, group_sessions
 from codeout.model.outputs import Run
+from codeout.render.pictures import Pictures, ServedPictures
 from codeout.run.engine import UP_TO_DATE, Engine
 
 if TYPE_CHECKING:
@@ -237,9 +239,9 @@ class CodeoutPlugin(BasePlugin[Settings]):
         return [file.page for file in files.documentation_pages() if file.page]
 
     def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
-        """Move large data out of what else is on a built page; have a served page listen."""
+        """Fill in what was not known when parts of a built page were converted; have a served page ask for news."""
         if self.mode == "build":
-            return self.extras.move_data_out(output, page.url)
+            return self.extras.fill_in_urls(output, page.url)
         head, body, rest = output.rpartition("</body>")
         return f"{head}{self._news.script(self._shown)}{body}{rest}" if body and self._news else output
 
@@ -275,14 +277,14 @@ class CodeoutPlugin(BasePlugin[Settings]):
         if self._ready.announced:
             self.pages[page.path] = page
 
-    def move_data_out(self, html: str) -> str:
-        """Move large data out of an output at once: what sees the page afterwards need not read through it.
-
-        Not if the output is part of another page, like an excerpt in a blog's index, whose address is not known.
-        """
-        announced = self._ready.announced
-        file = self._files.get(announced.path) if announced else None
-        return self.extras.move_data_out(html, file.url) if file else html
+    def pictures(self, site: Site) -> Pictures:
+        """Return what knows where the page that is converted now finds its pictures."""
+        if self.mode == "build":
+            announced = self._ready.announced
+            file = self._files.get(announced.path) if announced else None
+            return self.extras.pictures(file.url if file else None)
+        kind = ServedPictures if self.mode == "serve" else Pictures
+        return kind(RunStore(site.config.path(site.config.cache)).pictures)
 
     def note_mistake(self, problem: CodeoutError) -> None:
         """Take in a mistake: a build reports those of all pages, a server goes on."""
@@ -352,8 +354,8 @@ class _PluginHost(Host):
         self._plugin.note_mistake(problem)
         return f'<div class="codeout-error"><pre>{escape(str(problem))}</pre></div>'
 
-    def move_data_out(self, html: str) -> str:
-        return self._plugin.move_data_out(html)
+    def pictures(self, site: Site) -> Pictures:
+        return self._plugin.pictures(site)
 
     def take_page(self, page: ConvertedPage) -> None:
         self._plugin.take_page(page)

@@ -61,7 +61,7 @@ def read_recording(store: RunStore, path: Path) -> Recording:
         if store.read_format(path) != FORMAT:
             raise InvalidRecording(f"made by another version of codeout; expected format {FORMAT}")
         stored_run = store.read(path)
-        run = store.unpack(stored_run)
+        run = store.pictures.fill_in(store.unpack(stored_run))
     except (OSError, ValueError) as problem:
         raise InvalidRecording("incomplete, or does not match its file name") from problem
     entry = stored_run.entry(path)
@@ -126,8 +126,9 @@ class Recordings:
         from codeout.compare.runs import differ  # here, since most blocks have none
 
         recordings = self.find(key.code, lambda recording: self._lookup.is_current(block, recording))
-        others = (other for other in recordings if other.provenance.device != run.provenance.device)
-        return tuple(other for other in others if differ(run, other))
+        others = [other for other in recordings if other.provenance.device != run.provenance.device]
+        own = self._lookup.cache.pictures.fill_in(run) if others else run
+        return tuple(other for other in others if differ(own, other))
 
     def _valid(self, paths: Sequence[Path]) -> Iterator[Recording]:
         for path in paths[:MAX_PER_BLOCK]:

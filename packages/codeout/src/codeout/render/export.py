@@ -12,7 +12,7 @@ import msgspec
 from codeout.cache.distributions import engine_stamp
 from codeout.cache.files import list_folder, write_atomically
 from codeout.cache.keys import digest
-from codeout.cache.store import EXPORTS
+from codeout.cache.store import EXPORTS, RunStore
 from codeout.config import Config
 from codeout.model.blocks import Block
 from codeout.model.inputs import local_files
@@ -50,7 +50,8 @@ class Exports(msgspec.Struct, frozen=True):
         key = digest(engine_stamp(), text, made_from, sorted(modules), self.url, self.config.gpu)
         file = self._folder / f"{key[:40]}.{kind}"
         if not file.is_file():
-            page = make_page(text, blocks, runs, self.config, self.url)
+            fill_in = RunStore(self.config.path(self.config.cache)).pictures.fill_in
+            page = make_page(text, blocks, [fill_in(run) for run in runs], self.config, self.url)
             write_atomically(file, content(page, kind).encode())
         return file
 

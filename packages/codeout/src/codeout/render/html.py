@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +13,7 @@ import msgspec
 from codeout.model.mime import HTML, JAVASCRIPT, JSON, LATEX, MARKDOWN, SVG, preferred_type
 from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Source, Stream, Value
 from codeout.model.sweeps import ONCE, Sweep
+from codeout.render.pictures import HEAD_LENGTH, Pictures
 from codeout.render.svg import has_large_picture, inline_svg, svg_image
 from codeout.render.sweep import sweep_html
 
@@ -46,6 +45,9 @@ class Renderer(msgspec.Struct, frozen=True):
 
     markdown: MarkdownConverter
     """Converts Markdown and LaTeX outputs of the site's own runs."""
+
+    pictures: Pictures
+    """Knows where the page finds pictures."""
 
     draws_images: bool = False
     """Whether all drawings are images of their own, which load when they come into view, not parts of the page."""
@@ -150,11 +152,11 @@ class Renderer(msgspec.Struct, frozen=True):
         if mime.is_binary:
             alt_text = escape(_CONTROL.sub("", alt or data.get("text/plain", "")))
             lazy = ' loading="lazy"' if self.draws_images else ""
-            size = _size(content, scale, width)
-            return f'<img src="data:{mime.name};base64,{content.strip()}" alt="{alt_text}"{size}{lazy}>'
+            size = _size(self.pictures.read_head(content), scale, width)
+            return f'<img src="{self.pictures.address(mime.name, content)}" alt="{alt_text}"{size}{lazy}>'
         match mime.extension:
             case HTML.extension:
-                return content
+                return self.pictures.move_data_out(content)
             case SVG.extension:
                 return self._drawing(content, output_id, alt)
             case MARKDOWN.extension:
@@ -169,28 +171,26 @@ class Renderer(msgspec.Struct, frozen=True):
 
     def _drawing(self, svg: str, output_id: str, alt: str) -> str:
         digest = hashlib.sha256(svg.encode()).hexdigest()
-        if self.draws_images or has_large_picture(svg):
-            return self.remember({"image": digest, "alt": alt}, lambda: svg_image(svg, alt))
-        parts = {"drawing": digest, "prefix": output_id, "alt": alt}
-        return self.remember(parts, lambda: inline_svg(svg, output_id, alt))
+        if not self.draws_images and not has_large_picture(svg):
+            parts = {"drawing": digest, "prefix": output_id, "alt": alt}
+            return self.remember(parts, lambda: inline_svg(svg, output_id, alt))
+        both = self.remember({"image": digest, "alt": alt}, lambda: "\0".join(svg_image(svg, alt)))
+        content, _, attributes = both.partition("\0")
+        return f'<img class="codeout-picture" src="{self.pictures.drawing_address(content)}" {attributes}>'
 
 
-def _size(data: str, scale: int, width: int) -> str:
+def _size(head: bytes, scale: int, width: int) -> str:
     """Return the attributes for a picture's size, so that nothing moves when it loads; empty if it is not known."""
-    natural_size = _png_size(data)
-    if natural_size is None:
+    own = _png_size(head)
+    if own is None:
         return f' width="{width}"' if width else ""
-    factor = width / natural_size[0] if width else 1 / scale
-    return f' width="{natural_size[0] * factor:.0f}" height="{natural_size[1] * factor:.0f}"'
+    factor = width / own[0] if width else 1 / scale
+    return f' width="{own[0] * factor:.0f}" height="{own[1] * factor:.0f}"'
 
 
-def _png_size(data: str) -> tuple[int, int] | None:
-    """Return the width and the height of a PNG picture in base64; None if it is none."""
-    try:
-        head = base64.b64decode(data[:32], validate=True)  # the signature, and the first half of the header
-    except binascii.Error:
-        return None
-    if not head.startswith(b"\x89PNG") or len(head) < 24:
+def _png_size(head: bytes) -> tuple[int, int] | None:
+    """Return the width and the height of a PNG picture by how it begins; None if it is none."""
+    if not head.startswith(b"\x89PNG") or len(head) < HEAD_LENGTH:
         return None
     width, height = (int.from_bytes(head[start : start + 4], "big") for start in (16, 20))
     return (width, height) if width else None

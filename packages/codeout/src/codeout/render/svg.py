@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from html import escape
 from xml.etree import ElementTree
 
-from codeout.model.mime import SVG, SVG_NAMESPACE, UNIVERSAL_RULE, XLINK_NAMESPACE
+from codeout.model.mime import SVG_NAMESPACE, UNIVERSAL_RULE, XLINK_NAMESPACE
 
 SCHEME_STYLE = (
     "<style>svg{color:#1d2433}text{fill:currentColor}@media (prefers-color-scheme:dark){svg{color:#e2e4e9}}</style>"
@@ -46,8 +45,8 @@ def inline_svg(text: str, prefix: str, alt: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def svg_image(text: str, alt: str) -> str:
-    """Return an `<img>` of SVG, which loads when it comes into view; its black follows the color scheme.
+def svg_image(text: str, alt: str) -> tuple[str, str]:
+    """Return SVG that is an image of its own, and the attributes of its `<img>`; its black follows the color scheme.
 
     Args:
         text: an SVG document of the site's own code.
@@ -62,9 +61,8 @@ def svg_image(text: str, alt: str) -> str:
     width, height = (_pixels(root.get(name, "")) for name in ("width", "height"))
     size = f' width="{width}" height="{height}"' if width and height else ""
     drawn = re.sub(r"#000000\b", "currentColor", ElementTree.tostring(root, encoding="unicode"))
-    content = drawn.replace(">", f">{SCHEME_STYLE}", 1)
-    data = base64.b64encode(content.encode()).decode()
-    return f'<img class="codeout-picture" src="data:{SVG.name};base64,{data}" alt="{escape(alt)}"{size} loading="lazy">'
+    # It loads when it comes into view.
+    return drawn.replace(">", f">{SCHEME_STYLE}", 1), f'alt="{escape(alt)}"{size} loading="lazy"'
 
 
 def has_large_picture(text: str) -> bool:

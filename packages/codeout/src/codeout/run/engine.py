@@ -95,7 +95,8 @@ class Engine:
             for session in sessions:
                 if running := self._sessions.get(session.name):
                     running.join()
-        return [run for name in block_names(blocks) if (run := states[name].run)]
+        fill_in = self.lookup.cache.pictures.fill_in
+        return [fill_in(run) for name in block_names(blocks) if (run := states[name].run)]
 
     def states(
         self, sessions: Sequence[Session], *, may_grow: bool = False, on_stale: Callable[[], None] = lambda: None
