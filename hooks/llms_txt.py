@@ -14,7 +14,7 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 
-from codeout.render.portable_markdown import portable_markdown
+from codeout.render.cells import portable_markdown
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from codeout import Block, Config, PageError
 from codeout.cache import environment as env
-from codeout.cache.data_sources import declared_sources
 from codeout.cache.distributions import InstalledPackages
+from codeout.cache.environment import declared_sources
 from codeout.cache.input_reader import InputReader
 from codeout.cache.keys import Environment, File, Key, KeyInputs, Step, accumulate_inputs, describe_changes, normalize
 from codeout.model.blocks import group_sessions

@@ -8,7 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from codeout import BlockError, Error, Run, Value
-from codeout.kernel import limits
+from codeout.kernel import events as limits
 from helpers import block, kernels, posix, printed_text, renderer
 
 Runner = Callable[..., list[Run]]

@@ -12,11 +12,9 @@ from msgspec.structs import replace
 
 from codeout import Error, Figure, Run, Source, Stream, Value
 from codeout.model.outputs import Output
-from codeout.render.cells import Page
-from codeout.render.export import export_path
+from codeout.render.cells import Page, portable_markdown
+from codeout.render.export import export_path, script
 from codeout.render.notebook import notebook, validated
-from codeout.render.portable_markdown import portable_markdown
-from codeout.render.script import script
 from helpers import PROVENANCE, block
 from pages import convert_page
 

@@ -12,7 +12,7 @@ from codeout.cache import environment as env
 from codeout.cache.input_reader import InputReader
 from codeout.model.blocks import group_sessions
 from codeout.render.cells import Page
-from codeout.render.script import script
+from codeout.render.export import script
 from helpers import block
 from pages import convert_page
 from small_sites import TABS, convert, page, plain

@@ -22,7 +22,7 @@ from codeout.kernel.file_states import (
     is_recent,
     status_of,
 )
-from codeout.kernel.missing_modules import is_missing
+from codeout.kernel.places import is_missing
 from codeout.model.inputs import Input, Kind, Observation, is_elsewhere
 from codeout.model.outputs import Run
 

@@ -12,10 +12,9 @@ from functools import cache
 
 import msgspec
 
-from codeout.model.blocks import Block, Session
+from codeout.model.blocks import Block, Session, is_same_program
 from codeout.model.inputs import Input
 from codeout.model.outputs import Run
-from codeout.model.source import is_same_program
 
 KEY_VARIABLES = ("TZ", "LANG", "LC_ALL")
 """Environment variables that blocks always see, since they change outputs."""

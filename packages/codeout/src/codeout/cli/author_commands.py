@@ -15,7 +15,7 @@ from codeout.cli.options import FILE, FOLDER, POSITIVE, examples, json_option, p
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from codeout.cli.site import CommandSite
+    from codeout.cli.options import CommandSite
     from codeout.model.blocks import Block
     from codeout.run.engine import Engine
 
@@ -81,7 +81,7 @@ def watch(site: CommandSite, pages: tuple[Path, ...]) -> None:
     import msgspec
 
     from codeout.run.engine import Engine
-    from codeout.run.watch import watch as watch_files
+    from codeout.run.live import watch as watch_files
 
     _log_to_terminal()
     engine = Engine(msgspec.structs.replace(site.config, checkpoints=True, errors="show"))

@@ -12,7 +12,7 @@ from codeout.cli.options import FILE, FOLDER, POSITIVE, examples, json_option, p
 from codeout.errors import CodeoutError
 
 if TYPE_CHECKING:
-    from codeout.cli.site import CommandSite
+    from codeout.cli.options import CommandSite
 
 DIFF_FAILED = 2  # exit status of diff(1) when it cannot compare
 

@@ -7,8 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from codeout.kernel.lazy_ipython import LazyIPython
-from codeout.kernel.limits import MAX_DISPLAYS, cut_bundle
+from codeout.kernel.events import MAX_DISPLAYS, cut_bundle
+from codeout.kernel.ipython import LazyIPython
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -120,7 +120,7 @@ class Display:
             self._log.send("stream", name="stdout", text=note)
 
     def _start_shell(self) -> None:
-        from codeout.kernel.ipython_shell import start_shell
+        from codeout.kernel.ipython import start_shell
 
         self._shell = start_shell(self.publish, lambda wait: self._log.send("clear", wait=wait))
 

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from codeout.kernel.limits import MAX_MESSAGE, cut
+from codeout.kernel.events import MAX_MESSAGE, cut
 
 ROOT = "CODEOUT_ROOT"
 """The variable that names the folder of the site."""

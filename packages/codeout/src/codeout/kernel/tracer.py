@@ -16,12 +16,10 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-from codeout.kernel import observed_os
+from codeout.kernel import observation_log
 from codeout.kernel.file_states import describe_path, digest_file, digest_names, is_recent, status_of
-from codeout.kernel.missing_modules import find_missing
-from codeout.kernel.observation_log import ObservationLog, State
-from codeout.kernel.observed_os import hide_folder, observe_environment, observe_stat
-from codeout.kernel.places import CACHE_VARIABLE, Places
+from codeout.kernel.observation_log import ObservationLog, State, hide_folder, observe_environment, observe_stat
+from codeout.kernel.places import CACHE_VARIABLE, Places, find_missing
 
 FOLDER_VARIABLE = "CODEOUT_SCRATCH"  # names the scratch folder for those that do not inherit this module's state
 CHILDREN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "children")  # has a `sitecustomize` for them
@@ -149,7 +147,7 @@ class Tracer:
 
     def _on_list(self, path: Any) -> None:
         frame = self._frame(3)
-        if frame.f_code.co_filename == observed_os.__file__ and frame.f_back:
+        if frame.f_code.co_filename == observation_log.__file__ and frame.f_back:
             frame = frame.f_back
         caller = frame.f_code.co_filename.replace(os.sep, "/")
         name = self._places.name(os.curdir if path is None else path)

@@ -22,7 +22,7 @@ from codeout.markdown.site import Site
 from codeout.markdown.snippets import describe_missing, find_preprocessor
 from codeout.markdown.sources import Sources
 from codeout.model.outputs import Run
-from codeout.render.assets import page_assets
+from codeout.render.html import page_assets
 from codeout.render.overview import placeholder_notice, sentence
 
 Convert = Callable[[str], str]

@@ -26,7 +26,7 @@ from codeout.markdown.sources import Sources
 from codeout.model import prose
 from codeout.model.blocks import Place
 from codeout.model.outputs import Provenance, Run
-from codeout.render.values import render_value
+from codeout.render.html import render_value
 
 START, END, ZERO = "\ufdd0", "\ufdd1", 0xFDD2  # sixteen digits follow
 MARK = re.compile(f"{START}([\ufdd2-\ufde1]+){END}")

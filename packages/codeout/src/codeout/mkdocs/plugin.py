@@ -43,9 +43,8 @@ from codeout.markdown.site import (
     Site,
 )
 from codeout.mkdocs.page_extras import PageExtras
-from codeout.mkdocs.paths import PagePaths
-from codeout.mkdocs.settings import read_settings
-from codeout.mkdocs.watched_folders import WatchedFolders
+from codeout.mkdocs.serving import WatchedFolders
+from codeout.mkdocs.settings import PagePaths, read_settings
 from codeout.model.blocks import Session, group_sessions
 from codeout.model.outputs import Run
 from codeout.render.pictures import Pictures, ServedPictures
@@ -56,7 +55,7 @@ if TYPE_CHECKING:
     from markdown import Markdown
     from mkdocs.livereload import LiveReloadServer
 
-    from codeout.mkdocs.news import News
+    from codeout.mkdocs.serving import News
 
 Mode = Literal["build", "serve", "collect"]
 
@@ -113,7 +112,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
         resolver: Resolver
         if self.mode == "serve":
             # On use, so that a build starts quickly.
-            from codeout.mkdocs.news import News
+            from codeout.mkdocs.serving import News
             from codeout.run.live import LiveSessions
 
             self._news = self._news or News(lambda: self._ready)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,6 @@ from functools import cache
 
 import msgspec
 
-from codeout.model.source import is_same_program
 from codeout.model.sweeps import ONCE, Sweep, case_codes
 
 ANNOTATION = re.compile(r"# \((\d+)\)!$", re.MULTILINE)
@@ -203,3 +203,11 @@ def block_names(blocks: Sequence[Block]) -> list[str]:
         ordered.append(names[block.page, counts[block.page]])
         counts[block.page] += 1
     return ordered
+
+
+def is_same_program(one: str, other: str) -> bool:
+    """Return whether two pieces of code have the same syntax tree; False if either is not valid Python."""
+    try:
+        return ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
+    except (SyntaxError, ValueError):
+        return False

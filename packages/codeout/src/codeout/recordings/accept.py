@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from codeout.cache import environment
-from codeout.cache.data_sources import declared_sources, known_sources
+from codeout.cache.environment import declared_sources, known_sources
 from codeout.cache.keys import Key, KeyInputs, add_trace
 from codeout.cache.lookup import Lookup
 from codeout.cache.pictures import PICTURE_NAME

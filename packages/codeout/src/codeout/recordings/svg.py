@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from codeout.model.mime import SVG_NAMESPACE, UNIVERSAL_RULE, XLINK_NAMESPACE
-from codeout.recordings.images import check_image
-from codeout.recordings.limits import CONTROL, InvalidRecording, PictureBudget
+from codeout.recordings.limits import CONTROL, InvalidRecording, PictureBudget, check_image
 
 ELEMENTS = {
     *("g", "defs", "use", "title", "desc", "style", "text", "tspan", "image", "clipPath"),

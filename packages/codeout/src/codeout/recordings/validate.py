@@ -25,8 +25,7 @@ from codeout.model.outputs import (
     Value,
     replace_data,
 )
-from codeout.recordings.images import check_image
-from codeout.recordings.limits import CONTROL, InvalidRecording, PictureBudget
+from codeout.recordings.limits import CONTROL, InvalidRecording, PictureBudget, check_image
 from codeout.recordings.svg import check_svg
 
 MAX_OUTPUTS = 1_000

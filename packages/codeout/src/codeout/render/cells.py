@@ -1,4 +1,4 @@
-"""Cut a page into cells: its prose and its blocks in order, for a notebook or a script."""
+"""Cut a page into cells, for a notebook or a script: prose in Markdown that every notebook shows, and blocks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import msgspec
 from codeout.model import prose
 from codeout.model.blocks import ANNOTATION, HOLE, Block
 from codeout.model.outputs import Run
-from codeout.render.portable_markdown import portable_markdown
 
 REFERENCE = re.compile(  # or code, which is left as it is
     rf"(?s)^ *```.*?^ *```|`[^`\n]*`|{prose.REFERENCE.pattern}", re.MULTILINE
@@ -90,3 +89,84 @@ def _value_text(match: re.Match[str], runs: Sequence[Run], blocks_above: int) ->
     """Return the value that `{name:format}` refers to; the text itself where it is code, or refers to nothing."""
     value = prose.find_value(match["name"], runs[:blocks_above], runs[blocks_above:]) if match["name"] else None
     return match[0] if value is None else value.marked((match["format"] or "")[1:])
+
+
+FENCE = re.compile(r"^(?P<indent>[ >]*)(?P<fence>`{3,}|~{3,})")
+ADMONITION = re.compile(r"""^(?P<indent>\s*)(?:!!!|\?\?\?\+?)\s+(?P<kind>[\w-]+)[^"]*(?:"(?P<title>[^"]*)")?\s*$""")
+TAB = re.compile(r"""^(?P<indent>\s*)===[!+]?\s+"(?P<title>[^"]*)"\s*$""")
+LINK = re.compile(r"(?<=\]\()(?P<page>[\w./-]*?)(?P<name>[\w-]+)\.md(?P<anchor>#[\w-]+)?(?=[)\s])")
+ATTRIBUTES = re.compile(r"\s?\{:?\s*[.#][^{}\n]*\}")
+FILLED_IN = re.compile(r'^<div class="codeout-[\w-]+"></div>$')
+"""What a site fills in when it is built: a list of all outputs, for instance."""
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+
+
+def portable_markdown(text: str, site_url: str = "") -> str:
+    """Return Markdown in which admonitions are quotations, tabs are titles, and links lead to the published site.
+
+    Args:
+        text: the Markdown of a MkDocs page.
+        site_url: of the published site, ending in a slash; without it, links stay as they are.
+    """
+    converter = _Converter(site_url)
+    for line in COMMENT.sub("", text).split("\n"):
+        converter.add(line)
+    markdown = re.sub(r"(?m)^[> ]*>$\n(?=[^>])", "\n", "\n".join(converter.lines))  # a box ends before a blank line
+    return re.sub(r"(?m)^([> ]*)$(?:\n^\1$)+", r"\1", markdown)  # one blank line is enough
+
+
+class _Converter(msgspec.Struct):
+    """Converts a page line by line."""
+
+    site_url: str
+    """Where links lead."""
+
+    lines: list[str] = msgspec.field(default_factory=list)
+    """The converted lines."""
+
+    boxes: list[tuple[int, str]] = msgspec.field(default_factory=list)
+    """Open admonitions and tabs, outermost first: the column of their content, and what precedes it when converted."""
+
+    closing: str = ""
+    """What closes the open code fence; empty outside of one."""
+
+    def add(self, line: str) -> None:
+        """Convert the next line."""
+        column = len(line) - len(line.lstrip())
+        while self.boxes and line.strip() and column < self.boxes[-1][0]:
+            self.boxes.pop()
+        content_column, prefix = self.boxes[-1] if self.boxes else (0, "")
+        content = line[content_column:]
+        if self.closing or FENCE.match(content):
+            self._add_code(prefix, content)
+        elif match := ADMONITION.match(line) or TAB.match(line):
+            self._open_box(prefix, match)
+        else:
+            self.lines.append((prefix + self._convert_line(content)).rstrip())
+
+    def _add_code(self, prefix: str, content: str) -> None:
+        """Add a line of a code fence unchanged."""
+        if not self.closing and (match := FENCE.match(content)):
+            self.closing = match["fence"]
+        elif content.strip() == self.closing:
+            self.closing = ""
+        self.lines.append(prefix + content)
+
+    def _open_box(self, prefix: str, match: re.Match[str]) -> None:
+        """Add the title of an admonition or a tab."""
+        quote = prefix + ("> " if match.re is ADMONITION else "")
+        title = match["title"] if match["title"] is not None else match["kind"].capitalize()
+        if self.lines and self.lines[-1].startswith(quote.rstrip()) and not self.lines[-1].strip("> "):
+            self.lines[-1] = prefix.rstrip()  # a box below a box is a quotation of its own
+        self.lines += [f"{quote}**{title}**", quote.rstrip()]
+        self.boxes.append((len(match["indent"]) + 4, quote))
+
+    def _convert_line(self, line: str) -> str:
+        if FILLED_IN.match(line):
+            return "*Not shown here: a table that only the site has.*"
+        line = ATTRIBUTES.sub("", line)
+        return LINK.sub(self._absolute, line) if self.site_url else line
+
+    def _absolute(self, link: re.Match[str]) -> str:
+        page = "" if link["name"] == "index" else f"{link['name']}/"
+        return f"{self.site_url}{link['page']}{page}{link['anchor'] or ''}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from codeout.config import Config
 from codeout.model.blocks import Block
 from codeout.model.inputs import local_files
 from codeout.model.outputs import Run
+from codeout.render.cells import Cell, Page, exported_code, imported_modules, split_page
 
 if TYPE_CHECKING:
     from codeout.render.cells import Page
@@ -75,7 +77,6 @@ def content(page: Page, kind: str) -> str:
     # On use, so that a build without exports is quick.
     from codeout.render.markdown_page import markdown_page
     from codeout.render.notebook import notebook
-    from codeout.render.script import script
 
     write = {"ipynb": notebook, "py": script, "md": markdown_page}
     return write[kind](page)
@@ -117,3 +118,35 @@ def make_page(text: str, blocks: Sequence[Block], runs: Sequence[Run], config: C
     modules = imported_modules("\n".join(block.code for block in blocks), sources)
     gpu = any(block.matches(config.gpu) for block in blocks)
     return Page(text, blocks, runs, modules, prelude, url and url.rstrip("/") + "/", gpu)
+
+
+def script(page: Page) -> str:
+    """Return a page as a script that gives the page's results."""
+    cells = list(split_page(page))
+    parts = []
+    if modules := imported_modules("\n".join(cell.text for cell in cells if cell.block), page.modules):
+        parts.append("\n".join(_module_lines(modules)))
+    if page.prelude:
+        parts.append(f"# %%\n{exported_code(page.prelude)}\n")
+    return "\n".join([*parts, *map(_cell_text, cells)])
+
+
+def _module_lines(modules: Mapping[str, str]) -> Iterator[str]:
+    """Yield code that writes modules into a folder of its own, where the cells below import them from."""
+    yield "# %% Modules of the site that the code below imports"
+    yield "import atexit, pathlib, shutil, sys, tempfile"
+    yield ""
+    yield "_modules = pathlib.Path(tempfile.mkdtemp())"
+    yield "atexit.register(shutil.rmtree, _modules)"
+    yield "sys.path.insert(0, str(_modules))"
+    for name, source in modules.items():
+        literal = source.rstrip("\n").replace("\\", r"\\").replace('"""', r"\"\"\"")
+        yield f'(_modules / "{name}.py").write_text("""\\\n{literal}\n""", encoding="utf8")'
+    yield ""
+
+
+def _cell_text(cell: Cell) -> str:
+    if cell.block:
+        return f"# %%\n{cell.text}\n"
+    comment = textwrap.indent(cell.text, "# ", lambda line: True).replace("# \n", "#\n")
+    return f"# %% [markdown]\n{comment}\n"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from html import escape
 from itertools import groupby
+from pathlib import Path
 
 import msgspec
 
 from codeout.model.mime import HTML, JAVASCRIPT, JSON, LATEX, MARKDOWN, SVG, preferred_type
 from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Source, Stream, Value
+from codeout.model.prose import PLACEHOLDER_MARK, PageValue
 from codeout.model.sweeps import ONCE, Sweep
 from codeout.render.pictures import HEAD_LENGTH, Pictures
 from codeout.render.svg import has_large_picture, inline_svg, svg_image
@@ -289,3 +292,38 @@ def _latex_as_markdown(latex: str) -> str:
     """Return LaTeX as Markdown: a formula is displayed; text with formulas in it stays text."""
     formula = latex.strip().removeprefix(r"$\displaystyle").strip("$").strip()
     return latex if "$" in formula else f"$$\n{formula}\n$$"
+
+
+def render_value(value: PageValue, spec: str) -> str:
+    """Return the HTML of a value; one from placeholder data is followed by a mark that needs no stylesheet.
+
+    Args:
+        value: the value, and the placeholder data that it comes from.
+        spec: Python's format specification.
+
+    Raises:
+        ValueError: the specification does not suit the value.
+    """
+    text = escape(value.formatted(spec))
+    if not value.placeholders:
+        return f'<span class="codeout-named">{text}</span>'
+    title = escape("Computed from placeholder data: " + "; ".join(f"{s.name}: {s.note}" for s in value.placeholders))
+    mark = f'<small class="codeout-placeholder-mark">{PLACEHOLDER_MARK}</small>'
+    return f'<span class="codeout-named codeout-placeholder-value" title="{title}"><span>{text}</span>{mark}</span>'
+
+
+@cache
+def page_assets(*, has_outputs: bool, has_sweeps: bool) -> str:
+    """Return the style of outputs, and what sweeps need besides; empty for a page without either.
+
+    Args:
+        has_outputs: whether the page has outputs.
+        has_sweeps: whether it has a swept block.
+    """
+    style = (_read("outputs.css") if has_outputs else "") + (_read("sweep.css") if has_sweeps else "")
+    script = f"<script>{_read('sweep.js')}</script>" if has_sweeps else ""
+    return f"<style>{style}</style>{script}" if style else ""
+
+
+def _read(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf8")

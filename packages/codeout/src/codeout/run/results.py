@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from codeout.cache.data_sources import used_sources
+from codeout.cache.environment import used_sources
 from codeout.cache.keys import KeyInputs
 from codeout.config import Config
 from codeout.model.blocks import Block, Session

@@ -1,4 +1,4 @@
-"""Tell the open pages of a live server what has happened to their blocks, when they ask.
+"""What a live server does besides: it tells open pages what has happened to their blocks, and watches what those read.
 
 A page asks one small address while something runs and its tab is seen; `live.js` puts the answers into the page. No
 connection is kept, so any number of tabs may be open. State is computed once per change, whoever asks.
@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+import msgspec
+
+from codeout.cache.input_reader import InputReader
 from codeout.cache.store import RunStore
 from codeout.markdown.site import LiveResolver, Renderer, Site
 from codeout.model.outputs import Run
@@ -137,3 +140,33 @@ class News:
         if known is None or known[0] is not run or known[1] is not render:
             known = self._rendered[state.name] = (run, render, render(state))
         return known[2]
+
+
+MAX_WATCHED = 20
+"""Folders besides those of pages and modules that a server watches; it has a thread for each."""
+SYSTEM_FOLDERS = ("/usr/", "/etc/", "/lib")
+"""What only an installation changes, such as fonts."""
+
+
+class WatchedFolders(msgspec.Struct):
+    """The folders of what blocks have read: an editor may replace a file, or put one where none was."""
+
+    _server: LiveReloadServer | None = None
+    _folders: set[str] = msgspec.field(default_factory=set)
+
+    def attach(self, server: LiveReloadServer) -> None:
+        """Have a server watch the folders that are known, and those that follow."""
+        self._server = server
+        for folder in sorted(self._folders):
+            server.watch(folder, recursive=False)
+
+    def add(self, reader: InputReader, runs: Sequence[Run]) -> None:
+        """Watch the folders of what runs have read."""
+        for path in reader.paths(runs):
+            folder = path if Path(path).is_dir() else str(Path(path).parent)
+            if folder in self._folders or len(self._folders) == MAX_WATCHED or folder.startswith(SYSTEM_FOLDERS):
+                continue
+            if Path(folder).is_dir():
+                self._folders.add(folder)
+                if self._server:
+                    self._server.watch(folder, recursive=False)
