@@ -379,8 +379,10 @@ if not data.ready("cifar10").is_placeholder:
             assert 20 < right_seen[-1] < 50 and right_seen[-1] > right_seen[0] + 5
         case 0.001, 50, 30:
             assert right_seen[-1] < 20
-        case 0.3, _, 30:
+        case 0.3, 10, 30:
             assert right_seen[-1] < 20 and abs(sum(losses) / len(losses) - math.log(10)) < 0.2
+        case 0.3, 50, 30:
+            assert right_seen[-1] < 35 and sum(losses) / len(losses) > 1.8  # 14 to 26 % with four seeds
 
 # --8<-- [start:try]
 import browser

@@ -43,7 +43,7 @@ def test_every_session_is_predicted_so_that_it_starts_before_its_page_is_convert
         page.markdown = config.plugins.on_page_markdown(page.markdown or "", page=page, config=config, files=files)
         page.render(config, files)
         config.plugins.on_page_content(page.content or "", page=page, config=config, files=files)
-    converted = described(group_sessions([block for page in plugin.pages.values() for block in page.blocks]))
+    converted = described(group_sessions([each.block for page in plugin.pages.values() for each in page.blocks]))
     assert predicted == converted
     assert len(converted) >= 6
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 import doctor
-from codeout.recordings.accept import PICTURE_PATH, RUN_PATH
+from codeout.cache.store import RUN_PATH
+from codeout.recordings.accept import PICTURE_PATH
 
 NAME = "runs.zip"  # `tools/offline.py` writes it
 MAX_BYTES = 200_000_000  # of the zip, and of what is in it

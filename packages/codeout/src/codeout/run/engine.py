@@ -29,7 +29,7 @@ from codeout.run.prepare import Preparation
 if TYPE_CHECKING:  # a build in which nothing runs does not import them
     from codeout.run.execution import Step
     from codeout.run.progress import SessionProgress
-    from codeout.run.session import Listener, RunningSession, Surroundings
+    from codeout.run.session import RunningSession, Surroundings
 
 MAX_THREADS = 100_000
 """A session that works has a thread, which mostly waits; what runs at the same time is for `Cores` to decide."""
@@ -51,17 +51,17 @@ class BlockState(msgspec.Struct, frozen=True):
     """Runs of the same code on other devices, to show with it."""
 
 
-class Deaf:
-    """Listens to nothing."""
+class Listener:
+    """Is told by the threads of sessions what they do; does nothing with it."""
 
     def on_run(self, session: RunningSession, number: int, step: Step) -> None:
-        """Do nothing."""
+        """Take in the run of a block, with its position in its session, from 0."""
 
     def on_change(self) -> None:
-        """Do nothing."""
+        """Notice that something is different: progress, or a run."""
 
     def on_idle(self) -> None:
-        """Do nothing."""
+        """Notice that nothing runs any more."""
 
 
 class Engine:
@@ -73,7 +73,7 @@ class Engine:
         self.lookup = Lookup(config, retry_failed=retry_failed)
         self.recordings = Recordings(self.lookup)
         self.preparation = Preparation(config)
-        self._listener = listener or Deaf()
+        self._listener = listener or Listener()
         self._pool = ThreadPoolExecutor(MAX_THREADS)
         self._sessions: dict[str, RunningSession] = {}
         self._logged: set[str] = set()

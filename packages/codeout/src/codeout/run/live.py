@@ -19,13 +19,13 @@ from codeout.errors import BlockError, CodeoutError, log
 from codeout.model.blocks import Block, Session
 from codeout.model.expectations import SKIPPED, check_expectation, has_unexpected_error, with_missing_error
 from codeout.model.outputs import Error, Provenance, Run, as_text
-from codeout.run.engine import UP_TO_DATE, BlockState, Engine
+from codeout.run.engine import UP_TO_DATE, BlockState, Engine, Listener
 from codeout.run.execution import Step
 from codeout.run.progress import SessionProgress
 from codeout.run.session import RunningSession
 
 
-class LiveSessions:
+class LiveSessions(Listener):
     """What runs in the background, and the state of each block now.
 
     Any thread may use it, and sessions call it from theirs. `_lock` guards the last successful runs alone.

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Condition
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -27,6 +27,9 @@ from codeout.run.cores import Cores, Stopped
 from codeout.run.execution import Changed, Execution, Step, count_valid
 from codeout.run.progress import ProgressBoard, SessionProgress, Ticker
 
+if TYPE_CHECKING:
+    from codeout.run.engine import Listener
+
 
 class Target(msgspec.Struct, frozen=True):
     """What is to have run."""
@@ -35,19 +38,6 @@ class Target(msgspec.Struct, frozen=True):
     """The blocks of the session, from the first."""
     may_grow: bool = False
     """Whether more blocks may follow, since their page still converts: the process waits for them."""
-
-
-class Listener(Protocol):
-    """Is told what sessions do, by their threads."""
-
-    def on_run(self, session: RunningSession, number: int, step: Step) -> None:
-        """Take in the run of a block, with its position in its session, from 0."""
-
-    def on_change(self) -> None:
-        """Notice that something is different: progress, or a run."""
-
-    def on_idle(self) -> None:
-        """Notice that nothing runs any more."""
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,14 +67,16 @@ class RunningSession:
         self._changed = Condition()
         self._target: Target | None = None
         self._reached: Target | None = None
-        self._steps: tuple[Step, ...] = ()
+        self.steps: tuple[Step, ...] = ()
+        """The first blocks of the target, with their runs."""
+        self.problem: BaseException | None = None
+        """What ended the session before its blocks had run: a mistake of the author's, or a defect."""
         self._running: int | None = None  # the position of the block that runs now
         self._is_interrupted = False  # whether that block was killed
         self._is_working = False
         self._is_ended = False
         self._has_restarted = False
         self._rank: tuple[float, ...] = ()
-        self._problem: BaseException | None = None
 
     # ------------------------------------------------------------------------------------------------ for any thread
 
@@ -92,16 +84,6 @@ class RunningSession:
     def target(self) -> KeyedSession | None:
         """The blocks that are to have run; None if none are wanted any more."""
         return self._target.keyed if self._target else None
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The first blocks of the target, with their runs."""
-        return self._steps
-
-    @property
-    def problem(self) -> BaseException | None:
-        """What ended the session before its blocks had run: a mistake of the author's, or a defect."""
-        return self._problem
 
     @property
     def is_over(self) -> bool:
@@ -126,8 +108,8 @@ class RunningSession:
             is_part = same == len(target.keyed) and self._target is not None
             if is_part and (target.may_grow or (self._target and same == len(self._target.keyed))):
                 return
-            self._target, self._rank, self._problem, self._has_restarted = target, rank, None, False
-            self._steps = self._steps[:same]
+            self._target, self._rank, self.problem, self._has_restarted = target, rank, None, False
+            self.steps = self.steps[:same]
             self._interrupt_from(same)
             self._begin_work()
 
@@ -141,7 +123,7 @@ class RunningSession:
     def cancel(self) -> None:
         """Want nothing any more; what has run so far stays as good as it is."""
         with self._changed:
-            self._target, self._steps, self._problem = None, (), None
+            self._target, self.steps, self.problem = None, (), None
             self._interrupt_from(0)
 
     def end(self) -> None:
@@ -160,11 +142,11 @@ class RunningSession:
             CodeoutError: the session failed, or was ended, before; any other exception is a defect of the engine.
         """
         with self._changed:
-            self._changed.wait_for(lambda: len(self._steps) >= count or not self._is_working)
-            runs = [step.run for step in self._steps[:count] if step.run]
+            self._changed.wait_for(lambda: len(self.steps) >= count or not self._is_working)
+            runs = [step.run for step in self.steps[:count] if step.run]
             if len(runs) < count:
                 place = self._target.keyed.session.blocks[0] if self._target else self.name
-                raise self._problem or CodeoutError(f"{place}: not run: the build stopped")
+                raise self.problem or CodeoutError(f"{place}: not run: the build stopped")
             return runs
 
     def join(self) -> None:
@@ -177,7 +159,7 @@ class RunningSession:
         if self._target is None:
             return 0
         left = [Step(block=block, inputs=inputs) for block, inputs in self._target.keyed]
-        return count_valid([*self._steps, *left[len(self._steps) :]], target, now)
+        return count_valid([*self.steps, *left[len(self.steps) :]], target, now)
 
     def _interrupt_from(self, number: int) -> None:
         """Kill the block that runs if it is the one at a position, or one below it."""
@@ -196,7 +178,7 @@ class RunningSession:
         """Reach the target, and whatever takes its place meanwhile."""
         while (target := self._next_target()) is not None:
             try:
-                if len(self._steps) < len(target.keyed):
+                if len(self.steps) < len(target.keyed):
                     with self._here.cores.hold(self._here.cores.enter(target.keyed.session, self._rank)):
                         self._run(target)
                 self._settle(target)
@@ -238,7 +220,7 @@ class RunningSession:
         progress = self._announce(target, start)
         try:
             self._execution.rewind(target.keyed, Ticker(self._here.progress, progress))
-            self._put_out(target, self._execution.steps[len(self._steps) :])
+            self._put_out(target, self._execution.steps[len(self.steps) :])
             while (number := self._begin_block(target)) is not None:
                 ticker = Ticker(self._here.progress, msgspec.structs.replace(progress, block=number + 1))
                 run = self._execution.run_next(target.keyed, ticker, may_restart=not self._has_restarted)
@@ -258,9 +240,9 @@ class RunningSession:
 
     def _announce(self, target: Target, start: float) -> SessionProgress:
         """Say that the session runs; return its progress so far."""
-        timing = None if self._steps else self._here.lookup.cache.timings.get(self.name)
+        timing = None if self.steps else self._here.lookup.cache.timings.get(self.name)
         seconds = timing.seconds if timing else None
-        blocks, total = len(target.keyed) - len(self._steps), len(target.keyed)
+        blocks, total = len(target.keyed) - len(self.steps), len(target.keyed)
         estimate = f", about {seconds:.0f} s" if seconds else ""
         log.info("codeout: %s: running %d block%s%s", self.name, blocks, "" if blocks == 1 else "s", estimate)
         return SessionProgress(session=self.name, block=0, blocks=total, start=start, expected_seconds=seconds)
@@ -293,7 +275,7 @@ class RunningSession:
         with self._changed:
             self._running = None
             if not self._is_interrupted:
-                self._steps = (*self._steps[:number], step, *self._steps[number + 1 :])
+                self.steps = (*self.steps[:number], step, *self.steps[number + 1 :])
                 self._changed.notify_all()
         if self._is_interrupted:
             self._execution.spoil()
@@ -308,17 +290,17 @@ class RunningSession:
         """
         with self._changed:
             self._check_wanted(target)
-            first = len(self._steps)
-            self._steps = (*self._steps, *steps)
+            first = len(self.steps)
+            self.steps = (*self.steps, *steps)
             self._changed.notify_all()
         for number, step in enumerate(steps, start=first):
             self._here.listener.on_run(self, number, step)
 
     def _skip_below(self, target: Target, failed: int) -> None:
         """Put out that the blocks below one that failed did not run."""
-        first, step = target.keyed.session.blocks[failed], self._steps[failed]
+        first, step = target.keyed.session.blocks[failed], self.steps[failed]
         with self._changed:
-            self._steps = self._steps[: failed + 1]
+            self.steps = self.steps[: failed + 1]
         if step.run:
             skipped = skipped_run(step.run, first)
             self._put_out(target, [_step(target, n, skipped) for n in range(failed + 1, len(target.keyed))])
@@ -351,7 +333,7 @@ class RunningSession:
             run = self._execution.compose_death(target.keyed, str(problem), seconds)
             self._execution.close()
             with self._changed:
-                self._steps = self._steps[:number]
+                self.steps = self.steps[:number]
             self._put_out(target, [_step(target, number, run)])
             self._skip_below(target, number)
             return
@@ -368,7 +350,7 @@ class RunningSession:
         self._execution.close()
         self._has_restarted = True
         with self._changed:
-            self._running, self._steps = None, ()
+            self._running, self.steps = None, ()
         raise Interrupted
 
     def _settle(self, target: Target) -> None:
@@ -383,7 +365,7 @@ class RunningSession:
         self._execution.close()
         with self._changed:
             self._running = None
-            self._problem, self._reached = problem, target
+            self.problem, self._reached = problem, target
 
 
 def _step(target: Target, number: int, run: Run) -> Step:
