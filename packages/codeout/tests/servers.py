@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 
 def until(holds: Callable[[], object], seconds: float = 20) -> None:
@@ -43,12 +44,17 @@ class Server:
         """Yield the states that have changed, as a page that asks for news gets them."""
         since, deadline = 0, time.monotonic() + 30
         while time.monotonic() < deadline:
-            with urllib.request.urlopen(f"{self.url}/codeout/news?since={since}", timeout=30) as answer:
-                news = json.load(answer)
+            news = self.news(since)
             if news["version"] > since or not since:
                 yield news["states"]
             since = news["version"]
             time.sleep(0.1)
+
+    def news(self, since: int) -> dict[str, Any]:
+        """Return the answer to a page that asks what has changed since a version."""
+        with urllib.request.urlopen(f"{self.url}/codeout/news?since={since}", timeout=30) as answer:
+            news: dict[str, Any] = json.load(answer)
+        return news
 
     def close(self) -> None:
         self.process.send_signal(signal.SIGINT)

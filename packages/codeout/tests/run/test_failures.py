@@ -129,7 +129,7 @@ def test_a_build_that_is_interrupted_ends_soon_and_leaves_nothing(tmp_path: Path
     seconds = f"79.{os.getpid()}"  # no other test run looks for it
     build = f"""
 import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from codeout import Config, Engine
 from helpers import block
 code = "import subprocess; subprocess.run(['sleep', '{seconds}'], start_new_session={"detached" in started})"
@@ -168,7 +168,7 @@ import time; time.sleep(100)
 def test_time_in_which_a_build_is_stopped_does_not_count(tmp_path: Path) -> None:
     build = f"""
 import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from codeout import Config, Engine
 from helpers import block
 engine = Engine(Config.from_options({{"root": {str(tmp_path)!r}}}))

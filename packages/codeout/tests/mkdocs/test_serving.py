@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import psutil
 import pytest
@@ -274,6 +275,26 @@ def test_a_value_that_no_block_makes_is_told_with_its_own_page(server: Server, t
     told = state(server, "docs/first.md s 2 {wrod}")  # in the title, so that it is of the last block
     assert "docs/first.md:1: {wrod}: no block sets &#x27;wrod&#x27; to a number or a string" in told
     assert "; did you mean &#x27;word&#x27;?" in told
+
+
+def test_news_are_short_and_end_when_nothing_runs(server: Server) -> None:
+    next(news for news in server.events() if "html" in news.get("docs/first.md s 2", {}))
+    until(lambda: not server.news(0)["running"])
+    everything = server.news(0)
+    assert everything["states"] and not server.news(everything["version"])["states"]
+
+
+def test_two_hundred_pages_that_ask_keep_no_thread_and_no_connection(server: Server) -> None:
+    next(news for news in server.events() if "html" in news.get("docs/first.md s 2", {}))
+    process = psutil.Process(server.process.pid)
+    until(lambda: not server.news(0)["running"])
+    before = process.num_threads(), process.num_fds()
+    threads = [Thread(target=server.news, args=(0,)) for _ in range(200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    until(lambda: process.num_threads() <= before[0] + 2 and process.num_fds() <= before[1] + 2)
 
 
 def test_ctrl_c_while_a_block_runs_leaves_no_process(server: Server) -> None:
