@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from codeout import Figure, Run
+from codeout import Figure, Run, Value
 from codeout.cache.pictures import PictureFolder
 from codeout.mkdocs.page_extras import is_drawing
+from codeout.render.html import Renderer
 from codeout.render.pictures import MIN_DATA_LENGTH, Pictures, ServedPictures, SitePictures
 from helpers import PROVENANCE
 from small_sites import CONFIG, build
@@ -27,6 +28,10 @@ def url(content: bytes, mime: str) -> str:
 def pictures(tmp_path: Path) -> SitePictures:
     """Return the pictures of a page one folder below the site's, which writes files into `tmp_path / "site"`."""
     return SitePictures(PictureFolder(tmp_path / "images", 10**6), tmp_path / "site", "../{}".format, is_drawing)
+
+
+def named_by_digest(png: bytes) -> str:
+    return f"{hashlib.sha256(png).hexdigest()[:20]}.png"
 
 
 def written(tmp_path: Path) -> dict[str, bytes]:
@@ -80,12 +85,21 @@ def test_a_picture_travels_from_the_cache_to_the_site_by_its_digest(pictures: Si
     stored = pictures.folder.save(Run(tuple(figures), PROVENANCE))
     parts = [output.data["image/png"] for output in stored.outputs if isinstance(output, Figure)]
     assert all(part.startswith("file:") for part in parts)
-    name = f"{hashlib.sha256(large).hexdigest()[:20]}.png"
+    name = named_by_digest(large)
     assert pictures.address("image/png", parts[0]) == f"../{name}"
     assert written(tmp_path) == {name: large}
     assert pictures.address("image/png", parts[1]) == url(small, "image/png"), "not worth another request"
     assert Pictures(pictures.folder).address("image/png", parts[0]) == url(large, "image/png"), "no site around it"
     assert pictures.folder.fill_in(stored).outputs == tuple(figures)
+
+
+@pytest.mark.parametrize("mime", ["image/svg+xml", "text/html"])
+def test_a_picture_inside_of_an_output_becomes_a_file(mime: str, pictures: SitePictures, tmp_path: Path) -> None:
+    content = bytes(MIN_DATA_LENGTH)
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg"><image href="{url(content, "image/png")}" /></svg>'
+    shown = Renderer(markdown=str, pictures=pictures).output(Value({mime: svg}), "a")
+    assert written(tmp_path) == {named_by_digest(content): content}
+    assert f'href="../{named_by_digest(content)}"' in shown
 
 
 @pytest.mark.parametrize("name", ["x.png", "../secret.png", f"{'0' * 64}.svg", f"{'0' * 64}.png", ""])

@@ -176,7 +176,7 @@ class Renderer(msgspec.Struct, frozen=True):
         digest = hashlib.sha256(svg.encode()).hexdigest()
         if not self.draws_images and not has_large_picture(svg):
             parts = {"drawing": digest, "prefix": output_id, "alt": alt}
-            return self.remember(parts, lambda: inline_svg(svg, output_id, alt))
+            return self.pictures.move_data_out(self.remember(parts, lambda: inline_svg(svg, output_id, alt)))
         both = self.remember({"image": digest, "alt": alt}, lambda: "\0".join(svg_image(svg, alt)))
         content, _, attributes = both.partition("\0")
         return f'<img class="codeout-picture" src="{self.pictures.drawing_address(content)}" {attributes}>'
