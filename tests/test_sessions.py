@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from markdown import Markdown
 from markdown_exec import MarkdownExecPlugin
 from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
@@ -13,7 +14,6 @@ from mkdocs.structure.nav import get_navigation
 
 from codeout.mkdocs.plugin import CodeoutPlugin
 from codeout.model.blocks import Session, group_sessions
-from markdown import Markdown
 from site_helpers import ROOT
 
 

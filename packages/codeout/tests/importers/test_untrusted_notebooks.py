@@ -13,11 +13,11 @@ from urllib.parse import quote
 import pytest
 from bs4 import BeautifulSoup
 from jinja2 import Template
+from markdown import Markdown
 from markdown_exec import formatters, validator
 
 from codeout.cli.main import main
 from helpers import posix
-from markdown import Markdown
 from notebooks import PNG, attached, code, notebook, text
 from small_sites import build, page_html, site_config
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markdown import Extension, Markdown
 from markdown_exec import formatter, validator
 
 from codeout import CodeoutError
 from codeout.markdown.extension import CodeoutExtension
-from markdown import Extension, Markdown
 from small_sites import fence, indent, plain
 
 LANGUAGES = ("python", "pycon", "md")

@@ -7,11 +7,11 @@ from html import escape
 from pathlib import Path
 
 import pytest
+from markdown import Markdown
 from markdown_exec import formatter, validator
 
 from codeout import CodeoutError
 from codeout.markdown.extension import CodeoutExtension
-from markdown import Markdown
 from small_sites import FENCE, TABS, convert, page, plain
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from markdown import Markdown
 from markdown_exec import formatter, validator
 
 from codeout import PageError
-from markdown import Markdown
 from pages import convert_page
 
 EXTENSIONS: dict[str, dict[str, object]] = {

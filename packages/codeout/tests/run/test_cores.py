@@ -11,8 +11,9 @@ import pytest
 from codeout import Config
 from codeout.cache import environment
 from codeout.model.blocks import group_sessions
-from codeout.run.cores import Cores, Place
+from codeout.run.cores import Cores
 from helpers import block
+from servers import until
 
 
 def run_sessions(tmp_path: Path, names: list[str], **settings: object) -> tuple[int, set[frozenset[str]]]:
@@ -24,7 +25,7 @@ def run_sessions(tmp_path: Path, names: list[str], **settings: object) -> tuple[
 
     def run_session(name: str) -> None:
         nonlocal most
-        with cores.hold(cores.enter(group_sessions([block("", session=name)])[0])):
+        with cores.hold(group_sessions([block("", session=name)])[0]):
             running.append(name)
             most = max(most, len(running))
             time.sleep(0.05)
@@ -64,14 +65,16 @@ def test_whoever_comes_first_by_rank_gets_the_next_core(tmp_path: Path) -> None:
     (session,) = group_sessions([block("")])
     order: list[float] = []
 
-    def wait(place: Place) -> None:
-        with cores.hold(place):
-            order.append(place.rank[0])
+    def wait(rank: float) -> None:
+        with cores.hold(session, (rank,)):
+            order.append(rank)
 
-    with cores.hold(cores.enter(session)):
-        threads = [threading.Thread(target=wait, args=(cores.enter(session, (rank,)),)) for rank in (3.0, 1.0, 2.0)]
+    ranks = (3.0, 1.0, 2.0)
+    with cores.hold(session):
+        threads = [threading.Thread(target=wait, args=(rank,)) for rank in ranks]
         for thread in threads:
             thread.start()
+        until(lambda: len(cores._waiting) == len(ranks))
     for thread in threads:
         thread.join()
     assert order == [1.0, 2.0, 3.0]

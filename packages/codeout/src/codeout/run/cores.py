@@ -15,14 +15,11 @@ import msgspec
 
 from codeout.cache import environment
 from codeout.config import Config
+from codeout.errors import BlockError
 from codeout.model.blocks import Session
 
 
-class Stopped(Exception):
-    """Nothing may begin any more."""
-
-
-class Place(msgspec.Struct, eq=False):
+class Place(msgspec.Struct, eq=False, kw_only=True):
     """A session in the queue, or one that runs."""
 
     rank: tuple[float, ...]
@@ -49,26 +46,21 @@ class Cores:
         self._running: list[Place] = []
         self._is_closed = False
 
-    def enter(self, session: Session, rank: tuple[float, ...] = ()) -> Place:
-        """Put a session into the queue; whoever does so must `hold` a core with its place afterwards."""
-        is_on_gpu = session.matches(self._config.gpu) and environment.detect_device() != "CPU"
-        place = Place(rank, is_exclusive(session, self._config), is_on_gpu)
-        with self._changed:
-            self._waiting.append(place)
-        return place
-
     @contextmanager
-    def hold(self, place: Place) -> Iterator[None]:
-        """Wait for the turn of a place, and hold what it needs while the body of the `with` statement runs.
+    def hold(self, session: Session, rank: tuple[float, ...] = ()) -> Iterator[None]:
+        """Wait for the turn of a session, and hold what it needs while the body of the `with` statement runs.
 
         Raises:
-            Stopped: nothing may begin any more.
+            BlockError: nothing may begin any more.
         """
+        is_on_gpu = session.matches(self._config.gpu) and environment.detect_device() != "CPU"
+        place = Place(rank=rank, is_exclusive=session.matches(self._config.exclusive), is_on_gpu=is_on_gpu)
         with self._changed:
+            self._waiting.append(place)
             self._changed.wait_for(lambda: self._is_closed or self._next() is place)
             self._waiting.remove(place)
             if self._is_closed:
-                raise Stopped
+                raise BlockError(f"{session.blocks[0]}: not run: the build stopped")
             self._running.append(place)
             # There may be a core for the next one, too.
             self._changed.notify_all()
@@ -97,8 +89,3 @@ class Cores:
         if place.is_exclusive:
             return not self._running
         return not (place.is_on_gpu and any(other.is_on_gpu for other in self._running))
-
-
-def is_exclusive(session: Session, config: Config) -> bool:
-    """Return whether a session measures time, so that nothing else may run at the same time."""
-    return session.matches(config.exclusive)

@@ -7,6 +7,7 @@ a checkpoint, or starts anew. Everything here is for the one thread that works o
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from codeout.cache.timings import Timing
 from codeout.config import Config
 from codeout.errors import BlockError, log
 from codeout.model.blocks import Block, Place
-from codeout.model.expectations import has_unexpected_error, with_hint
+from codeout.model.expectations import has_unexpected_error, skipped_run, with_hint
 from codeout.model.inputs import Input, Observation
 from codeout.model.outputs import Error, Run
 from codeout.run.hints import find_hint
@@ -68,6 +69,9 @@ class Execution:
         """Whether the process has resumed from a checkpoint: its copy may lack what only the first one had."""
         self._config, self._lookup, self._cores = config, lookup, cores
         self._process: KernelProcess | None = None
+        self._target: KeyedSession  # since the first `rewind`
+        self._ticker: Ticker
+        self._began: float  # time of what runs now
         self._is_ended = False
         # Whether the process is as the steps have left it: not if a block has failed in it, or it was interrupted.
         self._is_clean = False
@@ -76,7 +80,8 @@ class Execution:
         self._started_with: KeyInputs | None = None
         self._observed: tuple[Observation, ...] = ()  # by the prelude; it counts for the first block
         self._written: list[frozenset[str]] = []  # by each block, one that failed included
-        self._seconds = 0.0
+        self.seconds = 0.0
+        """How long the session has run in the process; the caller counts."""
         self._checkpoints, self._obstacle = 0, ""  # how many of the first blocks could be forked; why not the next one
 
     # ------------------------------------------------------------------------------------------------ for any thread
@@ -97,18 +102,23 @@ class Execution:
     # ----------------------------------------------------------------------------------------------------- going back
 
     def rewind(self, target: KeyedSession, ticker: Ticker) -> None:
-        """Bring the process to the last state it can have above what differs from a target.
+        """Bring the process to the last state it can have above what differs from a target, which is to run now.
+
+        Args:
+            target: the blocks.
+            ticker: shows their progress.
 
         Raises:
             BlockError: the prelude failed, or nothing may start any more.
         """
+        self._target, self._ticker, self._began = target, ticker, time.monotonic()
         valid = 0 if self._is_tainted else count_valid(self.steps, target, self._lookup.inputs.now())
         if self._is_clean and valid == len(self.steps) and self._is_started_for(target):
             return
         process = self._process
         usable = [n for n in process.checkpoints.numbers if n <= valid and self._keeps_files(n)] if process else []
         if process is None or not usable or not process.resume(usable[-1]):
-            self._start(target, ticker)
+            self._start()
             return
         del self.steps[usable[-1] :], self._written[usable[-1] :]
         self.was_resumed = self._is_clean = True
@@ -132,15 +142,15 @@ class Execution:
         first |= self._lookup.inputs.listed_folders(each for run in runs for each in run.inputs)
         return not any(_are_related(one, other) for one in first for other in later)
 
-    def _start(self, target: KeyedSession, ticker: Ticker) -> None:
+    def _start(self) -> None:
         """Start a process in place of the one that there is, and run the prelude in it."""
         self.close()
         self._process = KernelProcess(self._config)
         if self._is_ended:
             self._process.kill()
-        self._started_with = target.inputs[0]
-        for prelude in self._prelude(target.session.blocks[0]):
-            result = self._process.run(prelude, ticker)
+        self._started_with = self._target.inputs[0]
+        for prelude in self._prelude(self._target.session.blocks[0]):
+            result = self._process.run(prelude, self._ticker)
             self._observed = result.observed
             if error := next((output for output in result.outputs if isinstance(output, Error)), None):
                 place = f"{prelude.origin.path}:{error.line or 1}"
@@ -157,64 +167,94 @@ class Execution:
 
     # ------------------------------------------------------------------------------------------------------- running
 
-    def run_next(self, target: KeyedSession, ticker: Ticker, *, may_restart: bool) -> Run:
-        """Run the block of a target that follows the steps, and store its run.
+    @property
+    def next_number(self) -> int | None:
+        """The position of the block that runs next; None if all have run, or one has failed."""
+        number = len(self.steps)
+        return number if self._is_clean and number < len(self._target) else None
+
+    def run_next(self, *, may_restart: bool) -> list[Step]:
+        """Run the block of the target that follows the steps, and store its run.
 
         Args:
-            target: the session.
-            ticker: shows progress.
             may_restart: whether all may run once more if a file was changed while the session used it.
+
+        Returns:
+            The step; if the block has failed, the blocks below it, which did not run, have theirs as well.
 
         Raises:
             BlockError: the process died, the block took too long, or it sent something that is no event.
             Changed: such a file was changed, and an author edits.
         """
         number = len(self.steps)
-        block, inputs = target.session.blocks[number], target.inputs[number]
+        block, inputs = self._target.session.blocks[number], self._target.inputs[number]
         self._is_clean = False
-        result = self._run_in_process(block, ticker)
+        self._ticker.begin(number + 1)
+        self._began = time.monotonic()
+        result = self._run_in_process(block)
         self._written.append(result.written)
         read = self._resolve(block, (*self._observed, *result.observed))
-        above = [each for step in self.steps if step.run for each in step.run.inputs]
-        run = compose_run(
-            self._config, session=target.session, block=block, inputs=inputs, result=result, above=above, read=read
-        )
+        run = self._compose(result, read)
         key = msgspec.structs.replace(inputs.key, trace=add_trace(self._trace(), read))
-        name = target.session.block_name(number + 1)
+        name = self._target.session.block_name(number + 1)
         if has_unexpected_error(block, run):
             run = with_hint(run, partial(find_hint, block=block, config=self._config))
             if self._config.errors == "show":
                 self._store(key, run, inputs, name)
-            return run
+            return self._failed(run)
         if self._is_tainted and self._config.checkpoints and may_restart:
             raise Changed
         # Otherwise a file of the settings was edited meanwhile.
-        if self._lookup.add_keys(target.session).inputs[number] == inputs:
+        if self._lookup.add_keys(self._target.session).inputs[number] == inputs:
             run = self._store(key, run, inputs, name)
-        self._note_left(target, result.written)
-        self.steps.append(Step(block=block, inputs=inputs, run=run))
+        self._note_left(result.written)
+        step = Step(block=block, inputs=inputs, run=run)
+        self.steps.append(step)
         if self._checkpoints == number:
             self._checkpoints, self._obstacle = number + (not result.obstacle), result.obstacle
         self._is_clean = True
-        return run
+        return [step]
+
+    def fail(self, message: str) -> list[Step]:
+        """Return the steps from the block on in which the process has died; forget the process.
+
+        They are not stored: another machine may cope.
+        """
+        steps = self._failed(self._compose(BlockResult.from_death(message, time.monotonic() - self._began)))
+        self.close()
+        return steps
 
     def checkpoint(self) -> None:
         """Make a checkpoint below the last step, if that can be done."""
-        if self._process:
+        if self._process and self._is_clean:
             self._process.checkpoint(len(self.steps))
 
     def spoil(self) -> None:
         """Note that the process is not as the steps have left it, since it was interrupted."""
         self._is_clean = False
 
-    def compose_death(self, target: KeyedSession, message: str, seconds: float) -> Run:
-        """Return the run of the block in which the process has died. It is not stored: another machine may cope."""
-        number = len(self.steps)
-        block, inputs = target.session.blocks[number], target.inputs[number]
-        result = BlockResult.from_death(message, seconds)
-        return compose_run(self._config, session=target.session, block=block, inputs=inputs, result=result, above=())
+    def _compose(self, result: BlockResult, read: tuple[Input, ...] = ()) -> Run:
+        """Return the run of the block that follows the steps."""
+        return compose_run(
+            self._config,
+            session=self._target.session,
+            block=self._target.session.blocks[len(self.steps)],
+            inputs=self._target.inputs[len(self.steps)],
+            result=result,
+            above=[input_ for step in self.steps if step.run for input_ in step.run.inputs],
+            read=read,
+        )
 
-    def _run_in_process(self, block: Block, ticker: Ticker) -> BlockResult:
+    def _failed(self, run: Run) -> list[Step]:
+        """Return the steps of the block that has failed with a run, and of those below it, which did not run."""
+        (failed, *below) = list(self._target)[len(self.steps) :]
+        skipped = skipped_run(run, failed[0])
+        return [
+            Step(block=block, inputs=inputs, run=run)
+            for (block, inputs), run in [(failed, run), *((keyed, skipped) for keyed in below)]
+        ]
+
+    def _run_in_process(self, block: Block) -> BlockResult:
         """Run a block, with all its cases if it is swept.
 
         Raises:
@@ -223,13 +263,13 @@ class Execution:
         if self._process is None:
             raise AssertionError("`rewind` starts one")
         if not block.sweep:
-            return self._process.run(block, ticker)
+            return self._process.run(block, self._ticker)
         is_alone = block.matches((*self._config.exclusive, *self._config.gpu))
         workers = 1 if is_alone else self._cores
         log.info("codeout: %s: %d cases, %d at a time", block, len(block.sweep.cases), workers)
-        return run_sweep(self._process, block, ticker, partial(self._replay, self._process, ticker), workers)
+        return run_sweep(self._process, block, self._ticker, partial(self._replay, self._process), workers)
 
-    def _replay(self, owner: KernelProcess, ticker: Ticker, case: Block) -> BlockResult:
+    def _replay(self, owner: KernelProcess, case: Block) -> BlockResult:
         """Run a case of a block in a process of its own, after the blocks above it.
 
         Raises:
@@ -241,8 +281,8 @@ class Execution:
             if self._is_ended:
                 raise BlockError(f"{case}: not run: the build stopped")
             for block in (*self._prelude(case), *(step.block for step in self.steps)):
-                process.run(block, ticker)
-            return process.run(case, ticker)
+                process.run(block, self._ticker)
+            return process.run(case, self._ticker)
         finally:
             owner.replays.discard(process)
             process.close()
@@ -256,7 +296,7 @@ class Execution:
             log.info("codeout: %s: %s changed while it ran; it will rerun", block, ", ".join(changed))
         return read
 
-    def _note_left(self, target: KeyedSession, written: frozenset[str]) -> None:
+    def _note_left(self, written: frozenset[str]) -> None:
         """Note in which state a block has left what the blocks above it had read: that is no change from outside."""
         trace = ""
         for number, step in enumerate(self.steps):
@@ -267,7 +307,7 @@ class Execution:
             if inputs != step.run.inputs:
                 run = msgspec.structs.replace(step.run, inputs=inputs)
                 key = msgspec.structs.replace(step.inputs.key, trace=trace)
-                run = self._store(key, run, step.inputs, target.session.block_name(number + 1))
+                run = self._store(key, run, step.inputs, self._target.session.block_name(number + 1))
                 self.steps[number] = msgspec.structs.replace(step, run=run)
 
     def _trace(self) -> str:
@@ -292,10 +332,6 @@ class Execution:
 
     # -------------------------------------------------------------------------------------------------------- the end
 
-    def add_seconds(self, seconds: float) -> None:
-        """Count time for which the session has run."""
-        self._seconds += seconds
-
     def settle(self) -> Timing | None:
         """Keep the process for its checkpoints, or end it, when nothing is left to run.
 
@@ -304,7 +340,7 @@ class Execution:
         """
         timing = None
         if self._process and not self.was_resumed:
-            seconds = max(round(self._seconds, 1), 0.1)  # not 0: sessions are shared out by their times
+            seconds = max(round(self.seconds, 1), 0.1)  # not 0: sessions are shared out by their times
             timing = Timing(seconds, self._checkpoints, self._obstacle)
         if self._process and not self._process.checkpoints.numbers:
             self.close()
@@ -317,7 +353,7 @@ class Execution:
         self._process, self._started_with = None, None
         self.steps, self._written, self._observed = [], [], ()
         self._is_clean = self._is_tainted = self.was_resumed = False
-        self._seconds, self._checkpoints, self._obstacle = 0.0, 0, ""
+        self.seconds, self._checkpoints, self._obstacle = 0.0, 0, ""
 
 
 def _are_related(one: str, other: str) -> bool:

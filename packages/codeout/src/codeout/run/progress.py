@@ -165,15 +165,20 @@ def _table(running: tuple[SessionProgress, ...]) -> Table:
 
 
 class Ticker:
-    """Tells the board what a block prints."""
+    """Tells the board how far a session has come."""
 
     def __init__(self, board: ProgressBoard, progress: SessionProgress) -> None:
-        """Show that a block begins."""
+        """Show that the session begins."""
         self._board, self._progress = board, progress
         board.update(progress)
 
+    def begin(self, number: int) -> None:
+        """Show that a block begins, by its number from 1."""
+        self._progress = msgspec.structs.replace(self._progress, block=number, text="")
+        self._board.update(self._progress)
+
     def __call__(self, text: str) -> None:
-        """Show more of what it prints."""
+        """Show more of what the block prints."""
         if text:
             self._progress = msgspec.structs.replace(self._progress, text=(self._progress.text + text)[-MAX_TEXT:])
             self._board.update(self._progress)

@@ -9,7 +9,7 @@ runs or ends, or a listener is called; a thread that holds it takes no other loc
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Condition
 from typing import TYPE_CHECKING
@@ -21,9 +21,8 @@ from codeout.cache.keys import KeyedSession
 from codeout.cache.lookup import Lookup
 from codeout.config import Config
 from codeout.errors import BlockError, CodeoutError, log
-from codeout.model.expectations import has_unexpected_error, skipped_run
 from codeout.model.outputs import Run
-from codeout.run.cores import Cores, Stopped
+from codeout.run.cores import Cores
 from codeout.run.execution import Changed, Execution, Step, count_valid
 from codeout.run.progress import ProgressBoard, SessionProgress, Ticker
 
@@ -179,13 +178,11 @@ class RunningSession:
         while (target := self._next_target()) is not None:
             try:
                 if len(self.steps) < len(target.keyed):
-                    with self._here.cores.hold(self._here.cores.enter(target.keyed.session, self._rank)):
+                    with self._here.cores.hold(target.keyed.session, self._rank):
                         self._run(target)
                 self._settle(target)
             except Interrupted:
                 continue
-            except Stopped:
-                self._give_up(target, BlockError(f"{target.keyed.session.blocks[0]}: not run: the build stopped"))
             except BlockError as problem:
                 self._give_up(target, problem)
             finally:
@@ -217,35 +214,39 @@ class RunningSession:
             BlockError: the process died or hung, or the prelude failed.
         """
         start = time.monotonic()
-        progress = self._announce(target, start)
+        execution = self._execution
         try:
-            self._execution.rewind(target.keyed, Ticker(self._here.progress, progress))
-            self._put_out(target, self._execution.steps[len(self.steps) :])
+            execution.rewind(target.keyed, self._announce(target, start))
+            self._put_out(target, len(self.steps), execution.steps[len(self.steps) :])
             while (number := self._begin_block(target)) is not None:
-                ticker = Ticker(self._here.progress, msgspec.structs.replace(progress, block=number + 1))
-                run = self._execution.run_next(target.keyed, ticker, may_restart=not self._has_restarted)
-                self._end_block(number, _step(target, number, run))
-                if has_unexpected_error(target.keyed.session.blocks[number], run):
-                    self._skip_below(target, number)
-                    break
-                self._execution.checkpoint()
+                self._put_out(target, number, execution.run_next(may_restart=not self._has_restarted))
+                execution.checkpoint()
         except BlockError as problem:
-            self._handle_death(target, problem, time.monotonic() - start)
+            self._put_out(target, len(execution.steps), self._explain_death(problem))
         except Changed:
-            self._restart()
+            # All blocks run once more, since a file was changed while they used it.
+            execution.close()
+            with self._changed:
+                self._running, self._has_restarted, self.steps = None, True, ()
+            raise Interrupted from None
         finally:
-            self._execution.add_seconds(time.monotonic() - start)
+            execution.seconds += time.monotonic() - start
         if not target.may_grow:
             log.info("codeout: %s: done in %.1f s%s", self.name, time.monotonic() - start, self._others())
 
-    def _announce(self, target: Target, start: float) -> SessionProgress:
-        """Say that the session runs; return its progress so far."""
+    def _announce(self, target: Target, start: float) -> Ticker:
+        """Say that the session runs; return what shows its progress."""
         timing = None if self.steps else self._here.lookup.cache.timings.get(self.name)
         seconds = timing.seconds if timing else None
-        blocks, total = len(target.keyed) - len(self.steps), len(target.keyed)
+        blocks = len(target.keyed) - len(self.steps)
         estimate = f", about {seconds:.0f} s" if seconds else ""
         log.info("codeout: %s: running %d block%s%s", self.name, blocks, "" if blocks == 1 else "s", estimate)
-        return SessionProgress(session=self.name, block=0, blocks=total, start=start, expected_seconds=seconds)
+        return Ticker(
+            self._here.progress,
+            SessionProgress(
+                session=self.name, block=0, blocks=len(target.keyed), start=start, expected_seconds=seconds
+            ),
+        )
 
     def _others(self) -> str:
         """Return the end of a message: which other sessions are still running."""
@@ -259,99 +260,54 @@ class RunningSession:
             Interrupted: another target is wanted.
         """
         with self._changed:
-            self._check_wanted(target)
-            number = len(self._execution.steps)
-            self._running = number if number < len(target.keyed) else None
+            if self._is_ended or self._target is not target:
+                raise Interrupted
+            self._running = self._execution.next_number
             # From now on, and not before, whoever changes the target kills what runs.
             self._is_interrupted = False
             return self._running
 
-    def _end_block(self, number: int, step: Step) -> None:
-        """Put out what has run, unless it was not wanted any more.
-
-        Raises:
-            Interrupted: it was not; if another target came that has the block as well, it is.
-        """
-        with self._changed:
-            self._running = None
-            if not self._is_interrupted:
-                self.steps = (*self.steps[:number], step, *self.steps[number + 1 :])
-                self._changed.notify_all()
-        if self._is_interrupted:
-            self._execution.spoil()
-            raise Interrupted
-        self._here.listener.on_run(self, number, step)
-
-    def _put_out(self, target: Target, steps: Sequence[Step]) -> None:
-        """Put out steps below those that are out: of blocks that need not run, or can't.
+    def _put_out(self, target: Target, first: int, steps: list[Step]) -> None:
+        """Put out steps of a target, from a position on.
 
         Raises:
             Interrupted: another target is wanted.
         """
         with self._changed:
-            self._check_wanted(target)
-            first = len(self.steps)
-            self.steps = (*self.steps, *steps)
+            is_wanted = self._target is target and not self._is_ended
+            if not is_wanted:
+                # What another target has as well, that of it which runs included, has not been interrupted.
+                steps = [] if self._running is None or self._is_interrupted else steps[:1]
+            self._running = None
+            self.steps = (*self.steps[:first], *steps, *self.steps[first + len(steps) :])
             self._changed.notify_all()
         for number, step in enumerate(steps, start=first):
             self._here.listener.on_run(self, number, step)
-
-    def _skip_below(self, target: Target, failed: int) -> None:
-        """Put out that the blocks below one that failed did not run."""
-        first, step = target.keyed.session.blocks[failed], self.steps[failed]
-        with self._changed:
-            self.steps = self.steps[: failed + 1]
-        if step.run:
-            skipped = skipped_run(step.run, first)
-            self._put_out(target, [_step(target, n, skipped) for n in range(failed + 1, len(target.keyed))])
-
-    def _check_wanted(self, target: Target) -> None:
-        """Check that a target is still the newest; the lock must be held.
-
-        Raises:
-            Interrupted: it is not.
-        """
-        if self._is_ended or self._target is not target:
+        if not is_wanted:
+            if self._is_interrupted:
+                self._execution.spoil()
             raise Interrupted
 
-    def _handle_death(self, target: Target, problem: BlockError, seconds: float) -> None:
-        """Decide what it means that the process is gone.
+    def _explain_death(self, problem: BlockError) -> list[Step]:
+        """Return what is to be put out, since the process is gone.
 
         Raises:
             Interrupted: it was killed since another target is wanted, or only had to resume from a checkpoint that was
                 no good; then all runs again.
             BlockError: the block is to blame, and errors are not to be shown.
         """
+        with self._changed:
+            was_meant = self._is_interrupted or self._is_ended
+            self._running, self._is_interrupted = None, False
         self._execution.spoil()
-        with self._changed:
-            self._running = None
-            was_meant, self._is_interrupted = self._is_interrupted or self._is_ended, False
-        if not was_meant and not self._execution.was_resumed:
-            if self._here.config.errors == "raise":
-                raise problem
-            number = len(self._execution.steps)
-            run = self._execution.compose_death(target.keyed, str(problem), seconds)
+        if was_meant:
+            raise Interrupted from problem
+        if self._execution.was_resumed:
             self._execution.close()
-            with self._changed:
-                self.steps = self.steps[:number]
-            self._put_out(target, [_step(target, number, run)])
-            self._skip_below(target, number)
-            return
-        if not was_meant:
-            self._execution.close()
-        raise Interrupted from problem
-
-    def _restart(self) -> None:
-        """Run all blocks once more, since a file was changed while they used it.
-
-        Raises:
-            Interrupted: always.
-        """
-        self._execution.close()
-        self._has_restarted = True
-        with self._changed:
-            self._running, self.steps = None, ()
-        raise Interrupted
+            raise Interrupted from problem
+        if self._here.config.errors == "raise":
+            raise problem
+        return self._execution.fail(str(problem))
 
     def _settle(self, target: Target) -> None:
         """Note that all has run; keep the process if it can be of use, and how long it took."""
@@ -366,7 +322,3 @@ class RunningSession:
         with self._changed:
             self._running = None
             self.problem, self._reached = problem, target
-
-
-def _step(target: Target, number: int, run: Run) -> Step:
-    return Step(block=target.keyed.session.blocks[number], inputs=target.keyed.inputs[number], run=run)
