@@ -112,7 +112,8 @@ class Engine:
             CodeoutError: as for `run`.
         """
         loaded = self.load(sessions)
-        running = self.request([each for each in loaded if each.is_stale or self._is_working(each)], may_grow=may_grow)
+        working = {session.name for session in self.sessions if not session.is_over}
+        running = self.request([each for each in loaded if each.is_stale or each.name in working], may_grow=may_grow)
         if running:
             on_stale()
         problems: list[CodeoutError] = []
@@ -226,10 +227,6 @@ class Engine:
             for each in sessions
         }
         return [(each, ranks[each.name]) for each in sorted(sessions, key=lambda each: ranks[each.name])]
-
-    def _is_working(self, each: CachedSession) -> bool:
-        session = self._sessions.get(each.name)
-        return session is not None and not session.is_over
 
     def _submit(self, session: RunningSession) -> None:
         """Have a thread work for a session. Whoever calls this holds the lock of the session."""

@@ -151,7 +151,7 @@ class Execution:
         self._started_with = self._target.inputs[0]
         for prelude in self._prelude(self._target.session.blocks[0]):
             result = self._process.run(prelude, self._ticker)
-            self._observed = result.observed
+            self._observed = result.report.observed
             if error := next((output for output in result.outputs if isinstance(output, Error)), None):
                 place = f"{prelude.origin.path}:{error.line or 1}"
                 raise BlockError(f"{place}: {error.type}: {error.message}\n{error.traceback}")
@@ -192,8 +192,9 @@ class Execution:
         self._ticker.begin(number + 1)
         self._began = time.monotonic()
         result = self._run_in_process(block)
-        self._written.append(result.written)
-        read = self._resolve(block, (*self._observed, *result.observed))
+        report, written = result.report, frozenset(result.report.written)
+        self._written.append(written)
+        read = self._resolve(block, (*self._observed, *report.observed))
         run = self._compose(result, read)
         key = msgspec.structs.replace(inputs.key, trace=add_trace(self._trace(), read))
         name = self._target.session.block_name(number + 1)
@@ -207,11 +208,11 @@ class Execution:
         # Otherwise a file of the settings was edited meanwhile.
         if self._lookup.add_keys(self._target.session).inputs[number] == inputs:
             run = self._store(key, run, inputs, name)
-        self._note_left(result.written)
+        self._note_left(written)
         step = Step(block=block, inputs=inputs, run=run)
         self.steps.append(step)
         if self._checkpoints == number:
-            self._checkpoints, self._obstacle = number + (not result.obstacle), result.obstacle
+            self._checkpoints, self._obstacle = number + (not report.obstacle), report.obstacle
         self._is_clean = True
         return [step]
 

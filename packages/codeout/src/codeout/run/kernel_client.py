@@ -7,7 +7,6 @@ and wakes the owner; the owner tells by its own state whether that was meant.
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
@@ -80,7 +79,7 @@ class KernelClient:
             self._connection.send(self._request(block, limit))
             for event in self._receive_for(limit, on_progress):
                 if isinstance(event, DoneEvent):
-                    return BlockResult.from_event(event, collector.collapsed())
+                    return BlockResult(outputs=collector.collapsed(), report=event)
                 collector.add(event)
                 text = event.text if isinstance(event, StreamEvent) else ""
                 self._first_text += text[: MAX_FIRST_TEXT - len(self._first_text)]
@@ -91,7 +90,7 @@ class KernelClient:
             raise BlockError(f"{block}: {problem}") from problem
         end_all()
         self._first_text = self._first_text or self._child_text(sizes)
-        stacks = _stacks_of(block, _without_kernel(self._text_of(scratch.STACKS)))
+        stacks = _stacks_of(block, _without_kernel(_read(self._folder / scratch.STACKS, 0, MAX_STACKS)))
         advice = "if it needs more time, set `timeout`"
         raise BlockError(f"{block}: took longer than {limit:g} s; {advice}{self.last_output(stacks)}")
 
@@ -132,38 +131,26 @@ class KernelClient:
 
     def _child_text(self, sizes: Mapping[Path, int]) -> str:
         """Return the beginning of what C code and child processes have printed since their files had these sizes."""
-        texts = []
-        for path in self._child_files():
-            with contextlib.suppress(OSError), path.open("rb") as file:
-                file.seek(sizes.get(path, 0))
-                texts.append(file.read(MAX_CHILD_TEXT).decode("utf8", "replace").strip())
+        texts = (_read(path, sizes.get(path, 0), MAX_CHILD_TEXT).strip() for path in self._child_files())
         return "\n".join(filter(None, texts))
-
-    def _text_of(self, name: str) -> str:
-        """Return the beginning of one of the kernel's own files."""
-        with contextlib.suppress(OSError), (self._folder / name).open("rb") as file:
-            return file.read(MAX_STACKS).decode("utf8", "replace")
-        return ""
 
     def end_of(self, name: str) -> str:
         """Return the end of one of the kernel's own files."""
-        with contextlib.suppress(OSError), (self._folder / name).open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - MAX_LAST_TEXT, 0))
-            return file.read().decode("utf8", "replace").strip()
+        with contextlib.suppress(OSError):
+            path = self._folder / name
+            return _read(path, max(path.stat().st_size - MAX_LAST_TEXT, 0), MAX_LAST_TEXT).strip()
         return ""
 
     def _request(self, block: Block, limit: float) -> RunRequest:
         workdir = str(self._config.path(block.workdir)) if block.workdir else ""
         if workdir and not Path(workdir).is_dir():
             raise BlockError(f"{block}: workdir: {block.workdir} is not a folder")
-        place = block.origin
         return RunRequest(
             code=block.executable_code,
             checks=block.checks,
             checks_line=block.checks_line,
-            file=place.path,
-            line=place.line,
+            file=block.origin.path,
+            line=block.origin.line,
             width=block.width,
             workdir=workdir,
             keeps_saved_figures=block.keeps_saved_figures,
@@ -219,6 +206,14 @@ class KernelClient:
                 raise Closed
             else:
                 on_progress("")
+
+
+def _read(path: Path, start: int, size: int) -> str:
+    """Return a part of what a process has written, in bytes; nothing if the file is not there."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        file.seek(start)
+        return file.read(size).decode("utf8", "replace")
+    return ""
 
 
 def _stacks_of(block: Block, stacks: str) -> str:

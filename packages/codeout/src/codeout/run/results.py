@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -12,9 +12,9 @@ from codeout.cache.environment import used_sources
 from codeout.cache.keys import KeyInputs
 from codeout.config import Config
 from codeout.model.blocks import Block, Session
-from codeout.model.inputs import Input, Observation
+from codeout.model.inputs import Input
 from codeout.model.mime import PLAIN, is_binary
-from codeout.model.outputs import Bundle, Case, Error, Figure, Output, Provenance, Run, Scalar, Stream, Value
+from codeout.model.outputs import Bundle, Case, Error, Figure, Output, Provenance, Run, Stream, Value
 from codeout.model.terminal import collapse_streams
 from codeout.run.protocol import ChecksEvent, ClearEvent, DisplayEvent, DoneEvent, ErrorEvent, Event, StreamEvent
 
@@ -25,47 +25,16 @@ class BlockResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a kernel reports of a block that it has run."""
 
     outputs: tuple[Output, ...]
-    seconds: float
-    """How long the block took."""
-    values: Mapping[str, Scalar] = msgspec.field(default_factory=dict)
-    """The names that the block bound to a number or a short text."""
-    obstacle: str = ""
-    """Why the process could not be forked after the block; empty if it could."""
-    memory: int = 0
-    """The peak of the process's memory while the block ran, in bytes; 0 if it is not known."""
-    gpu_memory: int = 0
-    """The peak of the GPU's, likewise."""
-    observed: tuple[Observation, ...] = ()
-    """What the session has read since the last block."""
-    reads_lines: bool = False
-    """Whether it looked at the line numbers of blocks."""
-    used_network: bool = False
-    """Whether it connected to another machine, or looked for one."""
+    report: DoneEvent
+    """What it says besides, for all cases together."""
     cases: tuple[Case, ...] = ()
     """What it did with other values, if it is swept."""
-    written: frozenset[str] = frozenset()
-    """The files outside of its scratch folder that the session has written since the last block."""
-
-    @classmethod
-    def from_event(cls, event: DoneEvent, outputs: tuple[Output, ...]) -> BlockResult:
-        """Return what the last event of a block says, with the outputs that came before it."""
-        return cls(
-            outputs=outputs,
-            seconds=event.seconds,
-            values=event.scalars(),
-            obstacle=event.obstacle,
-            memory=event.memory,
-            gpu_memory=event.gpu_memory,
-            observed=event.observed,
-            reads_lines=event.reads_lines,
-            used_network=event.used_network,
-            written=frozenset(event.written),
-        )
 
     @classmethod
     def from_death(cls, message: str, seconds: float) -> BlockResult:
         """Return what there is of a block in which its kernel has died, with the message in place of outputs."""
-        return cls(outputs=(Error("BlockError", message, message, None),), seconds=seconds)
+        outputs = (Error("BlockError", message, message, None),)
+        return cls(outputs=outputs, report=DoneEvent(seconds=seconds, values={}, obstacle=""))
 
 
 def compose_run(
@@ -78,37 +47,27 @@ def compose_run(
     above: Sequence[Input],
     read: tuple[Input, ...] = (),
 ) -> Run:
-    """Return the run of a block.
-
-    Args:
-        config: the settings of the site.
-        session: that of the block.
-        block: the block.
-        inputs: what its key covers.
-        result: what its kernel has reported.
-        above: what the blocks above it have read.
-        read: what it has read besides.
-    """
-    environment = inputs.environment
+    """Return the run of a block, which has read some inputs, and those that the blocks above it have read."""
+    environment, report = inputs.environment, result.report
     provenance = Provenance(
         device=environment.device,
         python=environment.python,
         packages=environment.packages,
-        seconds=result.seconds,
+        seconds=report.seconds,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         sources=used_sources(session, config, [*above, *read]),
         code_digest=inputs.key.code[:12],
-        used_network=result.used_network,
-        memory=result.memory,
-        gpu_memory=result.gpu_memory,
+        used_network=report.used_network,
+        memory=report.memory,
+        gpu_memory=report.gpu_memory,
     )
     return Run(
         outputs=result.outputs,
         provenance=provenance,
         origin=str(block.origin),
         inputs=read,
-        reads_lines=result.reads_lines,
-        values=result.values,
+        reads_lines=report.reads_lines,
+        values=report.scalars(),
         measured=block.measured,
         cases=result.cases,
     )

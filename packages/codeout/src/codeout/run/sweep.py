@@ -73,12 +73,17 @@ def _ignore(text: str) -> None:
 
 def _merge(block: Block, own: BlockResult, others: list[BlockResult]) -> BlockResult:
     """Return the result of a block with its cases; it has read whatever one of them has."""
+    reports = [own.report, *(other.report for other in others)]
+    report = msgspec.structs.replace(
+        own.report,
+        observed=tuple(observation for report in reports for observation in report.observed),
+        reads_lines=any(report.reads_lines for report in reports),
+        used_network=any(report.used_network for report in reports),
+        written=tuple(path for report in reports for path in report.written),
+    )
     cases = zip(block.sweep.cases[1:], others, strict=True)
-    return msgspec.structs.replace(
-        own,
-        observed=(*own.observed, *(each for other in others for each in other.observed)),
-        reads_lines=own.reads_lines or any(other.reads_lines for other in others),
-        used_network=own.used_network or any(other.used_network for other in others),
-        written=own.written.union(*(other.written for other in others)),
-        cases=tuple(Case(values, other.outputs, other.seconds) for values, other in cases),
+    return BlockResult(
+        outputs=own.outputs,
+        report=report,
+        cases=tuple(Case(values, other.outputs, other.report.seconds) for values, other in cases),
     )
