@@ -12,7 +12,7 @@ from helpers import PROVENANCE, block
 
 
 def run(text: str = "", **values: Scalar) -> Run:
-    return Run((Stream("stdout", text),), PROVENANCE, values=values)
+    return Run(outputs=(Stream("stdout", text),), provenance=PROVENANCE, values=values)
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,15 @@ def test_text_before_the_first_block_shows_the_final_value() -> None:
 
 def test_a_value_from_placeholder_data_says_so() -> None:
     real, placeholder = Source("weights", "mirror", "a copy"), Source("CIFAR-10", "placeholder", "drawings")
-    runs = [run(x=0.5), Run((), replace(PROVENANCE, sources=(real, placeholder)), values={"y": 0.9321})]
+    runs = [
+        run(x=0.5),
+        Run(outputs=(), provenance=replace(PROVENANCE, sources=(real, placeholder)), values={"y": 0.9321}),
+    ]
     x, y = find_value("x", runs, []), find_value("y", runs, [])
     assert x and y
     assert (x.placeholders, y.placeholders) == ((), (placeholder,))
     assert (x.marked(".1%"), y.marked(".1%")) == ("50.0%", "93.2% (placeholder data)")
-    assert y.formatted(".1%") == "93.2%"
+    assert format(y.value, ".1%") == "93.2%"
 
 
 PAGE = """---

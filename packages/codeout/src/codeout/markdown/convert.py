@@ -72,7 +72,9 @@ def _begin(site: Site, md: Markdown, source: str) -> PageConversion:
     snippets, root = find_preprocessor(md), site.config.root.resolve()
     folders = [Path(announced.folder)] if announced and announced.folder else []
     folders += [root, root / site.config.docs_dir, *(Path(folder) for folder in getattr(snippets, "base_path", ()))]
-    sources = Sources(path, text, root, folders, snippets, site.config.section_checks)
+    sources = Sources(
+        page=path, text=text, root=root, folders=folders, snippets=snippets, has_checks=site.config.section_checks
+    )
     skips = announced is not None and announced.skips
     return PageConversion(site=site, md=md, path=path, sources=sources, suffix=suffix, skips=skips)
 

@@ -51,7 +51,7 @@ class CodeoutExtension(Extension):
         """
         if self._site is None:
             config = Config.from_options({"root": self._root, **self._options})
-            self._site = Site(config, BuildResolver(Engine(config)))
+            self._site = Site(config=config, resolver=BuildResolver(Engine(config)))
         return self._site
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 (the name that Python-Markdown calls)

@@ -45,7 +45,14 @@ class Predictor:
         """
         if "exec" not in text and "8<" not in text and not MARKDOWN_EXEC_AUTO[0]:
             return []
-        sources = Sources(page, text, self._root, self._folders, self._snippets, self._config.section_checks)
+        sources = Sources(
+            page=page,
+            text=text,
+            root=self._root,
+            folders=self._folders,
+            snippets=self._snippets,
+            has_checks=self._config.section_checks,
+        )
         try:
             lines = _without_comments(stamp(text, page)).split("\n")
             return [self._block(sources, code, options) for code, options in self._record(lines)]

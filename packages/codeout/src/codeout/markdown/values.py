@@ -206,5 +206,5 @@ class ValueFiller(msgspec.Struct, frozen=True):
         return PageError(f"{self._line(reference)}: {reference.literal}: {message}; write \\{{ for a literal brace")
 
 
-NO_RUN = Run((), Provenance("", "", (), 0.0, "", ()))
+NO_RUN = Run(outputs=(), provenance=Provenance(device="", python="", packages=(), seconds=0.0, date="", sources=()))
 """Stands for the run of a block that has never run."""
