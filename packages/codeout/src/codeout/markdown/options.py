@@ -27,12 +27,7 @@ PROMPTS = (">>> ", "... ")
 
 
 def read_block(code: str, options: Mapping[str, Any], location: Location) -> Block:
-    """Return the block that a fence describes.
-
-    Args:
-        code: what runs.
-        options: as markdown-exec's validator returns them.
-        location: where the fence and its code are.
+    """Return the block that a fence describes, by the options as markdown-exec's validator returns them.
 
     Raises:
         PageError: an option is unknown, or has an invalid value.

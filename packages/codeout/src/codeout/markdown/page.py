@@ -19,10 +19,11 @@ from markdown import Markdown
 from codeout.errors import PageError
 from codeout.markdown.annotations import LIST_SLOT
 from codeout.markdown.fences import STAMP_OPTION, Fence, find_fences, read_stamp, rewrite_stamps, strip_stamps
-from codeout.markdown.layout import BlockLayout, has_tabs, next_number
+from codeout.markdown.layout import BlockLayout
 from codeout.markdown.options import read_block, split_prompts
 from codeout.markdown.page_blocks import PLACEHOLDER, TOKEN, ConvertedPage, PageBlock, PageBlocks, sessions_of
 from codeout.markdown.site import Site
+from codeout.markdown.snippets import find_processor
 from codeout.markdown.sources import Sources
 from codeout.markdown.values import MARK, START, Reference, ValueFiller, mark_number
 from codeout.model.blocks import Place, Session
@@ -41,17 +42,13 @@ PARTS_WITH_VALUES = re.compile(
 )
 
 
-class PageConversion(msgspec.Struct):
+class PageConversion(msgspec.Struct, kw_only=True):
     """The blocks and values of a page while it converts."""
 
     site: Site
-    """What the pages of the site share."""
     md: Markdown
-    """What converts the page."""
     path: str
-    """The path of the page."""
     sources: Sources
-    """The files that the page is made of."""
     suffix: str = ""
     """What ids end with, where the page may be part of another, like an excerpt in a blog's index."""
     text: str = ""
@@ -61,7 +58,6 @@ class PageConversion(msgspec.Struct):
     skips: bool = False
     """Whether its blocks do not run."""
     blocks: PageBlocks = msgspec.field(default_factory=PageBlocks)
-    """The blocks so far."""
     references: list[Reference] = msgspec.field(default_factory=list)
     """The values that the text names so far."""
     _printing: PageBlock | None = None  # the block whose Markdown is being converted
@@ -96,7 +92,7 @@ class PageConversion(msgspec.Struct):
             if is_commented:
                 return ""
             raise
-        if not has_tabs(arguments["md"], arguments):
+        if arguments["source"].startswith("tabbed") and "tabbed" not in arguments["md"].parser.blockprocessors:
             raise PageError(f"{block}: tabs need `- pymdownx.tabbed: {{alternate_style: true}}` in markdown_extensions")
         layout = BlockLayout(
             block=block,
@@ -104,13 +100,13 @@ class PageConversion(msgspec.Struct):
             layouts=self.site.layouts,
             pictures=self.site.host.pictures(self.site),
             expand=self.expand,
-            number=next_number(),
             notes=self.site.config.page_notes,
         )
         if (self.skips or extra.get("skip") == "true") and not is_commented:
             return layout.source()
+        in_docstring = bool(documented)
         new = self.blocks.add(
-            block, layout, self.suffix, fence=number, is_commented=is_commented, documented=bool(documented)
+            layout, self.suffix, is_commented=is_commented, fence=number, is_in_docstring=in_docstring
         )
         return self._content_now(new) if layout.is_bare and not is_commented else new.placeholder
 
@@ -119,7 +115,7 @@ class PageConversion(msgspec.Struct):
         if not stamp.startswith("#"):
             return None, None, read_stamp(stamp)
         fence = self.fences[int(stamp[1:])]
-        return int(stamp[1:]), fence, read_stamp(fence.values.get(STAMP_OPTION, ""))
+        return int(stamp[1:]), fence, read_stamp(fence.stamp)
 
     def _content_now(self, block: PageBlock) -> str:
         """Return the HTML of a block without source: what it printed, as Markdown, is part of the page.
@@ -128,7 +124,7 @@ class PageConversion(msgspec.Struct):
             CodeoutError: the block failed.
         """
         block.is_shown = True
-        above = [each for each in self.blocks.in_order if not each.is_commented]
+        above = [other for other in self.blocks.in_order if not other.is_commented]
         self._take_states([(session, blocks) for session, blocks in sessions_of(above) if block in blocks])
         if block.state.run is None or not block.layout.is_content(block.state.run):
             return block.placeholder
@@ -168,10 +164,8 @@ class PageConversion(msgspec.Struct):
 
     def result(self) -> ConvertedPage:
         """Return what the conversion leaves behind."""
-        shown = tuple(self.blocks.shown)
-        return ConvertedPage(
-            path=self.path, text=self.text, fences=self.fences, blocks=shown, fill_title=self.fill_title
-        )
+        shown, fill = tuple(self.blocks.shown), self.fill_title
+        return ConvertedPage(path=self.path, text=self.text, fences=self.fences, blocks=shown, fill_title=fill)
 
     def expand(self, html: str) -> str:
         """Return HTML of the page's own, with the blocks and values in it."""
@@ -179,8 +173,9 @@ class PageConversion(msgspec.Struct):
         if not has_values and TOKEN not in html:
             return html
         self.blocks.note_shown(html)
-        unknown = [(session, blocks) for session, blocks in sessions_of(self.blocks.shown) if _has_unknown(blocks)]
-        self._take_states(unknown)
+        sessions = sessions_of(self.blocks.shown)
+        # Only those of which a block has not got its state.
+        self._take_states([pair for pair in sessions if not all(block.state.name for block in pair[1])])
         return (PARTS_WITH_VALUES if has_values else PARTS).sub(self._replacement, html)
 
     def restore(self, text: str) -> str:
@@ -198,7 +193,6 @@ class PageConversion(msgspec.Struct):
         return MARK.sub(lambda match: escape(self._reference(match[0]).literal), html)
 
     def _take_states(self, sessions: Sequence[tuple[Session, Sequence[PageBlock]]]) -> None:
-        """Get the states of the blocks of sessions."""
         states = self.site.resolver.states([session for session, _ in sessions], self.md) if sessions else {}
         for session, blocks in sessions:
             for block, name in zip(blocks, session.block_names, strict=True):
@@ -253,20 +247,14 @@ class PageConversion(msgspec.Struct):
         return ValueFiller(self.site, self.sources, self.blocks)
 
 
-def _has_unknown(blocks: Sequence[PageBlock]) -> bool:
-    """Return whether the state of a block has not been asked for."""
-    return any(not block.state.name for block in blocks)
-
-
 def _first_tag(html: str) -> str:
-    """Return the name of the element that HTML begins with; empty if it begins with text."""
     match = re.match(r"\s*<([a-zA-Z][\w-]*)", html)
     return match[1].lower() if match else ""
 
 
 def _documented_object(md: Markdown) -> str:
     """Return the dotted path of the object whose docstring a Markdown instance of mkdocstrings converts."""
-    processor = md.treeprocessors["mkdocstrings_ids"] if "mkdocstrings_ids" in md.treeprocessors else None  # noqa: SIM401
+    processor = find_processor(md.treeprocessors, "mkdocstrings_ids")
     return str(getattr(processor, "id_prefix", "")).removesuffix("--")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -30,12 +31,13 @@ Dependent = Callable[[], str]
 """Returns the HTML of what depends on blocks, such as a value or a summary, as far as they have run."""
 
 
-class Resolver(Protocol):
+class Resolver(ABC):
     """Gives blocks their runs: by running them, by starting them, or from the cache alone."""
 
-    is_live: bool
+    is_live = False
     """Whether pages are updated when a block has run later."""
 
+    @abstractmethod
     def states(self, sessions: Sequence[Session], md: Markdown) -> dict[str, BlockState]:
         """Return the state of each block by its name; more blocks of the same sessions may follow.
 
@@ -45,18 +47,17 @@ class Resolver(Protocol):
 
     def run_now(self, name: str) -> Run | None:
         """Return the run of a block, if it has run since its page was converted."""
+        return None
 
-    def end_page(self) -> None:
+    def end_page(self) -> None:  # noqa: B027 (most have nothing to do)
         """Expect no more blocks of the page."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (where nothing runs, there is nothing to end)
         """End all processes."""
 
 
-class BuildResolver:
+class BuildResolver(Resolver):
     """Runs what is stale, and waits for it."""
-
-    is_live = False
 
     def __init__(self, engine: Engine, predict: Callable[[Markdown], Sequence[Session]] = lambda md: ()) -> None:
         """Take the engine, and what predicts the sessions of pages that are still to be converted."""
@@ -71,10 +72,6 @@ class BuildResolver:
         """
         return self.engine.states(sessions, may_grow=True, on_stale=lambda: self._start_ahead(md))
 
-    def run_now(self, name: str) -> Run | None:
-        """Return None: nothing changes after a page was converted."""
-        return None
-
     def end_page(self) -> None:
         """End the sessions of the page."""
         self.engine.expect_no_more()
@@ -84,19 +81,17 @@ class BuildResolver:
         self.engine.close()
 
     def _start_ahead(self, md: Markdown) -> None:
-        """Start the sessions of later pages, once: where nothing is stale, nothing needs to be predicted."""
-        predict, self._predict = self._predict, None
+        predict, self._predict = self._predict, None  # once: where nothing is stale, nothing needs to be predicted
         if predict:
             self.engine.start_ahead(predict(md))
 
 
-class LiveResolver:
+class LiveResolver(Resolver):
     """Starts what is stale, and does not wait: pages are updated when blocks have run."""
 
     is_live = True
 
     def __init__(self, live: LiveSessions) -> None:
-        """Take the sessions that run in the background."""
         self.live = live
 
     def states(self, sessions: Sequence[Session], md: Markdown) -> dict[str, BlockState]:
@@ -111,21 +106,15 @@ class LiveResolver:
         """Return the run of a block, if it has run since its page was converted."""
         return self.live.run(name)
 
-    def end_page(self) -> None:
-        """Let the sessions of the page run on."""
-
     def close(self) -> None:
         """End all processes."""
         self.live.close()
 
 
-class CacheResolver:
+class CacheResolver(Resolver):
     """Runs nothing: gives the runs that the cache has."""
 
-    is_live = False
-
     def __init__(self, lookup: Lookup) -> None:
-        """Take the look-up."""
         self._lookup = lookup
 
     def states(self, sessions: Sequence[Session], md: Markdown) -> dict[str, BlockState]:
@@ -141,16 +130,6 @@ class CacheResolver:
                 states[name] = BlockState(name, str(key), run)
         return states
 
-    def run_now(self, name: str) -> Run | None:
-        """Return None: nothing changes after a page was converted."""
-        return None
-
-    def end_page(self) -> None:
-        """Do nothing: nothing runs."""
-
-    def close(self) -> None:
-        """Do nothing: nothing runs."""
-
 
 class CurrentPage(msgspec.Struct, frozen=True, kw_only=True):
     """The page that a generator converts now."""
@@ -165,7 +144,7 @@ class CurrentPage(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its blocks do not run, as its front matter says."""
 
 
-class LiveParts(msgspec.Struct):
+class LiveParts(msgspec.Struct, kw_only=True):
     """What of the pages changes when blocks have run, for a live server; of the last conversion of each page."""
 
     renderers: dict[str, Renderer] = msgspec.field(default_factory=dict)
@@ -215,18 +194,14 @@ class Host:
         """Take in a converted page."""
 
 
-class Site(msgspec.Struct):
+class Site(msgspec.Struct, kw_only=True):
     """What the conversions of one site share."""
 
     config: Config
-    """The settings."""
     resolver: Resolver
-    """Gives blocks their runs."""
     host: Host = Host()
-    """What converts the pages."""
     layouts: LayoutCache | None = None
     """Layouts of blocks that were made before."""
     announced: CurrentPage | None = None
     """The page that is converted now, if the host knows it."""
     live: LiveParts = msgspec.field(default_factory=LiveParts)
-    """What changes when blocks have run."""
