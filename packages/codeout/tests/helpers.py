@@ -41,9 +41,8 @@ def renderer(markdown: Callable[[str], str] = str, **options: object) -> Rendere
 
 def block(code: str, session: str = "s", line: int = 1, **options: object) -> Block:
     """Return a block as a page would have it."""
-    return Block(
-        place=Place("docs/page.md", line), session=session, code=code, origin=Place("docs/page.md", line + 1), **options
-    )  # type: ignore[arg-type]
+    place, origin = Place("docs/page.md", line), Place("docs/page.md", line + 1)
+    return Block(place=place, session=session, code=code, origin=origin, **options)  # type: ignore[arg-type]
 
 
 def without_sources(provenance: Provenance, *sources: Source) -> Provenance:

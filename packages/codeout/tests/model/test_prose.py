@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from codeout import Run, Source, Stream
 from codeout.model.outputs import Scalar
-from codeout.model.prose import REFERENCE, PageValue, find_value, hardcoded_numbers, value_names
+from codeout.model.prose import REFERENCE, PageValue, find_value, hardcoded_numbers
 from helpers import PROVENANCE, block
 
 
@@ -40,7 +40,6 @@ def test_a_value_is_what_the_nearest_block_above_left() -> None:
     ]
     assert find_value("y", runs, []) == PageValue(1)
     assert find_value("none", runs, []) is None
-    assert value_names(runs) == ["x", "y", "z"]
 
 
 def test_text_before_the_first_block_shows_the_final_value() -> None:

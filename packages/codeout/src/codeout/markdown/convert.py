@@ -76,11 +76,6 @@ def _begin(site: Site, md: Markdown, source: str) -> PageConversion:
 
 
 def _convert(page: PageConversion, convert: Convert, source: str) -> str:
-    """Convert the page.
-
-    Raises:
-        PageError: a snippet is missing, a fence would not run because of a mistake in its first line, or none can.
-    """
     if not page.site.host.is_announcing:
         # Whoever announces pages has stamped their blocks before anything changed the text.
         text = page.sources.text
@@ -101,7 +96,6 @@ def _convert(page: PageConversion, convert: Convert, source: str) -> str:
 
 
 def _hands_on_fences(md: Markdown) -> bool:
-    """Return whether superfences hands executed fences to markdown-exec."""
     return any(
         fence.get("format") is formatter
         for extension in md.registeredExtensions
@@ -131,27 +125,19 @@ def _is_missing(sources: Sources, line: str) -> bool:
     return False
 
 
-# ----------------------------------------------------------------------------------------------------- what is inserted
-
-
 def _insert_assets(page: PageConversion, html: str) -> str:
-    """Insert the style of outputs above all of them: pictures that it hides must not load before it is read.
-
-    Without a host that announces pages, it is not known whether Markdown without a title is a page at all; it has only
-    what sweeps need.
-    """
+    """Insert the style of outputs above all of them: pictures that it hides must not load before it is read."""
     shown = page.blocks.shown
     before, heading, after = html.partition("</h1>")
+    # Unless its host announces pages, Markdown without a title may be no page at all; it has only what sweeps need.
     has_outputs = bool(shown) and (bool(heading) or page.site.host.is_announcing)
     assets = page_assets(has_outputs=has_outputs, has_sweeps=any(block.block.sweep for block in shown))
     return f"{before}{heading}{assets}{after}" if heading else f"{assets}{html}"
 
 
 def _insert_slot(page: PageConversion, html: str) -> str:
-    """Insert the place of what is said of the page: under its own title, or at its top if the theme adds the title.
-
-    An excerpt has none. Nor has Markdown without a title, where it is not known whether that is a page at all.
-    """
+    """Insert the place of what is said of the page: under its own title, or at its top if the theme adds the title."""
+    # An excerpt has none. Nor has Markdown without a title, where it is not known whether that is a page at all.
     if page.suffix or not page.blocks:
         return html
     before, heading, after = html.partition("</h1>")
@@ -161,7 +147,6 @@ def _insert_slot(page: PageConversion, html: str) -> str:
 
 
 def _page_header(site: Site, page: ConvertedPage) -> str:
-    """Return what is said of a page under its title: how its blocks ran, and where to get it."""
     if not page.blocks or "sentence" not in site.config.page_notes:
         return ""
     links, states = site.host.header_links(page), [block.state for block in page.blocks]

@@ -34,14 +34,12 @@ class CodeoutExtension(Extension):
     """Has the Python blocks of pages run by the engine. The options are those of `Config`."""
 
     def __init__(self, site: Site | None = None, **options: Any) -> None:
-        """Take the options of the configuration file, or the site that a plugin has set up from them.
-
-        They are checked when the first page is converted: MkDocs would show a traceback of a mistake now.
-        """
+        """Take the options of the configuration file, or the site that a plugin has set up from them."""
         super().__init__()
         self._site = site
-        self._root = Path(options.pop("root", None) or os.environ.get("MKDOCS_CONFIG_DIR") or Path.cwd())
-        self._options = options
+        # They are checked when the first page is converted: MkDocs would show a traceback of a mistake now.
+        root = Path(options.pop("root", None) or os.environ.get("MKDOCS_CONFIG_DIR") or Path.cwd())
+        self._options = {"root": root, **options}
 
     @property
     def site(self) -> Site:
@@ -51,7 +49,7 @@ class CodeoutExtension(Extension):
             PageError: an option is unknown or invalid.
         """
         if self._site is None:
-            config = Config.from_options({"root": self._root, **self._options})
+            config = Config.from_options(self._options)
             self._site = Site(config=config, resolver=BuildResolver(Engine(config)))
         return self._site
 
@@ -82,7 +80,6 @@ class _Step(Preprocessor):
 
 
 def _stamp_files(md: Markdown, page: PageConversion, lines: list[str]) -> list[str]:
-    """Have the files that a page includes stamped when they are read."""
     stamp_included_files(md, page.sources.name)
     return lines
 

@@ -124,9 +124,6 @@ def find_comments(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in CODE_OR_COMMENT.finditer(text) if match["comment"]]
 
 
-# --------------------------------------------------------------------------------------------------------------- stamps
-
-
 def stamp(text: str, path: str, above: int = 0) -> str:
     """Return a file, or what follows the `above` first lines of one, in which each block says where it is."""
     return rewrite_stamps(text, lambda fence: fence.stamp or f"{quote(path)}:{fence.line + above}")
@@ -154,9 +151,6 @@ def read_stamp(value: str) -> Place | None:
     """Return the place that a stamp names; None if it names none."""
     path, _, line = value.rpartition(":")
     return Place(unquote(path), int(line)) if path and line.isdecimal() else None
-
-
-# ------------------------------------------------------------------------------------------------------------- mistakes
 
 
 def find_mistake(fence: Fence) -> str:

@@ -13,7 +13,6 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from markdown import Markdown
 from markdown_exec import MarkdownConverter, add_source, base_format, formatters, tabbed
 
 from codeout.cache.layouts import LayoutCache
@@ -62,15 +61,10 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         return not (self._source or self.arguments["html"] or self.arguments["result"] or self._show != "all")
 
     def is_content(self, run: Run) -> bool:
-        """Return whether a block writes a part of its page: it prints Markdown, and its source is not shown.
-
-        Not if it used placeholder data, since a reader must be told.
-        """
-        return (
-            self.is_bare
-            and all(isinstance(output, Stream) for output in run.outputs)
-            and not any(source.is_placeholder for source in run.provenance.sources)
-        )
+        """Return whether a block writes a part of its page: it prints Markdown, and its source is not shown."""
+        is_printed = all(isinstance(output, Stream) for output in run.outputs)
+        # Of placeholder data, a reader must be told.
+        return self.is_bare and is_printed and not any(source.is_placeholder for source in run.provenance.sources)
 
     def content(self, run: Run) -> str:
         """Return the HTML of the Markdown that a block printed, with its headings in the table of contents."""
@@ -85,7 +79,8 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         """Return the HTML of a block in its present state."""
         if state.run and self.is_content(state.run):
             return self.content(state.run)
-        if self._show == "nothing" and self._is_hidden(state):
+        has_error = state.run is not None and state.run.error is not None  # which a reader must see in any case
+        if self._show == "nothing" and not has_error:
             return ""
         body = self._body(state, block_id)
         if self._source:
@@ -98,7 +93,7 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
 
     def _body(self, state: BlockState, block_id: str) -> str:
         source = self._source
-        if self._show == "code" and self._is_hidden(state):
+        if self._show == "code" and not (state.run and state.run.error):
             return self.source()
         if source == "console":
             if state.run and not state.run.cases and all(map(_is_textual, state.run.outputs)):
@@ -120,23 +115,16 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         """Return the HTML of the code alone."""
         return self._layout("above", 1).replace(_slot(0), "")
 
-    @staticmethod
-    def _is_hidden(state: BlockState) -> bool:
-        """Return whether there is nothing that a reader must see in any case, such as an exception."""
-        return state.run is None or state.run.error is None
-
     @property
     def _show(self) -> str:
         return str(self.arguments["extra"].get("show", "all"))
 
     @property
     def _source(self) -> str:
-        """Where the code is shown; empty if it is not."""
         source = str(self.arguments["source"])
         return {"all": source, "code": source or "above"}.get(self._show, "")
 
     def _layout(self, source: str, outputs: int) -> str:
-        """Return source and empty slots."""
 
         def make() -> str:
             # No division may be in a paragraph.
@@ -183,7 +171,6 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     def _output(self, state: BlockState, block_id: str) -> str:
-        """Return the HTML of the output of this machine; options that ask for its text alone get just that."""
         run, origin = state.run, str(self.block.origin)
         if run is None:
             if state.last_good and not state.last_good.all_outputs:
@@ -225,13 +212,10 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         return self._highlighted("\n".join(lines).strip() + "\n" + _plain_text(run.outputs), language)
 
     def _fenced(self, text: str, language: str) -> str:
-        """Return text as a fence in a language would show it: drawn by a custom fence of the site, or highlighted.
-
-        The fence itself is not written and converted, since the text could end it, or include a file.
-        """
-        fences: Any = self._md.preprocessors["fenced_code_block"]
-        is_drawn = language in DRAWN or language not in formatters
-        for fence in fences.extension.superfences if is_drawn else ():
+        """Return text as a fence in a language would show it: drawn by a custom fence of the site, or highlighted."""
+        # The fence itself is not written and converted, since the text could end it, or include a file.
+        fences = self._md.preprocessors["fenced_code_block"].extension.superfences
+        for fence in fences if language in DRAWN or language not in formatters else ():
             options: dict[str, Any] = {}
             attributes: dict[str, Any] = {}
             if fence["name"] == language and fence["validator"](language, {}, options, attributes, self._md):
@@ -240,14 +224,12 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         return self._highlighted(text, language)
 
     def _highlighted(self, text: str, language: str) -> str:
-        fences: Any = self._md.preprocessors["fenced_code_block"]
-        options = {"options": {}, "md": self._md, "classes": [], "id_value": "", "attrs": {}}
-        return str(fences.highlight(src=text, language=language, **options))
+        highlight = self._md.preprocessors["fenced_code_block"].highlight
+        return str(highlight(src=text, language=language, options={}, md=self._md, classes=[], id_value="", attrs={}))
 
     @property
-    def _md(self) -> Markdown:
-        md: Markdown = self.arguments["md"]
-        return md
+    def _md(self) -> Any:
+        return self.arguments["md"]
 
     @property
     def _language(self) -> str:
@@ -259,7 +241,6 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         return split_prompts(code)[1] if self._language == "pycon" else code
 
     def _exec_arguments(self) -> dict[str, Any]:
-        """Return the arguments that markdown-exec knows."""
         extra = {name: value for name, value in self.arguments["extra"].items() if name not in OWN_OPTIONS}
         if self.block.sweep:
             lines = self.block.executable_code.split("\n")

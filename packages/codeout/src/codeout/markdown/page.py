@@ -26,7 +26,7 @@ from codeout.markdown.site import Site
 from codeout.markdown.snippets import find_processor
 from codeout.markdown.sources import Sources
 from codeout.markdown.values import MARK, START, Reference, ValueFiller, mark_number
-from codeout.model.blocks import Place, Session
+from codeout.model.blocks import Session
 from codeout.run.engine import BlockState
 
 CURRENT: ContextVar[PageConversion | None] = ContextVar("codeout-page", default=None)
@@ -62,8 +62,6 @@ class PageConversion(msgspec.Struct, kw_only=True):
     """The values that the text names so far."""
     _printing: PageBlock | None = None  # the block whose Markdown is being converted
 
-    # ------------------------------------------------------------------------------------------- while it converts
-
     def take_text(self, text: str) -> str:
         """Take the text of the page, once all is included; return it with the number of its fence in each stamp."""
         self.text = text
@@ -78,10 +76,14 @@ class PageConversion(msgspec.Struct, kw_only=True):
             CodeoutError: an option is invalid, or a block whose output is content of the page failed.
         """
         extra = dict(arguments["extra"])
-        number, fence, stamped = self._find_fence(extra.pop(STAMP_OPTION, ""))
+        stamp = extra.pop(STAMP_OPTION, "")
+        # A stamp in the text names a fence in it, whose own says where it was before anything was included.
+        number = int(stamp[1:]) if stamp.startswith("#") else None
+        fence = None if number is None else self.fences[number]
         arguments = {**arguments, "extra": extra}
         code, documented = arguments["code"], _documented_object(arguments["md"])
         printed_by = self._printing.block.place if self._printing else None
+        stamped = read_stamp(fence.stamp if fence else stamp)
         location = self.sources.locate(code, stamped=stamped, printed_by=printed_by, documented=documented)
         is_commented = fence is not None and fence.is_commented
         if arguments["language"] == "pycon":
@@ -110,19 +112,8 @@ class PageConversion(msgspec.Struct, kw_only=True):
         )
         return self._content_now(new) if layout.is_bare and not is_commented else new.placeholder
 
-    def _find_fence(self, stamp: str) -> tuple[int | None, Fence | None, Place | None]:
-        """Return the number of a fence in the text, the fence, and where it was before anything was included."""
-        if not stamp.startswith("#"):
-            return None, None, read_stamp(stamp)
-        fence = self.fences[int(stamp[1:])]
-        return int(stamp[1:]), fence, read_stamp(fence.stamp)
-
     def _content_now(self, block: PageBlock) -> str:
-        """Return the HTML of a block without source: what it printed, as Markdown, is part of the page.
-
-        Raises:
-            CodeoutError: the block failed.
-        """
+        """Return the HTML of a block without source: what it printed, as Markdown, is part of the page."""
         block.is_shown = True
         above = [other for other in self.blocks.in_order if not other.is_commented]
         self._take_states([(session, blocks) for session, blocks in sessions_of(above) if block in blocks])
@@ -140,8 +131,6 @@ class PageConversion(msgspec.Struct, kw_only=True):
         """Register a reference to a value; return its number."""
         self.references.append(reference)
         return len(self.references) - 1
-
-    # ---------------------------------------------------------------------------------------- when it has converted
 
     def finish(self, html: str) -> str:
         """Return the HTML of the page with all outputs and values.
@@ -189,9 +178,6 @@ class PageConversion(msgspec.Struct, kw_only=True):
             return html
         return MARK.sub(lambda match: escape(self._values.text(self._reference(match[0]))), html)
 
-    def _restore_html(self, html: str) -> str:
-        return MARK.sub(lambda match: escape(self._reference(match[0]).literal), html)
-
     def _take_states(self, sessions: Sequence[tuple[Session, Sequence[PageBlock]]]) -> None:
         states = self.site.resolver.states([session for session, _ in sessions], self.md) if sessions else {}
         for session, blocks in sessions:
@@ -209,21 +195,18 @@ class PageConversion(msgspec.Struct, kw_only=True):
             return html.replace(LIST_SLOT, self.expand(parts["notes"]), 1) if parts["notes"] else html
         if parts.get("mark"):
             return self._values.html(self._reference(match[0]))
-        if parts["comment"]:
-            return self._restore_html(PLACEHOLDER.sub("", match[0]))
-        return self._restore_html(
-            PLACEHOLDER.sub(lambda inner: self._show(self.blocks.by_ticket(inner["ticket"])), match[0])
-        )
+
+        def show(inner: re.Match[str]) -> str:
+            return "" if parts["comment"] else self._show(self.blocks.by_ticket(inner["ticket"]))
+
+        html = PLACEHOLDER.sub(show, match[0])
+        return MARK.sub(lambda mark: escape(self._reference(mark[0]).literal), html)
 
     def _show(self, block: PageBlock) -> str:
         return self._live(block, self._render(block, block.state))
 
     def _render(self, block: PageBlock, state: BlockState) -> str:
-        """Return the HTML of a block in a state; a live server calls this long after the conversion.
-
-        Raises:
-            PageError: an output is not what its type says.
-        """
+        """Return the HTML of a block in a state; a live server calls this long after the conversion."""
         token = CURRENT.set(self)
         try:
             return block.layout.html(state, block.id)
@@ -233,7 +216,6 @@ class PageConversion(msgspec.Struct, kw_only=True):
             CURRENT.reset(token)
 
     def _live(self, block: PageBlock, html: str) -> str:
-        """Return HTML that a live server can update, if there is one."""
         if not self.site.resolver.is_live:
             return html
         self.site.live.renderers[block.state.name] = partial(self._render, block)
@@ -253,7 +235,6 @@ def _first_tag(html: str) -> str:
 
 
 def _documented_object(md: Markdown) -> str:
-    """Return the dotted path of the object whose docstring a Markdown instance of mkdocstrings converts."""
     processor = find_processor(md.treeprocessors, "mkdocstrings_ids")
     return str(getattr(processor, "id_prefix", "")).removesuffix("--")
 

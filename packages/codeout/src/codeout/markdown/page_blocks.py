@@ -139,10 +139,8 @@ class PageBlocks(msgspec.Struct):
         # What is part of the HTML already has run already, so it comes first.
         after = 1 + max((n for n, block in enumerate(self.in_order) if block.is_content), default=-1)
         # A placeholder in a comment is none: the page does not show it.
-        for match in re.finditer(rf"<!--.*?-->|{PLACEHOLDER.pattern}", html, re.DOTALL):
-            if match["ticket"] is None:
-                continue
-            block = self.by_ticket(match["ticket"])
+        matches = re.finditer(rf"<!--.*?-->|{PLACEHOLDER.pattern}", html, re.DOTALL)
+        for block in (self.by_ticket(match["ticket"]) for match in matches if match["ticket"]):
             if block not in self.in_order:
                 self.in_order.insert(after, block)
             after = max(after, self.in_order.index(block) + 1)

@@ -47,7 +47,6 @@ class Predictor:
             return []
 
     def _recorder(self, languages: Iterable[str]) -> Markdown:
-        """Return a converter that records each executable Python fence, and passes over all others."""
 
         def record(source: str, language: str, css_class: str, options: dict[str, Any], md: Markdown, **_: Any) -> str:
             self._fences.append((source, {**options, "language": language}))
@@ -67,7 +66,6 @@ def _read_fence(sources: Sources, code: str, options: dict[str, Any]) -> Block:
 
 
 def _without_comments(text: str) -> str:
-    """Return text with empty lines in place of its HTML comments."""
     for start, end in reversed(find_comments(text)):
         text = text[:start] + "\n" * text.count("\n", start, end) + text[end:]
     return text

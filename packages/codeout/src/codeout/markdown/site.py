@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 Renderer = Callable[[BlockState], str]
 """Returns the HTML of a block in a state."""
-Dependent = Callable[[], str]
-"""Returns the HTML of what depends on blocks, such as a value or a summary, as far as they have run."""
 
 
 class Resolver(ABC):
@@ -60,7 +58,6 @@ class BuildResolver(Resolver):
     """Runs what is stale, and waits for it."""
 
     def __init__(self, engine: Engine, predict: Callable[[Markdown], Sequence[Session]] = lambda md: ()) -> None:
-        """Take the engine, and what predicts the sessions of pages that are still to be converted."""
         self.engine = engine
         self._predict: Callable[[Markdown], Sequence[Session]] | None = predict
 
@@ -149,14 +146,14 @@ class LiveParts(msgspec.Struct, kw_only=True):
 
     renderers: dict[str, Renderer] = msgspec.field(default_factory=dict)
     """By the name of a block: how a page shows it."""
-    dependents: dict[str, Dependent] = msgspec.field(default_factory=dict)
-    """By the name of a value or a summary: how a page shows it."""
+    dependents: dict[str, Callable[[], str]] = msgspec.field(default_factory=dict)
+    """By the name of a value or a summary: how a page shows it, as far as blocks have run."""
     depends_on: dict[str, set[str]] = msgspec.field(default_factory=dict)
     """By the name of a block: the names of its dependents."""
     keys: dict[str, str] = msgspec.field(default_factory=dict)
     """By the name of a dependent: what tells one version of its page from another."""
 
-    def add_dependent(self, name: str, key: str, blocks: Iterable[str], render: Dependent) -> str:
+    def add_dependent(self, name: str, key: str, blocks: Iterable[str], render: Callable[[], str]) -> str:
         """Register what changes when blocks have run; return the attributes that let a live page find it."""
         self.dependents[name], self.keys[name] = render, key
         for block in blocks:

@@ -32,18 +32,13 @@ MAX_INCLUDES = 200
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a fence and its code are."""
+    """Where a fence and its code are; the fields are those of a `Block`."""
 
     place: Place
-    """The line of the page."""
     origin: Place
-    """The first line of the code."""
     section: str = ""
-    """The snippet section that is the code, if it is one."""
     checks: str = ""
-    """The code below its snippet section."""
     checks_line: int = 0
-    """The line of `origin`'s file on which that begins, counted from 1."""
 
 
 class Sources(msgspec.Struct, kw_only=True):
@@ -78,14 +73,7 @@ class Sources(msgspec.Struct, kw_only=True):
     def locate(
         self, code: str, *, stamped: Place | None = None, printed_by: Place | None = None, documented: str = ""
     ) -> Location:
-        """Return where a fence is.
-
-        Args:
-            code: as the formatter receives it.
-            stamped: where its stamp says that it is.
-            printed_by: the block whose output contains the fence.
-            documented: the dotted path of the object whose docstring contains it.
-        """
+        """Return where a fence is: in the file that its stamp names, what a block printed, or an object's docstring."""
         if stamped:
             return self._from_stamp(stamped)
         module = _module_file(documented, self.root) if documented else None
@@ -122,7 +110,6 @@ class Sources(msgspec.Struct, kw_only=True):
         return Location(place=place, origin=origin, section=section, checks=checks, checks_line=line)
 
     def _line_of_inclusion(self, path: str, documented: str) -> int:
-        """Return the line of the page that includes a file, or asks for the documentation of an object."""
         line = next((line for line, name in self._included_files() if name == path), 0)
         return line or self._directive_line(documented)
 
@@ -141,7 +128,6 @@ class Sources(msgspec.Struct, kw_only=True):
         return self._fences[path]
 
     def _included_files(self) -> list[tuple[int, str]]:
-        """Return the files that the page includes, and those that they include, with the line of the page."""
         if self._includes is None:
             self._includes = []
             waiting = [(line, target, self.folders) for line, target in _included(self.text)]
@@ -175,7 +161,6 @@ def _normalize(lines: Sequence[str]) -> str:
 
 
 def _included(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the line and the target of each directive of a text that includes a file."""
     for match in INCLUDE.finditer(text):
         target = next(part for part in match.groups() if part)
         yield text.count("\n", 0, match.start()) + 1, re.sub(r":[\w:,-]*$", "", target)
@@ -194,7 +179,6 @@ def _read(path: Path) -> str:
 
 @cache
 def _module_file(dotted: str, root: Path) -> Path | None:
-    """Return the file of the module that an object is in, without importing anything."""
     parts = dotted.split(".")
     folders = [root, root / "src", *(Path(entry) for entry in sys.path if entry)]
     for count in range(len(parts), 0, -1):

@@ -119,16 +119,13 @@ class ValueFiller(msgspec.Struct, frozen=True):
         Raises:
             PageError: the format is invalid, or the value is undefined and the settings make that an error.
         """
-        last = self._last_above(reference)
-        if self.site.resolver.is_live and self.blocks.shown:
-            return self._live(reference, last)
-        return self._filled(reference, last)
+        is_live = self.site.resolver.is_live and self.blocks.shown
+        return (self._live if is_live else self._filled)(reference, self._last_above(reference))
 
     def _last_above(self, reference: Reference) -> PageBlock | None:
         return self.blocks.last_above(reference.above, is_nested=reference.is_nested)
 
     def _find(self, reference: Reference, last: PageBlock | None) -> prose.PageValue | None:
-        """Return a value as the blocks down to `last` have left it, or else as the page leaves it."""
         above, below = (list(map(self._last_run, blocks)) for blocks in self.blocks.split(last))
         return prose.find_value(reference.name, above, below)
 
@@ -142,10 +139,9 @@ class ValueFiller(msgspec.Struct, frozen=True):
             raise self._error(reference, str(problem)) from problem
 
     def _undefined(self, reference: Reference) -> str:
-        """Return the literal of an undefined value, with a hint in the log if it looks like a mistake."""
         if not self.blocks.shown or not self._is_complete():
             return escape(reference.literal)  # a page without blocks, or one that a command looks at before it has run
-        names = prose.value_names([self._last_run(block) for block in self.blocks.shown])
+        names = sorted({name for block in self.blocks.shown for name in self._last_run(block).values})
         message = f"no block sets {reference.name!r} to a number or a string{suggest(reference.name, names)}"
         if self.site.config.strict_values:
             raise self._error(reference, message)
@@ -154,7 +150,6 @@ class ValueFiller(msgspec.Struct, frozen=True):
         return escape(reference.literal)
 
     def _live(self, reference: Reference, last: PageBlock | None) -> str:
-        """Return a value that a live page updates when the block that it follows has run."""
         above, below = self.blocks.split(last)
         anchor = (above or below)[-1].state
         name = f"{anchor.name} {reference.literal}"
@@ -163,7 +158,6 @@ class ValueFiller(msgspec.Struct, frozen=True):
         return f'<span class="codeout-value-slot{stale}" {attributes}>{self._now(reference, last)}</span>'
 
     def _now(self, reference: Reference, last: PageBlock | None) -> str:
-        """Return the HTML of a value as far as it is known."""
         try:
             if self._find(reference, last) is None and not self._is_complete():
                 return "…"  # the block that defines it may not have run yet
@@ -178,12 +172,11 @@ class ValueFiller(msgspec.Struct, frozen=True):
         return self.site.resolver.run_now(block.state.name) or block.state.run
 
     def _last_run(self, block: PageBlock) -> Run:
-        """Return the run of a block: the present one, the last successful one, or one without outputs."""
         return self._run_of(block) or block.state.last_good or NO_RUN
 
     def _line(self, reference: Reference) -> Place:
-        lines = self.sources.text.split("\n")
-        return Place(self.sources.page, next((n for n, line in enumerate(lines, 1) if reference.literal in line), 1))
+        above, literal, _ = self.sources.text.partition(reference.literal)
+        return Place(self.sources.page, above.count("\n") + 1 if literal else 1)
 
     def _error(self, reference: Reference, message: str) -> PageError:
         return PageError(f"{self._line(reference)}: {reference.literal}: {message}; write \\{{ for a literal brace")

@@ -117,13 +117,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The blocks of a page that share a namespace; one kernel process runs them in order."""
 
     page: str
-    """The path of the page."""
     label: str
     """Its name on the page, or `#N` for the N-th block without one."""
     blocks: tuple[Block, ...]
     numbers: tuple[int, ...]
     """The position of each block among all blocks of the page, from 0."""
-    identity: str = ""
+    identity: str
     """What tells it from the other sessions of the page: its name or, without one, its code and which of its equals it
     is. So a block that is put above an unnamed one does not change that."""
 

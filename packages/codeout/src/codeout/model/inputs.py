@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -82,11 +81,6 @@ def describe_change(old: Input, digest: str) -> str:
     if not (old.digest and digest):
         return f"{old.name} {existence}"
     return f"{old.name}: " + {"folder": "other files in it", "status": "other size"}.get(old.kind, "content changed")
-
-
-def local_files(inputs: Iterable[Input]) -> list[str]:
-    """Return the paths of the files among inputs that are in the site's folder."""
-    return [file.name for file in inputs if file.kind == "file" and file.digest and not is_elsewhere(file.name)]
 
 
 def is_elsewhere(name: str) -> bool:

@@ -22,7 +22,6 @@ class Stream(msgspec.Struct, frozen=True, tag_field="kind", tag="stream"):
     """Text that a block wrote to stdout or stderr."""
 
     name: Channel
-    """Where it went."""
     text: str
 
 
@@ -30,7 +29,6 @@ class Value(msgspec.Struct, frozen=True, tag_field="kind", tag="value"):
     """The last expression of a block, or an object that the block displayed."""
 
     data: Bundle
-    """Its representations."""
     width: int = 0
     """The width in pixels that was asked for, if it is a picture; 0 if none was."""
 
@@ -71,7 +69,6 @@ class Source(msgspec.Struct, frozen=True):
     """Where a data set came from, as the `source.json` beside it says."""
 
     name: str
-    """Of the data set."""
     kind: str
     """`original`, `mirror` or `placeholder`, for example."""
     note: str
@@ -89,7 +86,6 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     """Name of the accelerator that it could use, or `CPU`."""
     python: str
-    """Version of Python."""
     packages: tuple[tuple[str, str], ...]
     """Name and version of each package that the setting `packages` names."""
     seconds: float
@@ -115,7 +111,6 @@ class Case(msgspec.Struct, frozen=True):
     """One for each knob, as the page has it."""
     outputs: tuple[Output, ...]
     seconds: float
-    """Wall-clock time."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

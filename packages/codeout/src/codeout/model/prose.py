@@ -65,11 +65,6 @@ def find_value(name: str, above: Sequence[Run], below: Sequence[Run]) -> PageVal
     return None
 
 
-def value_names(runs: Sequence[Run]) -> list[str]:
-    """Return the names of all values that the text of a page may show."""
-    return sorted({name for run in runs for name in run.values})
-
-
 def hardcoded_numbers(text: str, page: str, blocks: Sequence[Block], runs: Sequence[Run]) -> Iterator[HardcodedNumber]:
     """Yield the numbers in the text of a page that neither the block above nor the one below contains.
 
