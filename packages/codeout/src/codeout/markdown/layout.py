@@ -181,7 +181,6 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         return self._renderer.render_run(run, block_id, origin, state.last_good)
 
     def _parts(self, run: Run, block_id: str) -> Iterator[str]:
-        """Yield what a block printed as the HTML, the Markdown or the text that its options say, and its pictures."""
         renderer, result = self._renderer, self.arguments["result"]
         yield from renderer.warnings(run)
         for number, (is_text, group) in enumerate(groupby(run.outputs, _is_textual)):

@@ -56,7 +56,6 @@ class PageConversion(msgspec.Struct, kw_only=True):
     fences: list[Fence] = msgspec.field(default_factory=list)
     """The fences of blocks in the text; a stamp in the text names one of them by its number."""
     skips: bool = False
-    """Whether its blocks do not run."""
     blocks: PageBlocks = msgspec.field(default_factory=PageBlocks)
     references: list[Reference] = msgspec.field(default_factory=list)
     """The values that the text names so far."""

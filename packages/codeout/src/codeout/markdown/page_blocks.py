@@ -42,7 +42,6 @@ class PageBlock(msgspec.Struct, kw_only=True, eq=False):
     block: Block
     layout: BlockLayout
     id: str
-    """Its id in the page."""
     ticket: int
     """What its placeholder in the HTML names."""
     fence: int | None = None
@@ -55,11 +54,9 @@ class PageBlock(msgspec.Struct, kw_only=True, eq=False):
     is_shown: bool = False
     """Whether the page shows it: a fence in a comment, or in text that was thrown away, is converted as well."""
     is_filled: bool = False
-    """Whether its placeholder has been replaced."""
     annotations: int = 0
     """The number of items of the list below it."""
     state: BlockState = BlockState()
-    """How it has run."""
 
     @property
     def placeholder(self) -> str:
@@ -182,7 +179,6 @@ class ConvertedPage(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     """The Markdown that was converted, with everything that it includes."""
     fences: Sequence[Fence]
-    """The fences of blocks in the text, by their numbers."""
     blocks: tuple[PageBlock, ...]
     """The blocks that the page shows, in reading order."""
     fill_title: Callable[[str], str]

@@ -136,7 +136,6 @@ class CurrentPage(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     """As its author wrote it, front matter included."""
     folder: str = ""
-    """The folder of its file."""
     skips: bool = False
     """Whether its blocks do not run, as its front matter says."""
 

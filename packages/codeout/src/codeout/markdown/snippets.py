@@ -58,7 +58,6 @@ class Snippet(msgspec.Struct, frozen=True, kw_only=True):
 
     file: SnippetFile
     path: Path
-    """Where that file is."""
     lines: range
     """The lines of the file, counted from 0."""
     section: str

@@ -45,7 +45,6 @@ class Sources(msgspec.Struct, kw_only=True):
     """Finds the places of fences in the files of one page."""
 
     page: str
-    """The path of the page, for messages."""
     text: str
     """The page as its author wrote it, front matter included."""
     root: Path
@@ -121,7 +120,6 @@ class Sources(msgspec.Struct, kw_only=True):
         return 1
 
     def _fences_of(self, path: str) -> list[Fence]:
-        """Return the fences of a file, those that are examples last."""
         if path not in self._fences:
             text = self.text if path == self.page else _read(self.root / path)
             self._fences[path] = [*find_fences(text), *find_examples(text)]
@@ -140,7 +138,6 @@ class Sources(msgspec.Struct, kw_only=True):
         return self._includes
 
     def _has_code(self, fence: Fence, code: str) -> bool:
-        """Return whether the lines of a fence are this code, once snippets are included."""
         wanted, is_plain = _normalize(code.split("\n")), "8<" not in "\n".join(fence.body)
         if self.snippets is None or is_plain or _normalize(fence.body) == wanted:
             return _normalize(fence.body) == wanted

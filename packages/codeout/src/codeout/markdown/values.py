@@ -41,9 +41,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """A `{name}` in the text of a page."""
 
     literal: str
-    """As the author wrote it."""
     name: str
-    """The variable."""
     spec: str
     """Python's format specification, or nothing."""
     above: PageBlock | None

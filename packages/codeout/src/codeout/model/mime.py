@@ -16,7 +16,6 @@ class MimeType(msgspec.Struct, frozen=True, kw_only=True):
     extension: str
     """File extension without the dot."""
     is_image: bool = False
-    """Whether a browser shows it in an `<img>`."""
     is_recordable: bool = False
     """Whether a recording may show it, because nothing in it can act on a page once it has been checked."""
     pillow_format: str = ""

@@ -48,7 +48,6 @@ class Error(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="er
     """The exception that ended a block."""
 
     type: str
-    """Name of its class."""
     message: str
     traceback: str
     """From the author's first line on; it has no frames of the engine."""
@@ -89,7 +88,6 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     packages: tuple[tuple[str, str], ...]
     """Name and version of each package that the setting `packages` names."""
     seconds: float
-    """Wall-clock time."""
     date: str
     """When it ended: ISO 8601, UTC."""
     sources: tuple[Source, ...]

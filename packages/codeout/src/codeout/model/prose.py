@@ -49,9 +49,7 @@ class HardcodedNumber(msgspec.Struct, frozen=True):
     """A number in the text of a page that matches no nearby code or output."""
 
     place: Place
-    """Line of the page."""
     number: str
-    """The number as written."""
     line: str
     """The text of that line."""
 
