@@ -76,7 +76,7 @@ def _print_lines() -> tuple[float, float]:
     subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     alone = time.perf_counter() - start
     with tempfile.TemporaryDirectory() as folder:
-        block = Block(Place("docs/a.md", 1), "s", code, Place("docs/a.md", 2))
+        block = Block(place=Place("docs/a.md", 1), session="s", code=code, origin=Place("docs/a.md", 2))
         (run,) = Engine(Config(root=Path(folder))).run([block])
     return alone, run.provenance.seconds
 

@@ -33,7 +33,8 @@ LAST = "print({}, float((a @ a.T).sum()), float(np.linalg.norm(b @ b)), float(to
 
 def blocks(*codes: str) -> list[Block]:
     return [
-        Block(Place("docs/a.md", 10 * n), "s", code, Place("docs/a.md", 10 * n + 1)) for n, code in enumerate(codes, 1)
+        Block(place=Place("docs/a.md", 10 * n), session="s", code=code, origin=Place("docs/a.md", 10 * n + 1))
+        for n, code in enumerate(codes, 1)
     ]
 
 

@@ -76,7 +76,7 @@ def chart_outputs(folder: Path, times: str | None) -> tuple[Output, ...]:
     if times is not None:
         (folder / "data" / "steps.json").write_text(times)
     code = "import step_times_chart\nstep_times_chart.show()"
-    block = Block(Place("docs/p.md", 1), "devices", code, Place("docs/p.md", 2))
+    block = Block(place=Place("docs/p.md", 1), session="devices", code=code, origin=Place("docs/p.md", 2))
     snippets = ROOT / "snippets"
     paths = {
         "paths": [str(snippets / "support")],

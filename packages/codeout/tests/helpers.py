@@ -22,7 +22,12 @@ from codeout.render.pictures import Pictures
 PACKAGE = Path(__file__).resolve().parent.parent
 T4 = "NVIDIA T4"
 PROVENANCE = Provenance(
-    "CPU", "3.11", (("torch", "2.15.0"),), 1.5, "2026-11-23T10:00:00+00:00", (Source("D", "mirror", "a copy"),)
+    device="CPU",
+    python="3.11",
+    packages=(("torch", "2.15.0"),),
+    seconds=1.5,
+    date="2026-11-23T10:00:00+00:00",
+    sources=(Source("D", "mirror", "a copy"),),
 )
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a process is forked on Linux alone")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals, pipes, and links that anybody may make")
@@ -36,7 +41,8 @@ def renderer(markdown: Callable[[str], str] = str, **options: object) -> Rendere
 
 def block(code: str, session: str = "s", line: int = 1, **options: object) -> Block:
     """Return a block as a page would have it."""
-    return Block(Place("docs/page.md", line), session, code, Place("docs/page.md", line + 1), **options)  # type: ignore[arg-type]
+    place, origin = Place("docs/page.md", line), Place("docs/page.md", line + 1)
+    return Block(place=place, session=session, code=code, origin=origin, **options)  # type: ignore[arg-type]
 
 
 def without_sources(provenance: Provenance, *sources: Source) -> Provenance:

@@ -40,7 +40,9 @@ def convert_page(
     """
     host = _Host()
     config = Config(root=root or Path.cwd(), strict_values=strict, section_checks=section_checks)
-    site = Site(config, CacheResolver(Lookup(config)), host, announced=CurrentPage(path=path, text=text))
+    site = Site(
+        config=config, resolver=CacheResolver(Lookup(config)), host=host, announced=CurrentPage(path=path, text=text)
+    )
     fences = [{"name": name, "class": name, "validator": validator, "format": formatter} for name in LANGUAGES]
     settings: dict[str, dict[str, object]] = {
         "pymdownx.superfences": {"custom_fences": fences},

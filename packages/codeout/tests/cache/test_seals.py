@@ -15,7 +15,7 @@ from codeout.cache.layouts import LayoutCache
 from helpers import PROVENANCE
 
 KEY = Key("c" * 40, "e" * 16, "f" * 16)
-RUN = Run((Stream("stdout", "the output of the block\n"),), PROVENANCE)
+RUN = Run(outputs=(Stream("stdout", "the output of the block\n"),), provenance=PROVENANCE)
 
 
 @pytest.mark.parametrize("seed", range(40))

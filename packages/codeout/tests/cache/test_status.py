@@ -19,7 +19,7 @@ INPUTS = KeyInputs(
     Environment("3.11", "Linux", "CPU", (), ()), "docs/a.md s", (), (File("prelude.py", "1"),), ("code",)
 )
 CHANGED = replace(INPUTS, files=(File("prelude.py", "2"),))
-DATA = Input("file", "data.csv", "1")
+DATA = Input(kind="file", name="data.csv", digest="1")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,10 @@ from helpers import PROVENANCE, posix
 
 KEY = Key("c" * 40, "e" * 16, "f" * 16)
 PICTURE = base64.b64encode(b"\x89PNG picture").decode()
-RUN = Run((Stream("stdout", "hello\n"), Figure({"image/png": PICTURE, "text/plain": "<Figure>"}, "words")), PROVENANCE)
+RUN = Run(
+    outputs=(Stream("stdout", "hello\n"), Figure({"image/png": PICTURE, "text/plain": "<Figure>"}, "words")),
+    provenance=PROVENANCE,
+)
 HERE = Environment("3", "Linux", "CPU", (("torch", "2.15.0"),), (("TZ", ""),))
 INPUTS = KeyInputs(HERE, "docs/a.md s", (), (), ("code",))
 
@@ -78,7 +81,7 @@ def test_every_kind_of_output_and_value_survives(store: RunStore) -> None:
         Stream("stderr", "w\n"),
         Value({"text/plain": "1"}),
         Figure({"image/svg+xml": "<svg/>"}, "words"),
-        Error("ValueError", "no", "Traceback", 3, ("Exception",)),
+        Error(type="ValueError", message="no", traceback="Traceback", line=3, bases=("Exception",)),
     )
     values: dict[str, Scalar] = {
         "whole": 1,
@@ -88,8 +91,16 @@ def test_every_kind_of_output_and_value_survives(store: RunStore) -> None:
         "large": 2**100,
         "none": -math.inf,
     }
-    inputs = (Input("file", "snippets/helper.py", "f" * 64),)
-    run = Run(outputs, PROVENANCE, "docs/a.md:3", inputs, True, values, measured=True)
+    inputs = (Input(kind="file", name="snippets/helper.py", digest="f" * 64),)
+    run = Run(
+        outputs=outputs,
+        provenance=PROVENANCE,
+        origin="docs/a.md:3",
+        inputs=inputs,
+        reads_lines=True,
+        values=values,
+        measured=True,
+    )
     store.put(KEY, run)
     assert store.get(KEY) == run
 
@@ -178,13 +189,13 @@ def test_what_is_too_large_is_a_miss(store: RunStore, limits: dict[str, int]) ->
 @pytest.mark.parametrize("output", [Stream("stdout", "x" * 500), Figure({"image/png": PICTURE * 30}, "")])
 def test_what_is_too_large_is_not_put(tmp_path: Path, output: Stream | Figure) -> None:
     with pytest.raises(ValueError, match=r"output is too large: [\d,]+ bytes; the limit is 300"):
-        RunStore(tmp_path, max_file_bytes=300).put(KEY, Run((output,), PROVENANCE))
+        RunStore(tmp_path, max_file_bytes=300).put(KEY, Run(outputs=(output,), provenance=PROVENANCE))
 
 
 @pytest.mark.parametrize("output", [Stream("stdout", "\ud800"), Figure({"image/png": "a"}, "")])
 def test_what_no_file_can_hold_is_a_value_error(store: RunStore, output: Stream | Figure) -> None:
     with pytest.raises(ValueError, match=r"surrogates|base64"):
-        store.put(KEY, Run((output,), PROVENANCE))
+        store.put(KEY, Run(outputs=(output,), provenance=PROVENANCE))
     assert not list(store.root.rglob("*.json"))
 
 
@@ -203,7 +214,7 @@ def test_a_failed_write_keeps_the_run_that_was_there(store: RunStore, monkeypatc
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="No space left"):
-        store.put(KEY, Run((), PROVENANCE))
+        store.put(KEY, Run(outputs=(), provenance=PROVENANCE))
     monkeypatch.undo()
     assert store.get(KEY) == RUN
     assert not list(store.root.rglob(".new-*"))
@@ -214,7 +225,7 @@ def test_runs_that_are_not_needed_can_be_removed_with_the_pictures_that_no_other
     other = Key("d" * 40, "e" * 16, "f" * 16)
     another = base64.b64encode(b"\x89PNG another").decode()
     store.put(KEY, RUN)
-    store.put(other, Run((Figure({"image/png": another}, "words"),), PROVENANCE))
+    store.put(other, Run(outputs=(Figure({"image/png": another}, "words"),), provenance=PROVENANCE))
     (unused,) = store.unused({KEY.code}, [])
     unused.unlink()
     store.clean_pictures()
@@ -226,7 +237,9 @@ def test_runs_that_are_not_needed_can_be_removed_with_the_pictures_that_no_other
 def test_pictures_of_all_runs_stay_and_what_is_no_run_shows_none(store: RunStore) -> None:
     for number in range(3):
         data = base64.b64encode(f"picture {number}".encode()).decode()
-        store.put(Key(f"{number}" * 40, "e" * 16), Run((Figure({"image/png": data}, ""),), PROVENANCE))
+        store.put(
+            Key(f"{number}" * 40, "e" * 16), Run(outputs=(Figure({"image/png": data}, ""),), provenance=PROVENANCE)
+        )
     (store.root / "00" / "x.json").write_bytes(b'\xff"file:x"')
     store.clean_pictures()
     assert len(list((store.root / "images").iterdir())) == 3
@@ -267,7 +280,7 @@ def test_an_entry_says_what_a_run_was_made_from(store: RunStore) -> None:
 
 def test_the_newest_run_of_a_block_is_the_one_with_the_latest_date(store: RunStore) -> None:
     for date, text, code in (("2026-01-02", "second", "2"), ("2026-01-01", "first", "1")):  # as if copied in this order
-        run = Run((Stream("stdout", text),), replace(PROVENANCE, date=date))
+        run = Run(outputs=(Stream("stdout", text),), provenance=replace(PROVENANCE, date=date))
         store.put(Key(code * 40, "e" * 16, "f" * 16), run, INPUTS, "block")
     assert store.newest_entries()["block"].key.code == "2" * 40
     assert store.newest_runs()["block"].outputs == (Stream("stdout", "second"),)

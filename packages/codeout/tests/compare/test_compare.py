@@ -18,7 +18,7 @@ from helpers import PROVENANCE
 
 
 def run(*outputs: Output | str, provenance: Provenance = PROVENANCE) -> Run:
-    return Run(tuple(Stream("stdout", o) if isinstance(o, str) else o for o in outputs), provenance)
+    return Run(outputs=tuple(Stream("stdout", o) if isinstance(o, str) else o for o in outputs), provenance=provenance)
 
 
 def describe(old: Run, new: Run) -> list[str]:
@@ -70,8 +70,16 @@ def test_where_a_text_was_cut_says_nothing_but_its_channel_does() -> None:
 def test_other_kinds_of_output_differ() -> None:
     assert describe(run("one"), run(Value({"text/plain": "one"}))) == ["stream → value"]
     assert describe(run("one"), run()) == ["stream → nothing"]
-    assert describe(run(Error("A", "m", "t1", 1)), run(Error("A", "m", "t2", 9))) == [], "lines move"
-    assert describe(run(Error("A", "m", "", 1)), run(Error("B", "m", "", 1))) == ["A → B"]
+    assert (
+        describe(
+            run(Error(type="A", message="m", traceback="t1", line=1)),
+            run(Error(type="A", message="m", traceback="t2", line=9)),
+        )
+        == []
+    ), "lines move"
+    assert describe(
+        run(Error(type="A", message="m", traceback="", line=1)), run(Error(type="B", message="m", traceback="", line=1))
+    ) == ["A → B"]
 
 
 def test_the_tolerance_can_be_chosen() -> None:
@@ -250,7 +258,9 @@ def test_a_change_in_a_report_is_a_diff_with_a_line_around_it() -> None:
 
 def test_the_report_shows_old_beside_new_and_what_the_machines_were() -> None:
     old = {"docs/a.md s 1": run("same\nloss 1.0\n"), "gone": run("x"), "same": run("y")}
-    newer = Provenance("NVIDIA T4", PROVENANCE.python, PROVENANCE.packages, 1.0, "", ())
+    newer = Provenance(
+        device="NVIDIA T4", python=PROVENANCE.python, packages=PROVENANCE.packages, seconds=1.0, date="", sources=()
+    )
     new = {"docs/a.md s 1": run("same\nloss 2.0\n", provenance=newer), "more": run("z"), "same": run("y")}
     said = report(compare(old, new), old, new)
     assert said.startswith("# Outputs: 1 of 2 changed\n")
@@ -286,15 +296,17 @@ def test_a_long_output_is_cut_in_a_report() -> None:
 
 
 def test_what_is_measured_is_left_out_of_a_comparison_and_not_beside_another_device() -> None:
-    old, new = (Run((Stream("stdout", word),), PROVENANCE, measured=True) for word in ("12.5", "99.5"))
+    old, new = (
+        Run(outputs=(Stream("stdout", word),), provenance=PROVENANCE, measured=True) for word in ("12.5", "99.5")
+    )
     assert compare({"b": old}, {"b": new}) == []
     assert compare({"b": replace(old, measured=False)}, {"b": new}) != []
     assert differ(old, new)
 
 
 def test_blocks_below_a_measured_one_are_compared() -> None:
-    old = {"a": Run((Stream("stdout", "1"),), PROVENANCE, measured=True), "b": run("x")}
-    new = {"a": Run((Stream("stdout", "2"),), PROVENANCE, measured=True), "b": run("y")}
+    old = {"a": Run(outputs=(Stream("stdout", "1"),), provenance=PROVENANCE, measured=True), "b": run("x")}
+    new = {"a": Run(outputs=(Stream("stdout", "2"),), provenance=PROVENANCE, measured=True), "b": run("y")}
     assert [each.block for each in compare(old, new)] == ["b"]
 
 

@@ -455,7 +455,7 @@ def test_a_package_that_no_setting_names_counts(
     install(packages, version, "x = 2\n")
     reader.packages.refresh()
     assert printed_text(run(code)[0]) == "2\n"
-    assert describe_change(Input("package", owner, digest), reader.read("package", owner)) == change
+    assert describe_change(Input(kind="package", name=owner, digest=digest), reader.read("package", owner)) == change
 
 
 def test_a_package_of_the_environment_is_an_input_by_its_distribution(run: Runner) -> None:
@@ -484,10 +484,10 @@ def test_inputs_are_listed_in_words(run: Runner, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("each", "words"),
     [
-        (Input("missing", "lib", "a,b,c,d,e,f,g"), "no a, b, c, d, e and 2 more in lib"),
-        (Input("file", "x", ""), "file x, which does not exist"),
-        (Input("package", "numpy", "2.4.1 abc"), "package numpy 2.4.1"),
-        (Input("entry_points", "", "f"), "plugins of installed packages"),
+        (Input(kind="missing", name="lib", digest="a,b,c,d,e,f,g"), "no a, b, c, d, e and 2 more in lib"),
+        (Input(kind="file", name="x", digest=""), "file x, which does not exist"),
+        (Input(kind="package", name="numpy", digest="2.4.1 abc"), "package numpy 2.4.1"),
+        (Input(kind="entry_points", name="", digest="f"), "plugins of installed packages"),
     ],
 )
 def test_an_input_in_words(each: Input, words: str) -> None:

@@ -42,7 +42,14 @@ assert x == {wanted}
 
 
 def checked(code: str, checks: str) -> Block:
-    return Block(Place("docs/p.md", 3), "s", code, Place("snippets/p.py", 5), checks=checks, checks_line=9)
+    return Block(
+        place=Place("docs/p.md", 3),
+        session="s",
+        code=code,
+        origin=Place("snippets/p.py", 5),
+        checks=checks,
+        checks_line=9,
+    )
 
 
 def run(tmp_path: Path, *blocks: Block) -> list[Run]:

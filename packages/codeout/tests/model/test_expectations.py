@@ -8,8 +8,19 @@ from codeout import BlockError, Error, Run, Stream
 from codeout.model.expectations import check_expectation, has_unexpected_error, skipped_run, with_missing_error
 from helpers import PROVENANCE, block
 
-RUN = Run((Stream("stdout", "before\n"),), PROVENANCE)
-FAILED = Run((Error("KeyError", "'a'", "Traceback\nKeyError: 'a'", 3, ("LookupError", "Exception")),), PROVENANCE)
+RUN = Run(outputs=(Stream("stdout", "before\n"),), provenance=PROVENANCE)
+FAILED = Run(
+    outputs=(
+        Error(
+            type="KeyError",
+            message="'a'",
+            traceback="Traceback\nKeyError: 'a'",
+            line=3,
+            bases=("LookupError", "Exception"),
+        ),
+    ),
+    provenance=PROVENANCE,
+)
 
 
 @pytest.mark.parametrize(("raises", "is_unexpected"), [("", True), ("ValueError", True), ("LookupError", False)])

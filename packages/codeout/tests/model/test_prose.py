@@ -7,12 +7,12 @@ from msgspec.structs import replace
 
 from codeout import Run, Source, Stream
 from codeout.model.outputs import Scalar
-from codeout.model.prose import REFERENCE, PageValue, find_value, hardcoded_numbers, value_names
+from codeout.model.prose import REFERENCE, PageValue, find_value, hardcoded_numbers
 from helpers import PROVENANCE, block
 
 
 def run(text: str = "", **values: Scalar) -> Run:
-    return Run((Stream("stdout", text),), PROVENANCE, values=values)
+    return Run(outputs=(Stream("stdout", text),), provenance=PROVENANCE, values=values)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,6 @@ def test_a_value_is_what_the_nearest_block_above_left() -> None:
     ]
     assert find_value("y", runs, []) == PageValue(1)
     assert find_value("none", runs, []) is None
-    assert value_names(runs) == ["x", "y", "z"]
 
 
 def test_text_before_the_first_block_shows_the_final_value() -> None:
@@ -49,12 +48,15 @@ def test_text_before_the_first_block_shows_the_final_value() -> None:
 
 def test_a_value_from_placeholder_data_says_so() -> None:
     real, placeholder = Source("weights", "mirror", "a copy"), Source("CIFAR-10", "placeholder", "drawings")
-    runs = [run(x=0.5), Run((), replace(PROVENANCE, sources=(real, placeholder)), values={"y": 0.9321})]
+    runs = [
+        run(x=0.5),
+        Run(outputs=(), provenance=replace(PROVENANCE, sources=(real, placeholder)), values={"y": 0.9321}),
+    ]
     x, y = find_value("x", runs, []), find_value("y", runs, [])
     assert x and y
     assert (x.placeholders, y.placeholders) == ((), (placeholder,))
     assert (x.marked(".1%"), y.marked(".1%")) == ("50.0%", "93.2% (placeholder data)")
-    assert y.formatted(".1%") == "93.2%"
+    assert format(y.value, ".1%") == "93.2%"
 
 
 PAGE = """---

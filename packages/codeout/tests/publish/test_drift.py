@@ -23,7 +23,7 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="{}
 
 
 def run(*outputs: Output, **told: object) -> Run:
-    return Run(outputs, replace(PROVENANCE, **told))
+    return Run(outputs=outputs, provenance=replace(PROVENANCE, **told))
 
 
 def shown(old: dict[str, Run], new: dict[str, Run]) -> BeautifulSoup:

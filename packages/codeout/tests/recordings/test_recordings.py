@@ -129,7 +129,9 @@ def drawn(image: Tag) -> str:
 
 
 def test_devices_are_called_cpu_and_gpu_unless_two_are_alike() -> None:
-    cpu, t4, h100 = (Run((), replace(PROVENANCE, device=name)) for name in ("CPU", T4, "NVIDIA H100"))
+    cpu, t4, h100 = (
+        Run(outputs=(), provenance=replace(PROVENANCE, device=name)) for name in ("CPU", T4, "NVIDIA H100")
+    )
     assert [label(run, (cpu, t4)) for run in (cpu, t4)] == ["CPU", "GPU"]
     assert [label(run, (cpu, t4, h100)) for run in (cpu, t4, h100)] == ["CPU", T4, "NVIDIA H100"]
 
@@ -171,7 +173,7 @@ def one_recording(folder: Path, **fields: object) -> tuple[Recordings, str]:
     inputs = KeyInputs(environment, "docs/page.md s", (), (), ("code",))
     provenance = replace(PROVENANCE, device=T4, code_digest=inputs.key.code[:12])
     named = {name: value for name, value in fields.items() if name in PROVENANCE.__struct_fields__}
-    run = Run((Stream("stdout", "x"),), replace(provenance, **named), "docs/page.md:3")
+    run = Run(outputs=(Stream("stdout", "x"),), provenance=replace(provenance, **named), origin="docs/page.md:3")
     run = replace(run, **{name: value for name, value in fields.items() if name in run.__struct_fields__})
     RunStore(folder).put(replace(inputs.key, trace="f" * 16), run, inputs, "docs/page.md s 1")
     recordings = Recordings(Lookup(Config(root=folder, recordings=".")))
@@ -201,8 +203,8 @@ def test_a_valid_recording_is_found_by_its_code(tmp_path: Path) -> None:
         {"code_digest": "f" * 12},
         {"date": "garbage"},
         {"seconds": 10**400},
-        {"inputs": (Input("file", "a/../../proc/self/mem", ""),)},
-        {"inputs": (Input("file", "a\0b.py", "f" * 64),)},
+        {"inputs": (Input(kind="file", name="a/../../proc/self/mem", digest=""),)},
+        {"inputs": (Input(kind="file", name="a\0b.py", digest="f" * 64),)},
         {"outputs": (Stream("stdout", "\x02wzxhzdk:0\x03"),)},
         {"outputs": (Value({"text/html": "<script>alert(1)</script>"}),)},
         {"outputs": (Figure({"image/png": "AAAA"}, ""),)},

@@ -21,10 +21,10 @@ from helpers import PROVENANCE
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{}</svg>'
 RUN = Run(
-    (Stream("stdout", "hello\n"),),
-    replace(PROVENANCE, device="NVIDIA T4", code_digest="0123456789ab"),
-    "docs/page.md:3",
-    (Input("file", "snippets/helper.py", "f" * 64),),
+    outputs=(Stream("stdout", "hello\n"),),
+    provenance=replace(PROVENANCE, device="NVIDIA T4", code_digest="0123456789ab"),
+    origin="docs/page.md:3",
+    inputs=(Input(kind="file", name="snippets/helper.py", digest="f" * 64),),
 )
 
 
@@ -49,19 +49,21 @@ def say(**provenance: object) -> Run:
 GOOD: dict[str, Run] = {
     "text": RUN,
     "markup as text": show(Stream("stderr", "<script>\t{% x %}\n"), Value({"text/plain": "<b>"})),
-    "an exception": show(Error("KeyError", "'x'", "Traceback", 3, ("LookupError", "Exception"))),
-    "an exception of no line": show(Error("SystemExit", "2", "", None)),
+    "an exception": show(
+        Error(type="KeyError", message="'x'", traceback="Traceback", line=3, bases=("LookupError", "Exception"))
+    ),
+    "an exception of no line": show(Error(type="SystemExit", message="2", traceback="", line=None)),
     "a PNG": show(figure(image((9, 9)), alt="wörds")),
     "a JPEG, a GIF and a WebP": show(*[figure(image((9, 9), k), f"image/{k}") for k in ("jpeg", "gif", "webp")]),
     "base64 in lines": show(figure("\n".join([image((9, 9)), ""]))),
     "SVG": show(figure(SVG.format('<path d="M0 0"/>'), "image/svg+xml")),
-    "a path with a space": replace(RUN, inputs=(Input("file", "lib/my helper/x-1.y.py", "0" * 64),)),
+    "a path with a space": replace(RUN, inputs=(Input(kind="file", name="lib/my helper/x-1.y.py", digest="0" * 64),)),
     "devices with punctuation": say(device="NVIDIA RTX A6000 (48GB), v1".replace(",", "")),
     "a local version": say(packages=(("torch", "2.15.0+cu121"), ("my_package.x", "1!2.0rc1"))),
     "the day of the build": say(date="2026-11-25T23:59:59+00:00"),
     "no packages, no sources": say(packages=(), sources=()),
     "no measurable time": say(seconds=0.0),
-    "the first line": show(Error("KeyError", "", "", 1)),
+    "the first line": show(Error(type="KeyError", message="", traceback="", line=1)),
     "measured outputs": replace(RUN, measured=True),
     "a figure with text": show(Figure({"image/png": image((9, 9)), "text/plain": "<Figure>"}, "")),
     "as many names as may be": say(packages=(("torch", "1"),) * 500, sources=(Source("x", "y", "z"),) * 500),
@@ -128,13 +130,25 @@ BAD: dict[str, tuple[Run, str]] = {
     "an origin with a line": (replace(RUN, origin="docs/a.md\n:3"), "invalid code location"),
     "an origin without a line number": (replace(RUN, origin="docs/a.md"), "invalid code location"),
     "a long origin": (replace(RUN, origin="x" * 301 + ":1"), "invalid code location"),
-    "an input that climbs later": (replace(RUN, inputs=(Input("file", "a/../../x.py", "f" * 64),)), "invalid input"),
-    "an input with NUL": (replace(RUN, inputs=(Input("file", "a\0b.py", "f" * 64),)), "invalid input"),
-    "an input with a line": (replace(RUN, inputs=(Input("file", "a\n.py", "f" * 64),)), "invalid input"),
-    "a long input": (replace(RUN, inputs=(Input("file", "x" * 200 + ".py", "f" * 64),)), "invalid input"),
-    "an input with a digest of words": (replace(RUN, inputs=(Input("file", "x.py", "words"),)), "invalid input"),
+    "an input that climbs later": (
+        replace(RUN, inputs=(Input(kind="file", name="a/../../x.py", digest="f" * 64),)),
+        "invalid input",
+    ),
+    "an input with NUL": (replace(RUN, inputs=(Input(kind="file", name="a\0b.py", digest="f" * 64),)), "invalid input"),
+    "an input with a line": (
+        replace(RUN, inputs=(Input(kind="file", name="a\n.py", digest="f" * 64),)),
+        "invalid input",
+    ),
+    "a long input": (
+        replace(RUN, inputs=(Input(kind="file", name="x" * 200 + ".py", digest="f" * 64),)),
+        "invalid input",
+    ),
+    "an input with a digest of words": (
+        replace(RUN, inputs=(Input(kind="file", name="x.py", digest="words"),)),
+        "invalid input",
+    ),
     "many inputs": (
-        replace(RUN, inputs=tuple(Input("file", f"x{n}.py", "f" * 64) for n in range(5001))),
+        replace(RUN, inputs=tuple(Input(kind="file", name=f"x{n}.py", digest="f" * 64) for n in range(5001))),
         "more than 5,000 inputs",
     ),
     "Markdown's placeholder in a stream": (show(Stream("stdout", "\x02wzxhzdk:0\x03")), "control characters"),
@@ -145,23 +159,44 @@ BAD: dict[str, tuple[Run, str]] = {
     ),
     "Markdown's placeholder in alt text": (show(figure(image((9, 9)), alt="\x02")), "control characters"),
     "Markdown's placeholder in SVG": (show(figure(SVG.format("<g>\x02</g>"), "image/svg+xml")), "control characters"),
-    "Markdown's placeholder in a message": (show(Error("E", "\x02", "", None)), "control characters"),
-    "Markdown's placeholder in a traceback": (show(Error("E", "", "\x02", None)), "control characters"),
+    "Markdown's placeholder in a message": (
+        show(Error(type="E", message="\x02", traceback="", line=None)),
+        "control characters",
+    ),
+    "Markdown's placeholder in a traceback": (
+        show(Error(type="E", message="", traceback="\x02", line=None)),
+        "control characters",
+    ),
     "an escape sequence": (show(Stream("stdout", "\x1b[31mred")), "control characters"),
     "a carriage return": (show(Stream("stdout", "a\rb")), "control characters"),
     "many outputs": (show(*[Stream("stdout", "x")] * 1001), "more than 1,000 outputs"),
     "long text": (show(*[Stream("stdout", "x" * 250_001)] * 4), "more than 1,000,000 characters of text"),
     "long values": (show(Value({"text/plain": "x" * 1_000_001})), "more than 1,000,000 characters of text"),
     "long alt text": (show(figure(image((9, 9)), alt="x" * 1_000_001)), "more than 1,000,000 characters of text"),
-    "long tracebacks": (show(Error("E", "", "x" * 1_000_001, None)), "more than 1,000,000 characters of text"),
+    "long tracebacks": (
+        show(Error(type="E", message="", traceback="x" * 1_000_001, line=None)),
+        "more than 1,000,000 characters of text",
+    ),
     "large pictures": (show(*[figure("x" * 8_000_001)] * 4), "more than 32,000,000 characters of image data"),
     "only HTML": (show(Value({"text/html": "<b>x</b>"})), "only text/html, which recordings may not contain"),
     "a MIME type that is none": (show(Value({"a\n::b": "x", "text/plain": "x"})), "invalid MIME type"),
-    "an exception with markup": (show(Error("<b>", "", "", None)), "invalid exception name"),
-    "a base class with markup": (show(Error("E", "", "", None, ("E", "</b>"))), "invalid exception name"),
-    "many base classes": (show(Error("E", "", "", None, ("E",) * 501)), "invalid exception name"),
-    "line zero": (show(Error("E", "", "", 0)), "invalid exception line"),
-    "a line beyond all files": (show(Error("E", "", "", 10**400)), "invalid exception line"),
+    "an exception with markup": (
+        show(Error(type="<b>", message="", traceback="", line=None)),
+        "invalid exception name",
+    ),
+    "a base class with markup": (
+        show(Error(type="E", message="", traceback="", line=None, bases=("E", "</b>"))),
+        "invalid exception name",
+    ),
+    "many base classes": (
+        show(Error(type="E", message="", traceback="", line=None, bases=("E",) * 501)),
+        "invalid exception name",
+    ),
+    "line zero": (show(Error(type="E", message="", traceback="", line=0)), "invalid exception line"),
+    "a line beyond all files": (
+        show(Error(type="E", message="", traceback="", line=10**400)),
+        "invalid exception line",
+    ),
     "a script in SVG": (show(figure(SVG.format("<script>1</script>"), "image/svg+xml")), "SVG with <script>"),
     "a PNG that is HTML": (show(figure(base64.b64encode(b"<html>").decode())), "malformed image/png"),
     "a PNG that is a GIF": (show(figure(image((9, 9), "gif"))), "malformed image/png"),

@@ -24,7 +24,7 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/19
 
 
 def html(*outputs: Output) -> str:
-    return renderer(lambda text: f"<md>{text}</md>").render_run(Run(outputs, PROVENANCE), "out-1")
+    return renderer(lambda text: f"<md>{text}</md>").render_run(Run(outputs=outputs, provenance=PROVENANCE), "out-1")
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def html(*outputs: Output) -> str:
         Stream("stdout", "<script>x</script> **b** $x$"),
         Stream("stderr", "<script>x</script>"),
         Value({"text/plain": "<script>x</script>"}),
-        Error("E", "m", "<script>x</script>", 1),
+        Error(type="E", message="m", traceback="<script>x</script>", line=1),
         Figure({"image/png": "AAAA"}, '"><script>x</script>'),
     ],
 )
@@ -87,7 +87,9 @@ def test_the_run_line_shows_device_version_and_time_and_the_rest_when_opened() -
 
 
 def test_placeholder_data_is_announced_above_the_output() -> None:
-    run = Run((Stream("stdout", "a"),), replace(PROVENANCE, sources=(Source("D", "placeholder", "drawn"),)))
+    run = Run(
+        outputs=(Stream("stdout", "a"),), provenance=replace(PROVENANCE, sources=(Source("D", "placeholder", "drawn"),))
+    )
     shown = renderer().render_run(run, "out-1")
     assert shown.index("D is placeholder data:") < shown.index("<code>a</code>")
     assert "D: placeholder data</summary>" in shown
@@ -95,17 +97,17 @@ def test_placeholder_data_is_announced_above_the_output() -> None:
 
 
 def test_the_last_successful_output_is_below_a_failed_one() -> None:
-    last = Run((Stream("stdout", "good"),), PROVENANCE)
-    failed = Run((Error("E", "m", "Traceback", 1),), PROVENANCE)
+    last = Run(outputs=(Stream("stdout", "good"),), provenance=PROVENANCE)
+    failed = Run(outputs=(Error(type="E", message="m", traceback="Traceback", line=1),), provenance=PROVENANCE)
     head, _, rest = renderer().render_run(failed, "n", last=last).partition("<summary>Last successful output, from ")
     assert "Traceback" in head
     assert rest.startswith("2026-11-23 10:00:00 UTC</summary>")
     assert "<code>good</code>" in rest
-    assert "successful" not in renderer().render_run(failed, "n", last=Run((), PROVENANCE))
+    assert "successful" not in renderer().render_run(failed, "n", last=Run(outputs=(), provenance=PROVENANCE))
 
 
 def test_a_queued_block_shows_its_last_output() -> None:
-    queued = renderer().render_queued(Run((Stream("stdout", "good"),), PROVENANCE), "n", "a.py:1")
+    queued = renderer().render_queued(Run(outputs=(Stream("stdout", "good"),), provenance=PROVENANCE), "n", "a.py:1")
     assert 'role="status">Queued</p>' in queued
     assert '<div class="codeout-stale">' in queued and "<code>good</code>" in queued
     assert 'data-origin="a.py:1"' in queued
@@ -157,7 +159,7 @@ def test_a_long_text_is_folded_and_a_short_one_is_not() -> None:
 
 def test_the_run_line_names_the_code() -> None:
     assert "\nCode: 0123456789ab\n" in renderer().render_run(
-        Run((Stream("stdout", "x"),), replace(PROVENANCE, code_digest="0123456789ab")), "n"
+        Run(outputs=(Stream("stdout", "x"),), provenance=replace(PROVENANCE, code_digest="0123456789ab")), "n"
     )
 
 
@@ -179,7 +181,7 @@ def test_a_value_from_placeholder_data_is_marked_in_text_and_in_its_title() -> N
 def test_a_figure_has_the_size_of_a_notebook_and_is_twice_as_sharp(run: Callable[..., list[Run]]) -> None:
     code = "import matplotlib.pyplot as plt\nplt.figure(figsize=(3, 2), dpi=100).add_axes((0, 0, 1, 1))\nplt.show()"
     (figure,) = (output for output in run(code)[0].outputs if isinstance(output, Figure))
-    html = RENDERER.render_run(Run((figure,), PROVENANCE), "n")
+    html = RENDERER.render_run(Run(outputs=(figure,), provenance=PROVENANCE), "n")
     image = BeautifulSoup(html, "html.parser").img
     assert image is not None
     size = Image.open(BytesIO(base64.b64decode(figure.data["image/png"]))).size
@@ -189,9 +191,12 @@ def test_a_figure_has_the_size_of_a_notebook_and_is_twice_as_sharp(run: Callable
 
 def test_a_picture_that_is_no_png_has_no_size() -> None:
     figure = Figure({"image/png": "AAAA"}, "a")
-    assert "width" not in RENDERER.render_run(Run((figure,), PROVENANCE), "n").partition("codeout-run")[0]
+    assert (
+        "width"
+        not in RENDERER.render_run(Run(outputs=(figure,), provenance=PROVENANCE), "n").partition("codeout-run")[0]
+    )
 
 
 def test_run_lines_can_be_switched_off() -> None:
-    run = Run((Stream("stdout", "a"),), PROVENANCE)
+    run = Run(outputs=(Stream("stdout", "a"),), provenance=PROVENANCE)
     assert "codeout-run" not in replace(RENDERER, has_run_lines=False).render_run(run, "n")

@@ -21,7 +21,7 @@ UNREADABLE = "*Not shown here: an output to look at.*"
 
 
 def written(*outputs: Output, cases: tuple[Case, ...] = (), sweep: Sweep = ONCE, shows_source: bool = True) -> str:
-    run = Run(outputs, without_sources(PROVENANCE), values={"x": 3}, cases=cases)
+    run = Run(outputs=outputs, provenance=without_sources(PROVENANCE), values={"x": 3}, cases=cases)
     return markdown_page(Page(TEXT, [block("x = 3\nprint(x)  # (1)!", sweep=sweep, shows_source=shows_source)], [run]))
 
 
@@ -57,7 +57,7 @@ def test_a_value_that_is_made_to_be_seen_is_mentioned(text: str) -> None:
 
 
 def test_an_error_is_shown_as_text_and_code_that_the_page_hides_is_not() -> None:
-    shown = written(Error("E", "m", "Traceback\nE: m", 1), shows_source=False)
+    shown = written(Error(type="E", message="m", traceback="Traceback\nE: m", line=1), shows_source=False)
     assert "```text\nTraceback\nE: m\n```" in shown
     assert "```python" not in shown
 
@@ -74,7 +74,7 @@ def test_each_case_of_a_sweep_is_named() -> None:
 
 def test_placeholder_data_is_named() -> None:
     source = Source("D", "placeholder", "drawn")
-    run = Run((Stream("stdout", "3"),), without_sources(PROVENANCE, source), values={"x": 3})
+    run = Run(outputs=(Stream("stdout", "3"),), provenance=without_sources(PROVENANCE, source), values={"x": 3})
     assert "> **D is placeholder data:** drawn\n\nOutput:" in markdown_page(Page(TEXT, [block("x = 3")], [run]))
     silent = replace(run, outputs=())
     assert "is placeholder data" not in markdown_page(Page(TEXT, [block("x = 3")], [silent]))

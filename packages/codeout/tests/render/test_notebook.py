@@ -62,7 +62,9 @@ After it, `{x}` is {x:04d}.
 
 def page(text: str = TEXT, *outputs: tuple[Output, ...], **more: object) -> Page:
     converted = convert_page(text, path="docs/page.md")
-    runs = [Run(out, PROVENANCE, values={"x": 42}) for out in outputs or [()] * len(converted.blocks)]
+    runs = [
+        Run(outputs=out, provenance=PROVENANCE, values={"x": 42}) for out in outputs or [()] * len(converted.blocks)
+    ]
     return Page(converted.text_with_holes(), [each.block for each in converted.blocks], runs, **more)  # type: ignore[arg-type]
 
 
@@ -120,7 +122,7 @@ def test_outputs_become_those_of_a_notebook() -> None:
         Figure({"image/svg+xml": "<svg><path/></svg>"}, "loss"),
         Value({"text/plain": "42", "text/html": "<b>42</b>"}),
     )
-    second = (Error("ValueError", "no", "Traceback\nValueError: no", 3),)
+    second = (Error(type="ValueError", message="no", traceback="Traceback\nValueError: no", line=3),)
     found = cells(page(TEXT, first, second))
     stream, figure, value = found[1].outputs
     assert (stream.output_type, stream.name, stream.text) == ("stream", "stderr", "warned")
@@ -141,7 +143,7 @@ def test_an_expected_exception_does_not_stop_a_notebook() -> None:
 def test_a_notebook_names_the_packages_only_if_the_settings_name_some() -> None:
     def last_line(**changes: object) -> str:
         provenance = replace(PROVENANCE, sources=(), date="2026-11-25T10:00:00+00:00", **changes)
-        return str(cells(Page("", (), [Run((), provenance)]))[-1].source)
+        return str(cells(Page("", (), [Run(outputs=(), provenance=provenance)]))[-1].source)
 
     assert last_line(packages=()) == "*Outputs computed on CPU, Python 3.11, on 2026-11-25.*"
     assert "Python 3.11, torch 2.15.0, x 1, on" in last_line(packages=(("torch", "2.15.0"), ("x", "1")))

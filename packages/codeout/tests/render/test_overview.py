@@ -19,7 +19,7 @@ from small_sites import CONFIG, build
 
 
 def run(seconds: float, **provenance: object) -> Run:
-    return Run((Stream("stdout", "x"),), replace(PROVENANCE, seconds=seconds, **provenance))
+    return Run(outputs=(Stream("stdout", "x"),), provenance=replace(PROVENANCE, seconds=seconds, **provenance))
 
 
 def test_a_sentence_says_how_many_blocks_ran_how_long_on_what_and_when() -> None:

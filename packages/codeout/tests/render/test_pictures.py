@@ -82,7 +82,7 @@ def test_other_data_urls_are_left_alone(html: str, pictures: SitePictures, tmp_p
 def test_a_picture_travels_from_the_cache_to_the_site_by_its_digest(pictures: SitePictures, tmp_path: Path) -> None:
     large, small = b"\x89PNG" + bytes(MIN_DATA_LENGTH), b"\x89PNG" + bytes(100)
     figures = [Figure({"image/png": base64.b64encode(content).decode()}, "a") for content in (large, small)]
-    stored = pictures.folder.save(Run(tuple(figures), PROVENANCE))
+    stored = pictures.folder.save(Run(outputs=tuple(figures), provenance=PROVENANCE))
     parts = [output.data["image/png"] for output in stored.outputs if isinstance(output, Figure)]
     assert all(part.startswith("file:") for part in parts)
     name = named_by_digest(large)

@@ -78,9 +78,13 @@ class InputReader:
             for input_ in self._resolve(observation):
                 if input_ is None:
                     changed_names.append(self._name(observation.name))
-                    inputs[observation.kind, changed_names[-1]] = Input(observation.kind, changed_names[-1], UNKNOWN)
+                    inputs[observation.kind, changed_names[-1]] = Input(
+                        kind=observation.kind, name=changed_names[-1], digest=UNKNOWN
+                    )
                 elif input_.kind == "missing" and (old := inputs.get((input_.kind, input_.name))):
-                    inputs[input_.kind, input_.name] = Input("missing", input_.name, f"{old.digest},{input_.digest}")
+                    inputs[input_.kind, input_.name] = Input(
+                        kind="missing", name=input_.name, digest=f"{old.digest},{input_.digest}"
+                    )
                 else:
                     inputs.setdefault((input_.kind, input_.name), input_)
         return tuple(inputs[key] for key in sorted(inputs)), tuple(changed_names)
@@ -170,23 +174,23 @@ class InputReader:
             return [None]
         if kind in ("program", "entry_points", "variable"):
             is_input = kind != "variable" or path in PASSED_VARIABLES
-            return [Input(kind, path, self.read(kind, path))] if is_input else []
+            return [Input(kind=kind, name=path, digest=self.read(kind, path))] if is_input else []
         name = self._name(path)
         if not isinstance(state, tuple):
-            return [Input(kind, name, (state or "").removeprefix("sha256:"))]
+            return [Input(kind=kind, name=name, digest=(state or "").removeprefix("sha256:"))]
         digest = self._digest(path)
-        return [Input(kind, name, digest) if status_of(path) == state else None]
+        return [Input(kind=kind, name=name, digest=digest) if status_of(path) == state else None]
 
     def _owners(self, path: str) -> Iterable[Input]:
         """Yield the packages to which something directly in a folder of packages belongs; itself if to none."""
         owners = self.packages.owners(os.path.basename(path))
         for owner in owners:
-            yield Input("package", owner, self._package(owner))
+            yield Input(kind="package", name=owner, digest=self._package(owner))
         if not owners:
             files = [path] if os.path.isfile(path) else _files_below(path)
-            yield from (Input("file", self._name(file), self._digest(file)) for file in files)
+            yield from (Input(kind="file", name=self._name(file), digest=self._digest(file)) for file in files)
             if not files:
-                yield Input("status", self._name(path), describe_path(path))
+                yield Input(kind="status", name=self._name(path), digest=describe_path(path))
 
     def _package(self, name: str) -> str:
         record = self.packages.record(name)

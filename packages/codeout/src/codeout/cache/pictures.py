@@ -13,7 +13,7 @@ import msgspec
 
 from codeout.cache.files import list_folder, read_regular_file, write_atomically
 from codeout.model.mime import BINARY_TYPES, MIME_TYPES_BY_NAME, is_binary
-from codeout.model.outputs import Figure, Output, Run, Value, count_characters, replace_data
+from codeout.model.outputs import Figure, Output, Run, Value, count_characters
 
 REFERENCE_PREFIX = "file:"
 """What a run has in place of a picture that is in the cache begins with it; the name of the file follows. Base64, the
@@ -153,6 +153,8 @@ def _replace_pictures(run: Run, replace: Callable[[str, str], str]) -> Run:
         return {mime: replace(mime, part) if is_binary(mime) else part for mime, part in data.items()}
 
     def replace_output(output: Output) -> Output:
-        return replace_data(output, replace_bundle(output.data)) if isinstance(output, Value | Figure) else output
+        if isinstance(output, Value | Figure):
+            return msgspec.structs.replace(output, data=replace_bundle(output.data))
+        return output
 
     return run.map_outputs(replace_output)

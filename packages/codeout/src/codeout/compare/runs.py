@@ -108,7 +108,10 @@ def _compare_sequences(old: Sequence[Output], new: Sequence[Output], tolerance: 
 
 def _compare_outputs(old: Output, new: Output, tolerance: float) -> Iterator[str]:
     match old, new:
-        case (Stream(before, old_text), Stream(after, new_text)) | (Error(before, old_text), Error(after, new_text)):
+        case (Stream(before, old_text), Stream(after, new_text)) | (
+            Error(type=before, message=old_text),
+            Error(type=after, message=new_text),
+        ):
             if before != after:
                 yield f"{before} → {after}"
             yield from compare_texts(old_text, new_text, tolerance)

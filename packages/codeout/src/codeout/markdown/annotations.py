@@ -43,7 +43,6 @@ def _number(mark: re.Match[str]) -> str:
 
 
 def _end_of_division(html: str, start: int) -> int:
-    """Return where the division that begins at `start` is closed."""
     depth = 0
     for tag in DIVISION.finditer(html, start):
         depth += -1 if tag[1] else 1
@@ -62,24 +61,14 @@ class ListFinder(Treeprocessor):
 
     def run(self, root: Element) -> None:
         """Go through the blocks of a page that are paragraphs of their own, and what follows each."""
+        stash = self.md.htmlStash.rawHtmlBlocks
         for parent in root.iter():
-            for child, following in pairwise([*parent, None]):
-                stashed = self._stashed(child)
-                if child is None or stashed is None or following is None or following.tag != "ol":
+            for child, following in pairwise([*parent]):
+                stashed = HTML_PLACEHOLDER_RE.fullmatch((child.text or "").strip())
+                if stashed is None or (child.tag, following.tag) != ("p", "ol"):
                     continue
-                claim = self._find_claim(str(self.md.htmlStash.rawHtmlBlocks[stashed]))
-                if claim is None:
-                    continue
-                parent.remove(following)
-                following.set("class", "codeout-notes")
-                child.tail, following.tail = following.tail, None
-                notes = self.md.serializer(following)
-                self.md.htmlStash.rawHtmlBlocks[stashed] = claim(notes, len(following.findall("li")))
-
-    @staticmethod
-    def _stashed(element: Element | None) -> int | None:
-        """Return the number of the stashed HTML that a paragraph consists of, if it does."""
-        if element is None or element.tag != "p":
-            return None
-        match = HTML_PLACEHOLDER_RE.fullmatch((element.text or "").strip())
-        return int(match[1]) if match else None
+                if claim := self._find_claim(str(stash[int(stashed[1])])):
+                    parent.remove(following)
+                    following.set("class", "codeout-notes")
+                    child.tail, following.tail = following.tail, None
+                    stash[int(stashed[1])] = claim(self.md.serializer(following), len(following.findall("li")))

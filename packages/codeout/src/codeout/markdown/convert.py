@@ -15,11 +15,11 @@ from pymdownx.superfences import SuperFencesCodeExtension, SuperFencesException
 
 from codeout.cache.keys import digest
 from codeout.errors import CodeoutError, PageError
-from codeout.markdown.fences import STAMP_OPTION, find_fences, find_mistake, read_stamp, stamp, strip_stamps
+from codeout.markdown.fences import find_fences, find_mistake, read_stamp, stamp, strip_stamps
 from codeout.markdown.page import CURRENT, PageConversion
 from codeout.markdown.page_blocks import TOKEN, ConvertedPage
 from codeout.markdown.site import Site
-from codeout.markdown.snippets import describe_missing, find_preprocessor
+from codeout.markdown.snippets import describe_missing, find_preprocessor, find_processor
 from codeout.markdown.sources import Sources
 from codeout.model.outputs import Run
 from codeout.render.html import page_assets
@@ -66,23 +66,16 @@ def _begin(site: Site, md: Markdown, source: str) -> PageConversion:
     path, suffix = announced.path if announced else "page", ""
     text = announced.text if announced else strip_stamps(source)
     if announced is None and site.host.is_announcing:  # part of another page, like an excerpt in a blog's index
-        file = _converted_file(md)
+        file: Any = getattr(find_processor(md.treeprocessors, "relpath"), "file", None)  # of MkDocs
         path = site.host.path_of(file) if file else path
         suffix = f"-{hashlib.sha256(path.encode()).hexdigest()[:6]}"
-    snippets, root = find_preprocessor(md), site.config.root.resolve()
     folders = [Path(announced.folder)] if announced and announced.folder else []
-    folders += [root, root / site.config.docs_dir, *(Path(folder) for folder in getattr(snippets, "base_path", ()))]
-    sources = Sources(path, text, root, folders, snippets, site.config.section_checks)
+    sources = Sources.from_config(site.config, find_preprocessor(md), page=path, text=text, folders=folders)
     skips = announced is not None and announced.skips
     return PageConversion(site=site, md=md, path=path, sources=sources, suffix=suffix, skips=skips)
 
 
 def _convert(page: PageConversion, convert: Convert, source: str) -> str:
-    """Convert the page.
-
-    Raises:
-        PageError: a snippet is missing, a fence would not run because of a mistake in its first line, or none can.
-    """
     if not page.site.host.is_announcing:
         # Whoever announces pages has stamped their blocks before anything changed the text.
         text = page.sources.text
@@ -90,8 +83,7 @@ def _convert(page: PageConversion, convert: Convert, source: str) -> str:
     fences, lines = find_fences(source), source.split("\n")
     for fence in fences:
         if mistake := find_mistake(fence):
-            place = read_stamp(fence.values.get(STAMP_OPTION, ""))
-            raise PageError(f"{place or _place_of(page, lines[fence.line - 1])}: {mistake}")
+            raise PageError(f"{read_stamp(fence.stamp) or _place_of(page, lines[fence.line - 1])}: {mistake}")
     try:
         html = convert(source)
     except SnippetMissingError as problem:
@@ -104,7 +96,6 @@ def _convert(page: PageConversion, convert: Convert, source: str) -> str:
 
 
 def _hands_on_fences(md: Markdown) -> bool:
-    """Return whether superfences hands executed fences to markdown-exec."""
     return any(
         fence.get("format") is formatter
         for extension in md.registeredExtensions
@@ -114,7 +105,6 @@ def _hands_on_fences(md: Markdown) -> bool:
 
 
 def _place_of(page: PageConversion, line: str) -> str:
-    """Return where a line is in the page; its first line if it is not in it."""
     lines = page.sources.text.split("\n")
     return f"{page.path}:{lines.index(line) + 1 if line in lines else 1}"
 
@@ -135,33 +125,19 @@ def _is_missing(sources: Sources, line: str) -> bool:
     return False
 
 
-def _converted_file(md: Markdown) -> Any:
-    """Return the file that a Markdown instance of MkDocs converts."""
-    processor = md.treeprocessors["relpath"] if "relpath" in md.treeprocessors else None  # noqa: SIM401 (not a dict)
-    return getattr(processor, "file", None)
-
-
-# ----------------------------------------------------------------------------------------------------- what is inserted
-
-
 def _insert_assets(page: PageConversion, html: str) -> str:
-    """Insert the style of outputs above all of them: pictures that it hides must not load before it is read.
-
-    Without a host that announces pages, it is not known whether Markdown without a title is a page at all; it has only
-    what sweeps need.
-    """
-    blocks = [each.block for each in page.blocks.shown]
+    """Insert the style of outputs above all of them: pictures that it hides must not load before it is read."""
+    shown = page.blocks.shown
     before, heading, after = html.partition("</h1>")
-    has_outputs = bool(blocks) and (bool(heading) or page.site.host.is_announcing)
-    assets = page_assets(has_outputs=has_outputs, has_sweeps=any(block.sweep for block in blocks))
+    # Unless its host announces pages, Markdown without a title may be no page at all; it has only what sweeps need.
+    has_outputs = bool(shown) and (bool(heading) or page.site.host.is_announcing)
+    assets = page_assets(has_outputs=has_outputs, has_sweeps=any(block.block.sweep for block in shown))
     return f"{before}{heading}{assets}{after}" if heading else f"{assets}{html}"
 
 
 def _insert_slot(page: PageConversion, html: str) -> str:
-    """Insert the place of what is said of the page: under its own title, or at its top if the theme adds the title.
-
-    An excerpt has none. Nor has Markdown without a title, where it is not known whether that is a page at all.
-    """
+    """Insert the place of what is said of the page: under its own title, or at its top if the theme adds the title."""
+    # An excerpt has none. Nor has Markdown without a title, where it is not known whether that is a page at all.
     if page.suffix or not page.blocks:
         return html
     before, heading, after = html.partition("</h1>")
@@ -171,14 +147,12 @@ def _insert_slot(page: PageConversion, html: str) -> str:
 
 
 def _page_header(site: Site, page: ConvertedPage) -> str:
-    """Return what is said of a page under its title: how its blocks ran, and where to get it."""
     if not page.blocks or "sentence" not in site.config.page_notes:
         return ""
-    links = site.host.header_links(page)
-    recordings = [run for each in page.blocks for run in each.state.recordings]
+    links, states = site.host.header_links(page), [block.state for block in page.blocks]
+    recordings = [run for state in states for run in state.recordings]
     if not site.resolver.is_live:
         return _sentence(page.runs, recordings, links)
-    states = [each.state for each in page.blocks]
 
     def render() -> str:
         runs = [site.resolver.run_now(state.name) or state.run for state in states]
@@ -191,6 +165,6 @@ def _page_header(site: Site, page: ConvertedPage) -> str:
 
 def _sentence(runs: Sequence[Run], recordings: Sequence[Run], links: Sequence[str]) -> str:
     words = " · ".join([escape(sentence(runs, recordings)), *links])
-    html = f'<p class="codeout-sentence" data-search-exclude>{words}</p>'
     notice = placeholder_notice(runs)
-    return html + (f'<p class="codeout-placeholder">{escape(notice)}</p>' if notice else "")
+    warning = f'<p class="codeout-placeholder">{escape(notice)}</p>' if notice else ""
+    return f'<p class="codeout-sentence" data-search-exclude>{words}</p>{warning}'

@@ -27,7 +27,6 @@ HEADER = re.compile(
 )
 OPTION = re.compile(r"""(?P<name>[A-Za-z][\w-]*)=(?:"(?P<quoted>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[^\s"'}]+))""")
 STAMP = re.compile(rf' {STAMP_OPTION}=(?:"|&quot;)[^"&]*(?:"|&quot;)')
-STAMP_END = re.compile(r"[ \t]*\}?[ \t]*$")
 CODE_OR_COMMENT = re.compile(
     r"^[> \t]*(?P<fence>`{3,}|~{3,}).*?(?:^[> \t]*(?P=fence)[ \t]*$|\Z)"
     r"|(?P<ticks>`+)(?!`)[^\n]*?(?<!`)(?P=ticks)(?!`)"
@@ -60,6 +59,11 @@ class Fence(msgspec.Struct, frozen=True, kw_only=True):
         return {match["name"]: match["quoted"] or match["single"] or match["bare"] or "" for match in matches}
 
     @property
+    def stamp(self) -> str:
+        """Its stamp; empty if it has none."""
+        return self.values.get(STAMP_OPTION, "")
+
+    @property
     def is_executed(self) -> bool:
         """Whether it asks to be run."""
         return self.values.get("exec", "").lower() in TRUE
@@ -87,7 +91,7 @@ def find_fences(text: str) -> list[Fence]:
                     indent=header["indent"],
                     language=header["language"],
                     options=header["options"],
-                    body=tuple(_without_indent(each, header["indent"]) for each in lines[number:closed]),
+                    body=tuple(_without_indent(inner, header["indent"]) for inner in lines[number:closed]),
                     is_commented=any(start < offset < stop for start, stop in comments),
                 )
             )
@@ -100,12 +104,11 @@ def find_examples(text: str, above: int = 0) -> Iterator[Fence]:
     for outer in find_fences(text):
         if outer.language not in LANGUAGES:
             inner_text, first = "\n".join(outer.body), outer.line + above
-            yield from (msgspec.structs.replace(each, line=each.line + first) for each in find_fences(inner_text))
+            yield from (msgspec.structs.replace(inner, line=inner.line + first) for inner in find_fences(inner_text))
             yield from find_examples(inner_text, first)
 
 
 def _closing_line(lines: Sequence[str], start: int, fence: str) -> int:
-    """Return the index of the line that closes a fence, from `start` on; the number of lines if there is none."""
     closing = re.compile(rf"[> \t]*{fence}[ \t]*$")
     return next((i for i in range(start, len(lines)) if closing.match(lines[i])), len(lines))
 
@@ -121,18 +124,9 @@ def find_comments(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in CODE_OR_COMMENT.finditer(text) if match["comment"]]
 
 
-# --------------------------------------------------------------------------------------------------------------- stamps
-
-
 def stamp(text: str, path: str, above: int = 0) -> str:
-    """Return a text in which each block that has no stamp says where it is.
-
-    Args:
-        text: a file, or the end of one.
-        path: of the file.
-        above: how many lines of the file precede the text.
-    """
-    return rewrite_stamps(text, lambda fence: _stamp_of(fence) or f"{quote(path)}:{fence.line + above}")
+    """Return a file, or what follows the `above` first lines of one, in which each block says where it is."""
+    return rewrite_stamps(text, lambda fence: fence.stamp or f"{quote(path)}:{fence.line + above}")
 
 
 def rewrite_stamps(text: str, stamp_of: Callable[[Fence], str]) -> str:
@@ -141,8 +135,7 @@ def rewrite_stamps(text: str, stamp_of: Callable[[Fence], str]) -> str:
     for fence in find_fences(text):
         if fence.is_block:
             header = strip_stamps(lines[fence.line - 1])
-            end = STAMP_END.search(header)
-            at = end.start() if end else len(header)
+            at = len(header.rstrip(" \t").removesuffix("}").rstrip(" \t"))
             lines[fence.line - 1] = f'{header[:at]} {STAMP_OPTION}="{stamp_of(fence)}"{header[at:]}'
         if any(STAMP_OPTION in line for line in lines[fence.line : fence.end]):
             lines[fence.line : fence.end] = map(strip_stamps, lines[fence.line : fence.end])
@@ -160,28 +153,20 @@ def read_stamp(value: str) -> Place | None:
     return Place(unquote(path), int(line)) if path and line.isdecimal() else None
 
 
-def _stamp_of(fence: Fence) -> str:
-    return fence.values.get(STAMP_OPTION, "")
-
-
-# ------------------------------------------------------------------------------------------------------------- mistakes
-
-
 def find_mistake(fence: Fence) -> str:
     """Return what would keep a Python fence from running as its author wants; an empty string if nothing does."""
-    options, values = list(OPTION.finditer(fence.options)), fence.values
+    values = fence.values
     if fence.language not in LANGUAGES:
         return ""
     if "exec" not in values:
         names = [name for name in values if get_close_matches(name, ["exec"], cutoff=0.7)]
         return f"unknown option {names[0]!r}; did you mean 'exec'?" if names else ""
-    if bare := next((match for match in options if match["bare"]), None):
+    if bare := next((match for match in OPTION.finditer(fence.options) if match["bare"]), None):
         return f'{bare["name"]}={bare["bare"]} needs quotes: {bare["name"]}="{bare["bare"]}"'
     if values["exec"].lower() not in TRUE + FALSE:
         similar = get_close_matches(values["exec"].lower(), TRUE + FALSE, n=1)
-        return f"exec must be 'on' or 'off', not {values['exec']!r}" + (
-            f"; did you mean {similar[0]!r}?" if similar else ""
-        )
+        guess = f"; did you mean {similar[0]!r}?" if similar else ""
+        return f"exec must be 'on' or 'off', not {values['exec']!r}{guess}"
     for name in NUMBERS:
         if name in values and not re.fullmatch(r"-?\d+", values[name]):
             return f"{name} must be an integer, not {values[name]!r}"

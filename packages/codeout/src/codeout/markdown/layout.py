@@ -13,11 +13,9 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from markdown import Markdown
 from markdown_exec import MarkdownConverter, add_source, base_format, formatters, tabbed
 
 from codeout.cache.layouts import LayoutCache
-from codeout.config import PAGE_NOTES
 from codeout.markdown.annotations import number_marks
 from codeout.markdown.options import OWN_OPTIONS, split_prompts
 from codeout.model.blocks import Block
@@ -36,23 +34,26 @@ SNIPPET = re.compile(r"^([ \t]*)(;*-+8<-+)", re.MULTILINE)  # a directive of pym
 DRAWN = ("tree",)  # the languages of markdown-exec that are drawn; text in any other could be run
 
 
+def _next_number() -> int:
+    MarkdownConverter.counter += 1  # as markdown-exec does itself
+    return MarkdownConverter.counter
+
+
 class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
     """How one block is shown."""
 
     block: Block
-    """The block."""
     arguments: Mapping[str, Any]
     """What markdown-exec passes to a formatter."""
     layouts: LayoutCache | None
     """Layouts that were made before."""
     pictures: Pictures
-    """Knows where the page finds pictures."""
     expand: Callable[[str], str]
     """Completes the HTML that the site's own Markdown values become: they may contain blocks."""
-    number: int
-    """Which of all executed fences it is: markdown-exec makes unique ids from that."""
-    notes: Sequence[str] = PAGE_NOTES
+    notes: Sequence[str]
     """What is said of its run."""
+    number: int = msgspec.field(default_factory=_next_number)
+    """Which of all executed fences it is: markdown-exec makes unique ids from that."""
 
     @property
     def is_bare(self) -> bool:
@@ -60,15 +61,10 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         return not (self._source or self.arguments["html"] or self.arguments["result"] or self._show != "all")
 
     def is_content(self, run: Run) -> bool:
-        """Return whether a block writes a part of its page: it prints Markdown, and its source is not shown.
-
-        Not if it used placeholder data, since a reader must be told.
-        """
-        return (
-            self.is_bare
-            and all(isinstance(output, Stream) for output in run.outputs)
-            and not any(source.is_placeholder for source in run.provenance.sources)
-        )
+        """Return whether a block writes a part of its page: it prints Markdown, and its source is not shown."""
+        is_printed = all(isinstance(output, Stream) for output in run.outputs)
+        # Of placeholder data, a reader must be told.
+        return self.is_bare and is_printed and not any(source.is_placeholder for source in run.provenance.sources)
 
     def content(self, run: Run) -> str:
         """Return the HTML of the Markdown that a block printed, with its headings in the table of contents."""
@@ -76,18 +72,20 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         if arguments["id_prefix"] is None and not arguments["id"]:
             # The number that markdown-exec would give it, whenever and however often it is converted.
             arguments["id_prefix"] = f"exec-{self.number}--"
-        html = base_format(language="python", run=lambda *_, **__: printed_text(run.outputs), **arguments)
+        html = base_format(language="python", run=lambda *_, **__: _printed_text(run.outputs), **arguments)
         return self.pictures.move_data_out(str(html))
 
     def html(self, state: BlockState, block_id: str) -> str:
         """Return the HTML of a block in its present state."""
         if state.run and self.is_content(state.run):
             return self.content(state.run)
-        if self._show == "nothing" and self._is_hidden(state):
+        has_error = state.run is not None and state.run.error is not None  # which a reader must see in any case
+        if self._show == "nothing" and not has_error:
             return ""
         body = self._body(state, block_id)
         if self._source:
-            link = _link(block_id) if "link" in self.notes else ""
+            label = 'title="Link to this block" aria-label="Link to this block" data-search-exclude'
+            link = f'<a class="codeout-link" href="#{block_id}" {label}>#</a>' if "link" in self.notes else ""
             return f'<div class="codeout-block" id="{block_id}">{body}{link}</div>'
         if state.run and not self.arguments["html"]:
             return f'<div class="codeout-alone" id="{block_id}">{body}</div>'
@@ -95,10 +93,10 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
 
     def _body(self, state: BlockState, block_id: str) -> str:
         source = self._source
-        if self._show == "code" and self._is_hidden(state):
+        if self._show == "code" and not (state.run and state.run.error):
             return self.source()
         if source == "console":
-            if state.run and _is_text(state.run):
+            if state.run and not state.run.cases and all(map(_is_textual, state.run.outputs)):
                 return number_marks(self._console(state.run), self.block.annotation_numbers)
             source = "above"  # a figure has no place in a console
         outputs = self._outputs(state, block_id)
@@ -117,29 +115,20 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         """Return the HTML of the code alone."""
         return self._layout("above", 1).replace(_slot(0), "")
 
-    @staticmethod
-    def _is_hidden(state: BlockState) -> bool:
-        """Return whether there is nothing that a reader must see in any case, such as an exception."""
-        return state.run is None or state.run.error is None
-
     @property
     def _show(self) -> str:
         return str(self.arguments["extra"].get("show", "all"))
 
     @property
     def _source(self) -> str:
-        """Where the code is shown; empty if it is not."""
         source = str(self.arguments["source"])
         return {"all": source, "code": source or "above"}.get(self._show, "")
 
     def _layout(self, source: str, outputs: int) -> str:
-        """Return source and empty slots."""
 
         def make() -> str:
-            html = self._convert(source, outputs)
-            html = re.sub(
-                r"<p>(<div class=\"codeout-slot\"[^>]*></div>)</p>", r"\1", html
-            )  # no division in a paragraph
+            # No division may be in a paragraph.
+            html = re.sub(r'<p>(<div class="codeout-slot"[^>]*></div>)</p>', r"\1", self._convert(source, outputs))
             return number_marks(html, self.block.annotation_numbers)
 
         if self.layouts is None:
@@ -171,21 +160,17 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         if not state.recordings or state.run is None:
             return {"": self._output(state, block_id)}
         runs = sorted([state.run, *state.recordings], key=lambda run: run.provenance.device != "CPU")
+        # The drawings of a recording are images, in which the browser lets nothing act.
+        render = msgspec.structs.replace(self._renderer, draws_images=True).render_run
         return {
             label(run, runs): self._output(state, block_id)
             if run is state.run
             # A section has no dot, so the ids of a recording are its own.
-            else self._recording(run, f"{block_id}.{number}")
+            else render(run, f"{block_id}.{number}", str(self.block.origin), is_recording=True)
             for number, run in enumerate(runs)
         }
 
-    def _recording(self, run: Run, block_id: str) -> str:
-        """Return the HTML of a recording; its drawings are images, in which the browser lets nothing act."""
-        renderer = msgspec.structs.replace(self._renderer, draws_images=True)
-        return renderer.render_run(run, block_id, str(self.block.origin), is_recording=True)
-
     def _output(self, state: BlockState, block_id: str) -> str:
-        """Return the HTML of the output of this machine; options that ask for its text alone get just that."""
         run, origin = state.run, str(self.block.origin)
         if run is None:
             if state.last_good and not state.last_good.all_outputs:
@@ -196,18 +181,17 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         return self._renderer.render_run(run, block_id, origin, state.last_good)
 
     def _parts(self, run: Run, block_id: str) -> Iterator[str]:
-        """Yield what a block printed as the HTML, the Markdown or the text that its options say, and its pictures."""
         renderer, result = self._renderer, self.arguments["result"]
         yield from renderer.warnings(run)
-        for number, (is_text, group) in enumerate(groupby(run.outputs, is_textual)):
+        for number, (is_text, group) in enumerate(groupby(run.outputs, _is_textual)):
             outputs = list(group)
             if not is_text:
-                yield from (renderer.output(each, f"{block_id}-{number}-{i}") for i, each in enumerate(outputs))
+                yield from (renderer.output(output, f"{block_id}-{number}-{i}") for i, output in enumerate(outputs))
             elif self.arguments["html"]:
-                yield self.pictures.move_data_out(printed_text(outputs))
+                yield self.pictures.move_data_out(_printed_text(outputs))
             elif result == MARKDOWN_RESULT:
-                yield renderer.markdown(printed_text(outputs))
-            elif text := plain_text(outputs):
+                yield renderer.markdown(_printed_text(outputs))
+            elif text := _plain_text(outputs):
                 yield self._fenced(text, result)
 
     @property
@@ -224,17 +208,13 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
     def _console(self, run: Run) -> str:
         lines = [line for line in self._shown_code.split("\n") if HIDDEN_LINE not in line]
         language = self.arguments["result"] or self._language
-        return self._highlighted("\n".join(lines).strip() + "\n" + plain_text(run.outputs), language)
+        return self._highlighted("\n".join(lines).strip() + "\n" + _plain_text(run.outputs), language)
 
     def _fenced(self, text: str, language: str) -> str:
-        """Return text as a fence in a language would show it: drawn by a custom fence of the site, or highlighted.
-
-        The fence itself is not written and converted, since the text could end it, or include a file.
-        """
-        if language in formatters and language not in DRAWN:
-            return self._highlighted(text, language)
-        fences: Any = self._md.preprocessors["fenced_code_block"]
-        for fence in fences.extension.superfences:
+        """Return text as a fence in a language would show it: drawn by a custom fence of the site, or highlighted."""
+        # The fence itself is not written and converted, since the text could end it, or include a file.
+        fences = self._md.preprocessors["fenced_code_block"].extension.superfences
+        for fence in fences if language in DRAWN or language not in formatters else ():
             options: dict[str, Any] = {}
             attributes: dict[str, Any] = {}
             if fence["name"] == language and fence["validator"](language, {}, options, attributes, self._md):
@@ -243,14 +223,12 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         return self._highlighted(text, language)
 
     def _highlighted(self, text: str, language: str) -> str:
-        fences: Any = self._md.preprocessors["fenced_code_block"]
-        options = {"options": {}, "md": self._md, "classes": [], "id_value": "", "attrs": {}}
-        return str(fences.highlight(src=text, language=language, **options))
+        highlight = self._md.preprocessors["fenced_code_block"].highlight
+        return str(highlight(src=text, language=language, options={}, md=self._md, classes=[], id_value="", attrs={}))
 
     @property
-    def _md(self) -> Markdown:
-        md: Markdown = self.arguments["md"]
-        return md
+    def _md(self) -> Any:
+        return self.arguments["md"]
 
     @property
     def _language(self) -> str:
@@ -261,24 +239,14 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         code = str(self.arguments["code"])
         return split_prompts(code)[1] if self._language == "pycon" else code
 
-    def _swept_lines(self) -> list[int]:
-        """Return the lines of the shown code with the values that are swept, counted from 1."""
-        lines = self.block.executable_code.split("\n")
-        swept = swept_lines(self.block.executable_code, self.block.sweep)
-        return [line - sum(HIDDEN_LINE in above for above in lines[:line]) for line in swept]
-
     def _exec_arguments(self) -> dict[str, Any]:
-        """Return the arguments that markdown-exec knows."""
         extra = {name: value for name, value in self.arguments["extra"].items() if name not in OWN_OPTIONS}
         if self.block.sweep:
-            extra["hl_lines"] = " ".join([*extra.get("hl_lines", "").split(), *map(str, self._swept_lines())])
+            lines = self.block.executable_code.split("\n")
+            swept = swept_lines(self.block.executable_code, self.block.sweep)
+            shown = (line - sum(HIDDEN_LINE in above for above in lines[:line]) for line in swept)
+            extra["hl_lines"] = " ".join([*extra.get("hl_lines", "").split(), *map(str, shown)])
         return {name: value for name, value in self.arguments.items() if name != "language"} | {"extra": extra}
-
-
-def next_number() -> int:
-    """Count an executed fence, as markdown-exec does; return its number."""
-    MarkdownConverter.counter += 1
-    return MarkdownConverter.counter
 
 
 def _slot(number: int) -> str:
@@ -290,27 +258,17 @@ def _device_title(number: int) -> str:
     return f" · DEVICE{number}<"
 
 
-def _link(block_id: str) -> str:
-    label = 'title="Link to this block" aria-label="Link to this block" data-search-exclude'
-    return f'<a class="codeout-link" href="#{block_id}" {label}>#</a>'
-
-
-def _is_text(run: Run) -> bool:
-    return not run.cases and all(map(is_textual, run.outputs))
-
-
-def is_textual(output: Output) -> bool:
+def _is_textual(output: Output) -> bool:
     """Return whether an output is text, or a value that has a form as text, and is no picture."""
-    is_picture = isinstance(output, Value) and preferred_type(output.data).is_image
-    return isinstance(output, Stream | Value) and not is_picture
+    return isinstance(output, Stream) or (isinstance(output, Value) and not preferred_type(output.data).is_image)
 
 
-def plain_text(outputs: Iterable[Output]) -> str:
+def _plain_text(outputs: Iterable[Output]) -> str:
     """Return printed text and values as plain text, for options that ask for it."""
     return "".join(_output_text(output, PLAIN) for output in outputs)
 
 
-def printed_text(outputs: Iterable[Output]) -> str:
+def _printed_text(outputs: Iterable[Output]) -> str:
     """Return text that is content of the page, which warnings and logs are not."""
     shown = (output for output in outputs if not (isinstance(output, Stream) and output.name == "stderr"))
     return "".join(_output_text(output, HTML) for output in shown)
@@ -323,8 +281,3 @@ def _output_text(output: Output, preferred: MimeType) -> str:
         case Value(data):
             return data.get(preferred.name) or data.get(PLAIN.name, "")
     return ""
-
-
-def has_tabs(md: Markdown, arguments: Mapping[str, Any]) -> bool:
-    """Return whether the site can show the tabs that a block asks for."""
-    return not str(arguments["source"]).startswith("tabbed") or "tabbed" in md.parser.blockprocessors

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
+import msgspec
+
 from codeout.errors import PageError, log, suggest
 from codeout.markdown.sources import Location
 from codeout.model.blocks import Block, Place
@@ -27,21 +29,14 @@ PROMPTS = (">>> ", "... ")
 
 
 def read_block(code: str, options: Mapping[str, Any], location: Location) -> Block:
-    """Return the block that a fence describes.
-
-    Args:
-        code: what runs.
-        options: as markdown-exec's validator returns them.
-        location: where the fence and its code are.
+    """Return the block that a fence describes, by the options as markdown-exec's validator returns them.
 
     Raises:
         PageError: an option is unknown, or has an invalid value.
     """
     extra, place = options.get("extra", {}), location.place
     choices = (*EXEC_OPTIONS, *OWN_OPTIONS, *DISPLAY_OPTIONS)
-    for name in extra:
-        if name in choices or name.startswith("data-"):
-            continue
+    for name in (name for name in extra if name not in choices and not name.startswith("data-")):
         message = f"{place}: unknown option {name!r}{suggest(name, choices)}"
         if get_close_matches(name, choices, n=1):
             raise PageError(message)
@@ -55,21 +50,17 @@ def read_block(code: str, options: Mapping[str, Any], location: Location) -> Blo
     if show not in SHOWN:
         raise PageError(f"{place}: invalid show {show!r}{suggest(show, SHOWN)}")
     return Block(
-        place=place,
         session=options["session"] or "",
         code=code,
-        origin=location.origin,
         raises=extra.get("raises", ""),
         timeout=_seconds(extra.get("timeout"), place),
         width=options["width"] or 0,
         workdir=options["workdir"] or "",
-        section=location.section,
         measured=extra.get("measured") == "true",
         shows_source=show == "code" or (show == "all" and bool(options["source"])),
         keeps_saved_figures=not options["html"] and bool(options["source"] or options["result"] or show != "all"),
         sweep=_sweep(extra.get("sweep"), code, location),
-        checks=location.checks,
-        checks_line=location.checks_line,
+        **msgspec.structs.asdict(location),
     )
 
 

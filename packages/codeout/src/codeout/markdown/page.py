@@ -19,13 +19,14 @@ from markdown import Markdown
 from codeout.errors import PageError
 from codeout.markdown.annotations import LIST_SLOT
 from codeout.markdown.fences import STAMP_OPTION, Fence, find_fences, read_stamp, rewrite_stamps, strip_stamps
-from codeout.markdown.layout import BlockLayout, has_tabs, next_number
+from codeout.markdown.layout import BlockLayout
 from codeout.markdown.options import read_block, split_prompts
 from codeout.markdown.page_blocks import PLACEHOLDER, TOKEN, ConvertedPage, PageBlock, PageBlocks, sessions_of
 from codeout.markdown.site import Site
+from codeout.markdown.snippets import find_processor
 from codeout.markdown.sources import Sources
 from codeout.markdown.values import MARK, START, Reference, ValueFiller, mark_number
-from codeout.model.blocks import Place, Session
+from codeout.model.blocks import Session
 from codeout.run.engine import BlockState
 
 CURRENT: ContextVar[PageConversion | None] = ContextVar("codeout-page", default=None)
@@ -41,17 +42,13 @@ PARTS_WITH_VALUES = re.compile(
 )
 
 
-class PageConversion(msgspec.Struct):
+class PageConversion(msgspec.Struct, kw_only=True):
     """The blocks and values of a page while it converts."""
 
     site: Site
-    """What the pages of the site share."""
     md: Markdown
-    """What converts the page."""
     path: str
-    """The path of the page."""
     sources: Sources
-    """The files that the page is made of."""
     suffix: str = ""
     """What ids end with, where the page may be part of another, like an excerpt in a blog's index."""
     text: str = ""
@@ -59,14 +56,10 @@ class PageConversion(msgspec.Struct):
     fences: list[Fence] = msgspec.field(default_factory=list)
     """The fences of blocks in the text; a stamp in the text names one of them by its number."""
     skips: bool = False
-    """Whether its blocks do not run."""
     blocks: PageBlocks = msgspec.field(default_factory=PageBlocks)
-    """The blocks so far."""
     references: list[Reference] = msgspec.field(default_factory=list)
     """The values that the text names so far."""
     _printing: PageBlock | None = None  # the block whose Markdown is being converted
-
-    # ------------------------------------------------------------------------------------------- while it converts
 
     def take_text(self, text: str) -> str:
         """Take the text of the page, once all is included; return it with the number of its fence in each stamp."""
@@ -82,10 +75,14 @@ class PageConversion(msgspec.Struct):
             CodeoutError: an option is invalid, or a block whose output is content of the page failed.
         """
         extra = dict(arguments["extra"])
-        number, fence, stamped = self._find_fence(extra.pop(STAMP_OPTION, ""))
+        stamp = extra.pop(STAMP_OPTION, "")
+        # A stamp in the text names a fence in it, whose own says where it was before anything was included.
+        number = int(stamp[1:]) if stamp.startswith("#") else None
+        fence = None if number is None else self.fences[number]
         arguments = {**arguments, "extra": extra}
         code, documented = arguments["code"], _documented_object(arguments["md"])
         printed_by = self._printing.block.place if self._printing else None
+        stamped = read_stamp(fence.stamp if fence else stamp)
         location = self.sources.locate(code, stamped=stamped, printed_by=printed_by, documented=documented)
         is_commented = fence is not None and fence.is_commented
         if arguments["language"] == "pycon":
@@ -96,7 +93,7 @@ class PageConversion(msgspec.Struct):
             if is_commented:
                 return ""
             raise
-        if not has_tabs(arguments["md"], arguments):
+        if arguments["source"].startswith("tabbed") and "tabbed" not in arguments["md"].parser.blockprocessors:
             raise PageError(f"{block}: tabs need `- pymdownx.tabbed: {{alternate_style: true}}` in markdown_extensions")
         layout = BlockLayout(
             block=block,
@@ -104,31 +101,20 @@ class PageConversion(msgspec.Struct):
             layouts=self.site.layouts,
             pictures=self.site.host.pictures(self.site),
             expand=self.expand,
-            number=next_number(),
             notes=self.site.config.page_notes,
         )
         if (self.skips or extra.get("skip") == "true") and not is_commented:
             return layout.source()
+        in_docstring = bool(documented)
         new = self.blocks.add(
-            block, layout, self.suffix, fence=number, is_commented=is_commented, documented=bool(documented)
+            layout, self.suffix, is_commented=is_commented, fence=number, is_in_docstring=in_docstring
         )
         return self._content_now(new) if layout.is_bare and not is_commented else new.placeholder
 
-    def _find_fence(self, stamp: str) -> tuple[int | None, Fence | None, Place | None]:
-        """Return the number of a fence in the text, the fence, and where it was before anything was included."""
-        if not stamp.startswith("#"):
-            return None, None, read_stamp(stamp)
-        fence = self.fences[int(stamp[1:])]
-        return int(stamp[1:]), fence, read_stamp(fence.values.get(STAMP_OPTION, ""))
-
     def _content_now(self, block: PageBlock) -> str:
-        """Return the HTML of a block without source: what it printed, as Markdown, is part of the page.
-
-        Raises:
-            CodeoutError: the block failed.
-        """
+        """Return the HTML of a block without source: what it printed, as Markdown, is part of the page."""
         block.is_shown = True
-        above = [each for each in self.blocks.in_order if not each.is_commented]
+        above = [other for other in self.blocks.in_order if not other.is_commented]
         self._take_states([(session, blocks) for session, blocks in sessions_of(above) if block in blocks])
         if block.state.run is None or not block.layout.is_content(block.state.run):
             return block.placeholder
@@ -144,8 +130,6 @@ class PageConversion(msgspec.Struct):
         """Register a reference to a value; return its number."""
         self.references.append(reference)
         return len(self.references) - 1
-
-    # ---------------------------------------------------------------------------------------- when it has converted
 
     def finish(self, html: str) -> str:
         """Return the HTML of the page with all outputs and values.
@@ -168,10 +152,8 @@ class PageConversion(msgspec.Struct):
 
     def result(self) -> ConvertedPage:
         """Return what the conversion leaves behind."""
-        shown = tuple(self.blocks.shown)
-        return ConvertedPage(
-            path=self.path, text=self.text, fences=self.fences, blocks=shown, fill_title=self.fill_title
-        )
+        shown, fill = tuple(self.blocks.shown), self.fill_title
+        return ConvertedPage(path=self.path, text=self.text, fences=self.fences, blocks=shown, fill_title=fill)
 
     def expand(self, html: str) -> str:
         """Return HTML of the page's own, with the blocks and values in it."""
@@ -179,8 +161,9 @@ class PageConversion(msgspec.Struct):
         if not has_values and TOKEN not in html:
             return html
         self.blocks.note_shown(html)
-        unknown = [(session, blocks) for session, blocks in sessions_of(self.blocks.shown) if _has_unknown(blocks)]
-        self._take_states(unknown)
+        sessions = sessions_of(self.blocks.shown)
+        # Only those of which a block has not got its state.
+        self._take_states([pair for pair in sessions if not all(block.state.name for block in pair[1])])
         return (PARTS_WITH_VALUES if has_values else PARTS).sub(self._replacement, html)
 
     def restore(self, text: str) -> str:
@@ -194,11 +177,7 @@ class PageConversion(msgspec.Struct):
             return html
         return MARK.sub(lambda match: escape(self._values.text(self._reference(match[0]))), html)
 
-    def _restore_html(self, html: str) -> str:
-        return MARK.sub(lambda match: escape(self._reference(match[0]).literal), html)
-
     def _take_states(self, sessions: Sequence[tuple[Session, Sequence[PageBlock]]]) -> None:
-        """Get the states of the blocks of sessions."""
         states = self.site.resolver.states([session for session, _ in sessions], self.md) if sessions else {}
         for session, blocks in sessions:
             for block, name in zip(blocks, session.block_names, strict=True):
@@ -215,21 +194,18 @@ class PageConversion(msgspec.Struct):
             return html.replace(LIST_SLOT, self.expand(parts["notes"]), 1) if parts["notes"] else html
         if parts.get("mark"):
             return self._values.html(self._reference(match[0]))
-        if parts["comment"]:
-            return self._restore_html(PLACEHOLDER.sub("", match[0]))
-        return self._restore_html(
-            PLACEHOLDER.sub(lambda inner: self._show(self.blocks.by_ticket(inner["ticket"])), match[0])
-        )
+
+        def show(inner: re.Match[str]) -> str:
+            return "" if parts["comment"] else self._show(self.blocks.by_ticket(inner["ticket"]))
+
+        html = PLACEHOLDER.sub(show, match[0])
+        return MARK.sub(lambda mark: escape(self._reference(mark[0]).literal), html)
 
     def _show(self, block: PageBlock) -> str:
         return self._live(block, self._render(block, block.state))
 
     def _render(self, block: PageBlock, state: BlockState) -> str:
-        """Return the HTML of a block in a state; a live server calls this long after the conversion.
-
-        Raises:
-            PageError: an output is not what its type says.
-        """
+        """Return the HTML of a block in a state; a live server calls this long after the conversion."""
         token = CURRENT.set(self)
         try:
             return block.layout.html(state, block.id)
@@ -239,7 +215,6 @@ class PageConversion(msgspec.Struct):
             CURRENT.reset(token)
 
     def _live(self, block: PageBlock, html: str) -> str:
-        """Return HTML that a live server can update, if there is one."""
         if not self.site.resolver.is_live:
             return html
         self.site.live.renderers[block.state.name] = partial(self._render, block)
@@ -253,20 +228,13 @@ class PageConversion(msgspec.Struct):
         return ValueFiller(self.site, self.sources, self.blocks)
 
 
-def _has_unknown(blocks: Sequence[PageBlock]) -> bool:
-    """Return whether the state of a block has not been asked for."""
-    return any(not block.state.name for block in blocks)
-
-
 def _first_tag(html: str) -> str:
-    """Return the name of the element that HTML begins with; empty if it begins with text."""
     match = re.match(r"\s*<([a-zA-Z][\w-]*)", html)
     return match[1].lower() if match else ""
 
 
 def _documented_object(md: Markdown) -> str:
-    """Return the dotted path of the object whose docstring a Markdown instance of mkdocstrings converts."""
-    processor = md.treeprocessors["mkdocstrings_ids"] if "mkdocstrings_ids" in md.treeprocessors else None  # noqa: SIM401
+    processor = find_processor(md.treeprocessors, "mkdocstrings_ids")
     return str(getattr(processor, "id_prefix", "")).removesuffix("--")
 
 

@@ -10,6 +10,8 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
+from itertools import count
+from typing import Any
 
 import msgspec
 
@@ -38,11 +40,8 @@ class PageBlock(msgspec.Struct, kw_only=True, eq=False):
     """A block of a page: what it is, how it is shown, and its state once that is known."""
 
     block: Block
-    """The block, with its place."""
     layout: BlockLayout
-    """How it is shown."""
     id: str
-    """Its id in the page."""
     ticket: int
     """What its placeholder in the HTML names."""
     fence: int | None = None
@@ -55,11 +54,9 @@ class PageBlock(msgspec.Struct, kw_only=True, eq=False):
     is_shown: bool = False
     """Whether the page shows it: a fence in a comment, or in text that was thrown away, is converted as well."""
     is_filled: bool = False
-    """Whether its placeholder has been replaced."""
     annotations: int = 0
     """The number of items of the list below it."""
     state: BlockState = BlockState()
-    """How it has run."""
 
     @property
     def placeholder(self) -> str:
@@ -94,41 +91,24 @@ class PageBlocks(msgspec.Struct):
     _registered: list[PageBlock] = msgspec.field(default_factory=list)
     _by_content: dict[str, PageBlock] = msgspec.field(default_factory=dict)
 
-    def add(
-        self, block: Block, layout: BlockLayout, suffix: str, *, fence: int | None, is_commented: bool, documented: bool
-    ) -> PageBlock:
-        """Register a block.
-
-        Args:
-            block: the block.
-            layout: how it is shown.
-            suffix: what its id ends with.
-            fence: the number of its fence in the text of the page, if it is in it.
-            is_commented: whether that seems to be in an HTML comment.
-            documented: whether it is in a docstring.
-        """
+    def add(self, layout: BlockLayout, suffix: str, *, is_commented: bool, **properties: Any) -> PageBlock:
+        """Register a block, by its layout, what its id ends with, and other properties of `PageBlock`."""
+        block_id, ticket = self._new_id(layout.block, suffix, is_commented=is_commented), len(self._registered)
         new = PageBlock(
-            block=block,
-            layout=layout,
-            id=self._new_id(block, suffix, is_commented=is_commented),
-            ticket=len(self._registered),
-            fence=fence,
-            is_commented=is_commented,
-            is_in_docstring=documented,
+            block=layout.block, layout=layout, id=block_id, ticket=ticket, is_commented=is_commented, **properties
         )
         self._registered.append(new)
-        if not documented:
+        if not new.is_in_docstring:
             self.in_order.append(new)
         return new
 
     def __bool__(self) -> bool:
-        """Return whether there are any."""
         return bool(self._registered)
 
     @property
     def shown(self) -> list[PageBlock]:
         """The blocks that the page shows, in reading order."""
-        return [each for each in self.in_order if each.is_shown]
+        return [block for block in self.in_order if block.is_shown]
 
     def by_ticket(self, ticket: str) -> PageBlock:
         """Return the block that a placeholder names."""
@@ -143,7 +123,7 @@ class PageBlocks(msgspec.Struct):
         """Return the last block that stashed HTML stands for; None if it stands for none."""
         found = [self.by_ticket(match["ticket"]) for match in PLACEHOLDER.finditer(stashed)]
         found += [self._by_content[stashed]] if stashed in self._by_content else []
-        return max(found, key=lambda each: each.ticket, default=None)
+        return max(found, key=lambda block: block.ticket, default=None)
 
     def find_claim(self, stashed: str) -> Claim | None:
         """Return what takes the list below the annotated block that stashed HTML stands for, if it stands for one."""
@@ -154,70 +134,51 @@ class PageBlocks(msgspec.Struct):
     def note_shown(self, html: str) -> None:
         """Note which blocks a part of the page shows, and put those of docstrings where it shows them."""
         # What is part of the HTML already has run already, so it comes first.
-        after = 1 + max((n for n, each in enumerate(self.in_order) if each.is_content), default=-1)
+        after = 1 + max((n for n, block in enumerate(self.in_order) if block.is_content), default=-1)
         # A placeholder in a comment is none: the page does not show it.
-        for match in re.finditer(rf"<!--.*?-->|{PLACEHOLDER.pattern}", html, re.DOTALL):
-            if match["ticket"] is None:
-                continue
-            block = self.by_ticket(match["ticket"])
+        matches = re.finditer(rf"<!--.*?-->|{PLACEHOLDER.pattern}", html, re.DOTALL)
+        for block in (self.by_ticket(match["ticket"]) for match in matches if match["ticket"]):
             if block not in self.in_order:
                 self.in_order.insert(after, block)
             after = max(after, self.in_order.index(block) + 1)
             block.is_shown = True
 
     def last_above(self, above: PageBlock | None, *, is_nested: bool) -> PageBlock | None:
-        """Return the last block above a place in the text, in reading order; None if there is none.
-
-        Args:
-            above: the last one above it in the text that was converted, if there is one.
-            is_nested: whether that text is only a part of the page, like a docstring.
-        """
+        """Return the last block above a place, by the one above it in the text, which may be part of the page only."""
         # What has been filled in so far is above it in the page.
-        is_above = {
-            each.ticket
-            for each in self.in_order
-            if each.is_filled and (each.is_in_docstring or (is_nested and not above))
-        }
-        if above in self.in_order:
-            is_above |= {above.ticket} if above else set()
-        return next((each for each in reversed(self.in_order) if each.ticket in is_above), None)
+        for block in reversed(self.in_order):
+            if block is above or (block.is_filled and (block.is_in_docstring or (is_nested and not above))):
+                return block
+        return None
 
     def split(self, last: PageBlock | None) -> tuple[list[PageBlock], list[PageBlock]]:
         """Return the blocks that the page shows: those down to one, and those below it."""
         end = self.in_order.index(last) + 1 if last else 0
-        return (
-            [each for each in self.in_order[:end] if each.is_shown],
-            [each for each in self.in_order[end:] if each.is_shown],
-        )
+        above, below = self.in_order[:end], self.in_order[end:]
+        return [block for block in above if block.is_shown], [block for block in below if block.is_shown]
 
     def make_ids_unique(self, html: str) -> None:
         """Give blocks other ids than those that headings and other parts of the page have."""
         ids = Counter(OUR_ID.findall(html))
-        for each in self._registered:
-            if ids[each.id] > 1:
-                each.id = _unique(each.id + "-2", {*ids, *(other.id for other in self._registered)})
+        for block in self._registered:
+            if ids[block.id] > 1:
+                block.id = _unique(block.id + "-2", {*ids, *(other.id for other in self._registered)})
 
     def _new_id(self, block: Block, suffix: str, *, is_commented: bool) -> str:
         """Return an id: of the section, so that a link to it lasts, or else of the block's number."""
-        taken = {each.id for each in self._registered}
-        number = sum(not each.is_commented for each in self._registered) + 1
-        if is_commented:
-            return _unique(f"out-comment{suffix}", taken)
-        name = f"out-{block.section or number}{suffix}"
-        if name in taken:
-            name = f"out-{number}{suffix}"
-        return _unique(name, taken)
+        taken = {other.id for other in self._registered}
+        number = sum(not other.is_commented for other in self._registered) + 1
+        name = f"out-{'comment' if is_commented else block.section or number}{suffix}"
+        return _unique(f"out-{number}{suffix}" if name in taken and not is_commented else name, taken)
 
 
 class ConvertedPage(msgspec.Struct, frozen=True, kw_only=True):
     """What the conversion of a page leaves behind."""
 
     path: str
-    """The path of the page."""
     text: str
     """The Markdown that was converted, with everything that it includes."""
     fences: Sequence[Fence]
-    """The fences of blocks in the text, by their numbers."""
     blocks: tuple[PageBlock, ...]
     """The blocks that the page shows, in reading order."""
     fill_title: Callable[[str], str]
@@ -226,13 +187,13 @@ class ConvertedPage(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def runs(self) -> list[Run]:
         """The runs of all blocks; empty while one has not run."""
-        runs = [each.state.run for each in self.blocks if each.state.run]
+        runs = [block.state.run for block in self.blocks if block.state.run]
         return runs if len(runs) == len(self.blocks) else []
 
     @property
     def summary(self) -> str:
         """How its blocks ran, in a sentence; empty while one has not run."""
-        return sentence(self.runs, [run for each in self.blocks for run in each.state.recordings])
+        return sentence(self.runs, [run for block in self.blocks for run in block.state.recordings])
 
     def text_with_holes(self) -> str:
         """Return the text with a line in place of each block: its indentation, `HOLE` and the number of the block.
@@ -240,11 +201,11 @@ class ConvertedPage(msgspec.Struct, frozen=True, kw_only=True):
         A block that is not in the text, like one of a docstring, has its line above the next one.
         """
         lines, done, parts, waiting = strip_stamps(self.text).split("\n"), 0, list[str](), list[str]()
-        for number, each in enumerate(self.blocks):
-            if each.fence is None:
+        for number, block in enumerate(self.blocks):
+            if block.fence is None:
                 waiting.append(f"{HOLE}{number}")
                 continue
-            fence = self.fences[each.fence]
+            fence = self.fences[block.fence]
             parts += [*lines[done : fence.line - 1], *waiting, f"{fence.indent}{HOLE}{number}"]
             done, waiting = fence.end, []
         return "\n".join([*parts, *lines[done:], *waiting])
@@ -252,15 +213,9 @@ class ConvertedPage(msgspec.Struct, frozen=True, kw_only=True):
 
 def sessions_of(blocks: Sequence[PageBlock]) -> list[tuple[Session, list[PageBlock]]]:
     """Return the sessions that blocks form, each with its blocks."""
-    return [
-        (session, [blocks[number] for number in session.numbers])
-        for session in group_sessions([each.block for each in blocks])
-    ]
+    sessions = group_sessions(block.block for block in blocks)
+    return [(session, [blocks[number] for number in session.numbers]) for session in sessions]
 
 
 def _unique(name: str, taken: Container[str]) -> str:
-    number, unique = 2, name
-    while unique in taken:
-        unique = f"{name}-{number}"
-        number += 1
-    return unique
+    return next(unique for n in count(1) if (unique := f"{name}-{n}" if n > 1 else name) not in taken)

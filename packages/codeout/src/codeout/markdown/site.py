@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -26,16 +27,15 @@ if TYPE_CHECKING:
 
 Renderer = Callable[[BlockState], str]
 """Returns the HTML of a block in a state."""
-Dependent = Callable[[], str]
-"""Returns the HTML of what depends on blocks, such as a value or a summary, as far as they have run."""
 
 
-class Resolver(Protocol):
+class Resolver(ABC):
     """Gives blocks their runs: by running them, by starting them, or from the cache alone."""
 
-    is_live: bool
+    is_live = False
     """Whether pages are updated when a block has run later."""
 
+    @abstractmethod
     def states(self, sessions: Sequence[Session], md: Markdown) -> dict[str, BlockState]:
         """Return the state of each block by its name; more blocks of the same sessions may follow.
 
@@ -45,21 +45,19 @@ class Resolver(Protocol):
 
     def run_now(self, name: str) -> Run | None:
         """Return the run of a block, if it has run since its page was converted."""
+        return None
 
-    def end_page(self) -> None:
+    def end_page(self) -> None:  # noqa: B027 (most have nothing to do)
         """Expect no more blocks of the page."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (where nothing runs, there is nothing to end)
         """End all processes."""
 
 
-class BuildResolver:
+class BuildResolver(Resolver):
     """Runs what is stale, and waits for it."""
 
-    is_live = False
-
     def __init__(self, engine: Engine, predict: Callable[[Markdown], Sequence[Session]] = lambda md: ()) -> None:
-        """Take the engine, and what predicts the sessions of pages that are still to be converted."""
         self.engine = engine
         self._predict: Callable[[Markdown], Sequence[Session]] | None = predict
 
@@ -71,10 +69,6 @@ class BuildResolver:
         """
         return self.engine.states(sessions, may_grow=True, on_stale=lambda: self._start_ahead(md))
 
-    def run_now(self, name: str) -> Run | None:
-        """Return None: nothing changes after a page was converted."""
-        return None
-
     def end_page(self) -> None:
         """End the sessions of the page."""
         self.engine.expect_no_more()
@@ -84,19 +78,17 @@ class BuildResolver:
         self.engine.close()
 
     def _start_ahead(self, md: Markdown) -> None:
-        """Start the sessions of later pages, once: where nothing is stale, nothing needs to be predicted."""
-        predict, self._predict = self._predict, None
+        predict, self._predict = self._predict, None  # once: where nothing is stale, nothing needs to be predicted
         if predict:
             self.engine.start_ahead(predict(md))
 
 
-class LiveResolver:
+class LiveResolver(Resolver):
     """Starts what is stale, and does not wait: pages are updated when blocks have run."""
 
     is_live = True
 
     def __init__(self, live: LiveSessions) -> None:
-        """Take the sessions that run in the background."""
         self.live = live
 
     def states(self, sessions: Sequence[Session], md: Markdown) -> dict[str, BlockState]:
@@ -111,21 +103,15 @@ class LiveResolver:
         """Return the run of a block, if it has run since its page was converted."""
         return self.live.run(name)
 
-    def end_page(self) -> None:
-        """Let the sessions of the page run on."""
-
     def close(self) -> None:
         """End all processes."""
         self.live.close()
 
 
-class CacheResolver:
+class CacheResolver(Resolver):
     """Runs nothing: gives the runs that the cache has."""
 
-    is_live = False
-
     def __init__(self, lookup: Lookup) -> None:
-        """Take the look-up."""
         self._lookup = lookup
 
     def states(self, sessions: Sequence[Session], md: Markdown) -> dict[str, BlockState]:
@@ -141,16 +127,6 @@ class CacheResolver:
                 states[name] = BlockState(name, str(key), run)
         return states
 
-    def run_now(self, name: str) -> Run | None:
-        """Return None: nothing changes after a page was converted."""
-        return None
-
-    def end_page(self) -> None:
-        """Do nothing: nothing runs."""
-
-    def close(self) -> None:
-        """Do nothing: nothing runs."""
-
 
 class CurrentPage(msgspec.Struct, frozen=True, kw_only=True):
     """The page that a generator converts now."""
@@ -160,24 +136,23 @@ class CurrentPage(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     """As its author wrote it, front matter included."""
     folder: str = ""
-    """The folder of its file."""
     skips: bool = False
     """Whether its blocks do not run, as its front matter says."""
 
 
-class LiveParts(msgspec.Struct):
+class LiveParts(msgspec.Struct, kw_only=True):
     """What of the pages changes when blocks have run, for a live server; of the last conversion of each page."""
 
     renderers: dict[str, Renderer] = msgspec.field(default_factory=dict)
     """By the name of a block: how a page shows it."""
-    dependents: dict[str, Dependent] = msgspec.field(default_factory=dict)
-    """By the name of a value or a summary: how a page shows it."""
+    dependents: dict[str, Callable[[], str]] = msgspec.field(default_factory=dict)
+    """By the name of a value or a summary: how a page shows it, as far as blocks have run."""
     depends_on: dict[str, set[str]] = msgspec.field(default_factory=dict)
     """By the name of a block: the names of its dependents."""
     keys: dict[str, str] = msgspec.field(default_factory=dict)
     """By the name of a dependent: what tells one version of its page from another."""
 
-    def add_dependent(self, name: str, key: str, blocks: Iterable[str], render: Dependent) -> str:
+    def add_dependent(self, name: str, key: str, blocks: Iterable[str], render: Callable[[], str]) -> str:
         """Register what changes when blocks have run; return the attributes that let a live page find it."""
         self.dependents[name], self.keys[name] = render, key
         for block in blocks:
@@ -215,18 +190,14 @@ class Host:
         """Take in a converted page."""
 
 
-class Site(msgspec.Struct):
+class Site(msgspec.Struct, kw_only=True):
     """What the conversions of one site share."""
 
     config: Config
-    """The settings."""
     resolver: Resolver
-    """Gives blocks their runs."""
     host: Host = Host()
-    """What converts the pages."""
     layouts: LayoutCache | None = None
     """Layouts of blocks that were made before."""
     announced: CurrentPage | None = None
     """The page that is converted now, if the host knows it."""
     live: LiveParts = msgspec.field(default_factory=LiveParts)
-    """What changes when blocks have run."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from markdown import Markdown
+from markdown.util import Registry
 from pymdownx.snippets import SnippetPreprocessor
 
 from codeout.markdown.fences import stamp
@@ -44,8 +45,8 @@ class SnippetFile(msgspec.Struct, frozen=True):
 
     def checks_below(self, section: str) -> tuple[str, int]:
         """Return the code below a section, up to the next marker, and the line on which it begins, counted from 1."""
-        own = [number for number, name in self.markers if name == section]
-        begin = own[-1] if len(own) > 1 else len(self.lines)
+        edges = [number for number, name in self.markers if name == section]
+        begin = edges[-1] if len(edges) > 1 else len(self.lines)
         end = next((number - 1 for number, _ in self.markers if number > begin), len(self.lines))
         code = self.lines[begin:end]
         first = next((number for number, line in enumerate(code) if line.strip()), len(code))
@@ -56,9 +57,7 @@ class Snippet(msgspec.Struct, frozen=True, kw_only=True):
     """What a fence includes, if that is all that it contains."""
 
     file: SnippetFile
-    """The file that has it."""
     path: Path
-    """Where that file is."""
     lines: range
     """The lines of the file, counted from 0."""
     section: str
@@ -70,55 +69,32 @@ class Snippet(msgspec.Struct, frozen=True, kw_only=True):
         return self.file.lines[self.lines.start : self.lines.stop]
 
 
-class SnippetFinder(msgspec.Struct, frozen=True):
-    """Finds the snippets of one page; reads each file, and looks for each snippet, once."""
-
-    snippets: SnippetPreprocessor
-    """The preprocessor of the site."""
-    _files: dict[Path, SnippetFile] = msgspec.field(default_factory=dict)
-    _found: dict[str, Snippet | None] = msgspec.field(default_factory=dict)
-
-    def find(self, body: Sequence[str]) -> Snippet | None:
-        """Return the snippet that a fence includes.
-
-        Args:
-            body: the lines of the fence, as written.
-
-        Returns:
-            None if the fence contains anything but one directive, or if the included lines are not contiguous.
-        """
-        directives = [line for line in body if line.strip()]
-        if len(directives) != 1:
-            return None
-        directive = directives[0]
-        if directive not in self._found:
-            self._found[directive] = self._find(directive)
-        return self._found[directive]
-
-    def _find(self, directive: str) -> Snippet | None:
-        target, path = _parse_directive(self.snippets, directive) or ({}, None)
-        if path is None:
-            return None
-        if path not in self._files:
-            self._files[path] = SnippetFile.read(self.snippets, path)
-        lines = self._files[path].span(target)
-        section = target["section"] or ""
-        return None if lines is None else Snippet(file=self._files[path], path=path, lines=lines, section=section)
+def find_snippet(snippets: SnippetPreprocessor, body: Sequence[str], files: dict[Path, SnippetFile]) -> Snippet | None:
+    """Return the snippet that the lines of a fence include: their only directive, of contiguous lines; add its file."""
+    directives = [line for line in body if line.strip()]
+    target, path = (len(directives) == 1 and _parse_directive(snippets, directives[0])) or ({}, None)
+    if path is None:
+        return None
+    if path not in files:
+        files[path] = SnippetFile.read(snippets, path)
+    lines = files[path].span(target)
+    section = target["section"] or ""
+    return None if lines is None else Snippet(file=files[path], path=path, lines=lines, section=section)
 
 
 def find_preprocessor(md: Markdown) -> SnippetPreprocessor | None:
     """Return the preprocessor of a Markdown instance that includes snippets, if it has one."""
-    found = md.preprocessors["snippet"] if "snippet" in md.preprocessors else None  # noqa: SIM401 (not a dict)
+    found = find_processor(md.preprocessors, "snippet")
     return found if isinstance(found, SnippetPreprocessor) else None
 
 
-def stamp_included_files(md: Markdown, name_of: Callable[[Path], str]) -> None:
-    """Have a Markdown instance stamp the blocks of the files that it includes, when it reads them.
+def find_processor(registry: Registry[Any], name: str) -> Any:
+    """Return what a Markdown instance has registered under a name, if anything."""
+    return registry[name] if name in registry else None  # noqa: SIM401 (not a dict)
 
-    Args:
-        md: the instance.
-        name_of: returns the name of a file, for messages.
-    """
+
+def stamp_included_files(md: Markdown, name_of: Callable[[Path], str]) -> None:
+    """Have a Markdown instance stamp the blocks of the files that it includes, when it reads them."""
     snippets = find_preprocessor(md)
     if snippets is None or hasattr(snippets.read_lines, "original"):
         return
@@ -135,11 +111,10 @@ def stamp_included_files(md: Markdown, name_of: Callable[[Path], str]) -> None:
 
 def describe_missing(snippets: SnippetPreprocessor, line: str) -> str:
     """Return the end of a message about a missing snippet: the sections of the file, or else the existing files."""
-    parsed = _parse_directive(snippets, line)
-    if parsed is None:
+    target, path = _parse_directive(snippets, line) or (None, None)
+    if target is None:
         return ""
-    _, path = parsed
-    if path is not None:
+    if path:
         sections = dict.fromkeys(name for _, name in SnippetFile.read(snippets, path).markers)
         return f"; sections of {path.name}: {', '.join(sections) or 'none'}"
     folders = [Path(folder) for folder in snippets.base_path]
@@ -150,9 +125,7 @@ def describe_missing(snippets: SnippetPreprocessor, line: str) -> str:
 def _parse_directive(snippets: SnippetPreprocessor, line: str) -> tuple[dict[str, Any], Path | None] | None:
     """Return the target of a snippet directive, and its file if that exists; None if the line is not a directive."""
     match = snippets.RE_ALL_SNIPPETS.match(line)
-    if match is None or not match["snippet"]:
-        return None
-    target = snippets.parse_snippet_target(match["snippet"][1:-1].strip())
+    target = match and match["snippet"] and snippets.parse_snippet_target(match["snippet"][1:-1].strip())
     if not target:
         return None
     path = snippets.get_snippet_path(target["path"])

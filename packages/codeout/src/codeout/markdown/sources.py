@@ -15,8 +15,9 @@ from pathlib import Path
 import msgspec
 from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
 
+from codeout.config import Config
 from codeout.markdown.fences import Fence, find_examples, find_fences
-from codeout.markdown.snippets import Snippet, SnippetFinder
+from codeout.markdown.snippets import Snippet, SnippetFile, find_snippet
 from codeout.model.blocks import Place
 
 INCLUDE = re.compile(
@@ -31,50 +32,47 @@ MAX_INCLUDES = 200
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a fence and its code are."""
+    """Where a fence and its code are; the fields are those of a `Block`."""
 
     place: Place
-    """The line of the page."""
     origin: Place
-    """The first line of the code."""
     section: str = ""
-    """The snippet section that is the code, if it is one."""
     checks: str = ""
-    """The code below its snippet section."""
     checks_line: int = 0
-    """The line of `origin`'s file on which that begins, counted from 1."""
 
 
-class Sources(msgspec.Struct):
+class Sources(msgspec.Struct, kw_only=True):
     """Finds the places of fences in the files of one page."""
 
     page: str
-    """The path of the page, for messages."""
     text: str
     """The page as its author wrote it, front matter included."""
     root: Path
     """The folder that paths in messages are relative to."""
-    folders: Sequence[Path] = ()
+    folders: Sequence[Path]
     """Where included files are searched."""
-    snippets: SnippetPreprocessor | None = None
-    has_checks: bool = False
+    snippets: SnippetPreprocessor | None
+    has_checks: bool
     """Whether the code below a snippet section belongs to it."""
     _fences: dict[str, list[Fence]] = msgspec.field(default_factory=dict)
     _includes: list[tuple[int, str]] | None = None
-    _finder: SnippetFinder | None = None
+    _files: dict[Path, SnippetFile] = msgspec.field(default_factory=dict)
     _names: dict[Path, str] = msgspec.field(default_factory=dict)
+
+    @classmethod
+    def from_config(
+        cls, config: Config, snippets: SnippetPreprocessor | None, *, page: str, text: str, folders: Sequence[Path] = ()
+    ) -> Sources:
+        """Return the sources of a page, whose includes are searched in folders and then in those of the settings."""
+        root = config.root.resolve()
+        folders = [*folders, root, root / config.docs_dir, *map(Path, snippets.base_path if snippets else ())]
+        checks = config.section_checks
+        return cls(page=page, text=text, root=root, folders=folders, snippets=snippets, has_checks=checks)
 
     def locate(
         self, code: str, *, stamped: Place | None = None, printed_by: Place | None = None, documented: str = ""
     ) -> Location:
-        """Return where a fence is.
-
-        Args:
-            code: as the formatter receives it.
-            stamped: where its stamp says that it is, if it has one.
-            printed_by: the place of the block whose output contains the fence, if one does.
-            documented: the dotted path of the object whose docstring is converted, if one is.
-        """
+        """Return where a fence is: in the file that its stamp names, what a block printed, or an object's docstring."""
         if stamped:
             return self._from_stamp(stamped)
         module = _module_file(documented, self.root) if documented else None
@@ -83,7 +81,7 @@ class Sources(msgspec.Struct):
             for fence in self._fences_of(path):
                 if self._has_code(fence, code):
                     return self._location(fence, path, documented)
-        place = printed_by or Place(self.page, self._directive_line(documented) if documented else 1)
+        place = printed_by or Place(self.page, self._directive_line(documented))
         return Location(place=place, origin=place)
 
     def name(self, path: Path) -> str:
@@ -101,7 +99,6 @@ class Sources(msgspec.Struct):
         return Location(place=stamped, origin=stamped)  # the file has been changed since it was read
 
     def _location(self, fence: Fence, path: str, documented: str) -> Location:
-        """Return where the code of a fence is: in its snippet, or in the file that has the fence."""
         place = Place(self.page, fence.line if path == self.page else self._line_of_inclusion(path, documented))
         snippet = self._snippet(fence)
         if snippet is None:
@@ -112,44 +109,38 @@ class Sources(msgspec.Struct):
         return Location(place=place, origin=origin, section=section, checks=checks, checks_line=line)
 
     def _line_of_inclusion(self, path: str, documented: str) -> int:
-        """Return the line of the page that includes a file, or asks for the documentation of an object."""
-        line = next((line for line, each in self._included_files() if each == path), 0)
-        return line or (self._directive_line(documented) if documented else 1)
+        line = next((line for line, name in self._included_files() if name == path), 0)
+        return line or self._directive_line(documented)
 
     def _directive_line(self, documented: str) -> int:
-        """Return the line that asks for the documentation of an object, or of what contains it."""
+        """Return the line that asks for the documentation of an object, or of what contains it; 1 if none does."""
         for match in DIRECTIVE.finditer(self.text):
             if f"{documented}.".startswith(f"{match['object']}."):
                 return self.text.count("\n", 0, match.start("object")) + 1
         return 1
 
     def _fences_of(self, path: str) -> list[Fence]:
-        """Return the fences of a file, those that are examples last."""
         if path not in self._fences:
             text = self.text if path == self.page else _read(self.root / path)
             self._fences[path] = [*find_fences(text), *find_examples(text)]
         return self._fences[path]
 
     def _included_files(self) -> list[tuple[int, str]]:
-        """Return the files that the page includes, and those that they include, with the line of the page."""
         if self._includes is None:
             self._includes = []
             waiting = [(line, target, self.folders) for line, target in _included(self.text)]
             while waiting and len(self._includes) < MAX_INCLUDES:
                 line, target, folders = waiting.pop(0)
                 path = next((folder / target for folder in folders if (folder / target).is_file()), None)
-                if path and self.name(path) not in [known for _, known in self._includes]:
+                if path and self.name(path) not in [name for _, name in self._includes]:
                     self._includes.append((line, self.name(path)))
                     waiting += [(line, inner, (path.parent, *self.folders)) for _, inner in _included(_read(path))]
         return self._includes
 
     def _has_code(self, fence: Fence, code: str) -> bool:
-        """Return whether the lines of a fence are this code, once snippets are included."""
-        wanted = _normalize(code.split("\n"))
-        if _normalize(fence.body) == wanted:
-            return True
-        if self.snippets is None or "8<" not in "\n".join(fence.body):
-            return False
+        wanted, is_plain = _normalize(code.split("\n")), "8<" not in "\n".join(fence.body)
+        if self.snippets is None or is_plain or _normalize(fence.body) == wanted:
+            return _normalize(fence.body) == wanted
         if (snippet := self._snippet(fence)) and _normalize(snippet.code) == wanted:
             return True
         try:
@@ -158,19 +149,15 @@ class Sources(msgspec.Struct):
             return False
 
     def _snippet(self, fence: Fence) -> Snippet | None:
-        """Return the snippet that is all that a fence contains; None if there is none."""
-        if self._finder is None and self.snippets:
-            self._finder = SnippetFinder(self.snippets)
-        return self._finder.find(fence.body) if self._finder else None
+        return find_snippet(self.snippets, fence.body, self._files) if self.snippets else None
 
 
 def _normalize(lines: Sequence[str]) -> str:
-    """Return lines as Python-Markdown hands them on: tabs are spaces, blank lines are empty."""
+    """Return lines as Python-Markdown passes them on: tabs are spaces, blank lines are empty."""
     return "\n".join(line.expandtabs(4) if line.strip() else "" for line in lines).strip()
 
 
 def _included(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the line and the target of each directive of a text that includes a file."""
     for match in INCLUDE.finditer(text):
         target = next(part for part in match.groups() if part)
         yield text.count("\n", 0, match.start()) + 1, re.sub(r":[\w:,-]*$", "", target)
@@ -189,7 +176,6 @@ def _read(path: Path) -> str:
 
 @cache
 def _module_file(dotted: str, root: Path) -> Path | None:
-    """Return the file of the module that an object is in, without importing anything."""
     parts = dotted.split(".")
     folders = [root, root / "src", *(Path(entry) for entry in sys.path if entry)]
     for count in range(len(parts), 0, -1):

@@ -7,14 +7,14 @@ conversion and a value in a heading does not change the heading's id.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from difflib import get_close_matches
 from html import escape
+from typing import cast
 from xml.etree.ElementTree import Element
 
 import msgspec
 from markdown import Markdown
-from markdown.preprocessors import Preprocessor
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE
 
@@ -41,9 +41,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """A `{name}` in the text of a page."""
 
     literal: str
-    """As the author wrote it."""
     name: str
-    """The variable."""
     spec: str
     """Python's format specification, or nothing."""
     above: PageBlock | None
@@ -52,48 +50,38 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """Whether that text is only a part of the page, like a docstring."""
 
 
-class Marker(Preprocessor):
-    """Marks the references of a text, right after its fences have become placeholders."""
+def mark_values(
+    md: Markdown,
+    lines: list[str],
+    *,
+    add: Callable[[Reference], int],
+    last_in: Callable[[str], PageBlock | None],
+    is_nested: bool,
+) -> list[str]:
+    """Return the lines of a text with its references marked, right after its fences have become placeholders."""
+    text, above = "\n".join(lines), cast("PageBlock | None", None)
+    if not prose.REFERENCE.search(text):
+        return lines
+    patterns = (SKIPPED, MATH) if "arithmatex-inline" in md.inlinePatterns else (SKIPPED,)
+    skipped = [match.span() for pattern in patterns for match in pattern.finditer(text)]
 
-    def __init__(self, md: Markdown, add: Callable[[Reference], int], blocks: PageBlocks, *, is_nested: bool) -> None:
-        """Take what registers a reference and returns its number, and the blocks of the page.
+    def replace(match: re.Match[str]) -> str:
+        nonlocal above
+        if match["name"] is None:
+            above = last_in(str(md.htmlStash.rawHtmlBlocks[int(match[1])])) or above
+        elif not any(start <= match.start() < end for start, end in skipped):
+            literal, name, spec = match[0], match["name"], (match["format"] or "")[1:]
+            number = add(Reference(literal=literal, name=name, spec=spec, above=above, is_nested=is_nested))
+            return START + "".join(chr(ZERO + int(digit, 16)) for digit in f"{number:x}") + END
+        return match[0]
 
-        Args:
-            md: what converts the text.
-            add: registers a reference, and returns its number.
-            blocks: those of the page.
-            is_nested: whether the text is only a part of the page.
-        """
-        super().__init__(md)
-        self._add, self._blocks, self._is_nested = add, blocks, is_nested
-
-    def run(self, lines: list[str]) -> list[str]:
-        """Return the lines with their references marked."""
-        text = "\n".join(lines)
-        if not prose.REFERENCE.search(text):
-            return lines
-        skipped = [match.span() for pattern in self._skipped() for match in pattern.finditer(text)]
-        above: PageBlock | None = None
-        parts, position = [], 0
-        for match in re.finditer(f"{HTML_PLACEHOLDER_RE.pattern}|{prose.REFERENCE.pattern}", text):
-            if match["name"] is None:
-                above = self._blocks.last_in(str(self.md.htmlStash.rawHtmlBlocks[int(match[1])])) or above
-            elif not any(start <= match.start() < end for start, end in skipped):
-                literal, name, spec = match[0], match["name"], (match["format"] or "")[1:]
-                reference = Reference(literal=literal, name=name, spec=spec, above=above, is_nested=self._is_nested)
-                parts += [text[position : match.start()], _mark(self._add(reference))]
-                position = match.end()
-        return "".join([*parts, text[position:]]).split("\n")
-
-    def _skipped(self) -> Sequence[re.Pattern[str]]:
-        return (SKIPPED, MATH) if "arithmatex-inline" in self.md.inlinePatterns else (SKIPPED,)
+    return re.sub(f"{HTML_PLACEHOLDER_RE.pattern}|{prose.REFERENCE.pattern}", replace, text).split("\n")
 
 
 class CodeRestorer(Treeprocessor):
     """Restores references, and removes stamps, in indented code, before it is highlighted."""
 
     def __init__(self, md: Markdown, restore: Callable[[str], str]) -> None:
-        """Take what puts the literals back."""
         super().__init__(md)
         self._restore = restore
 
@@ -105,10 +93,6 @@ class CodeRestorer(Treeprocessor):
                     code.text = type(code.text)(self._restore(code.text))
 
 
-def _mark(number: int) -> str:
-    return START + "".join(chr(ZERO + int(digit, 16)) for digit in f"{number:x}") + END
-
-
 def mark_number(mark: str) -> int:
     """Return the number of the reference that a mark stands for."""
     return int("".join(f"{ord(digit) - ZERO:x}" for digit in mark[1:-1]), 16)
@@ -118,11 +102,9 @@ class ValueFiller(msgspec.Struct, frozen=True):
     """Fills in the values of one page."""
 
     site: Site
-    """The site."""
     sources: Sources
     """The files of the page, for places in messages."""
     blocks: PageBlocks
-    """The blocks of the page."""
 
     def text(self, reference: Reference) -> str:
         """Return a value as plain text; the literal if it is undefined."""
@@ -135,17 +117,14 @@ class ValueFiller(msgspec.Struct, frozen=True):
         Raises:
             PageError: the format is invalid, or the value is undefined and the settings make that an error.
         """
-        last = self._last_above(reference)
-        if self.site.resolver.is_live and self.blocks.shown:
-            return self._live(reference, last)
-        return self._filled(reference, last)
+        is_live = self.site.resolver.is_live and self.blocks.shown
+        return (self._live if is_live else self._filled)(reference, self._last_above(reference))
 
     def _last_above(self, reference: Reference) -> PageBlock | None:
         return self.blocks.last_above(reference.above, is_nested=reference.is_nested)
 
     def _find(self, reference: Reference, last: PageBlock | None) -> prose.PageValue | None:
-        """Return a value as the blocks down to `last` have left it, or else as the page leaves it."""
-        above, below = ([self._last_run(each) for each in blocks] for blocks in self.blocks.split(last))
+        above, below = (list(map(self._last_run, blocks)) for blocks in self.blocks.split(last))
         return prose.find_value(reference.name, above, below)
 
     def _filled(self, reference: Reference, last: PageBlock | None) -> str:
@@ -158,10 +137,9 @@ class ValueFiller(msgspec.Struct, frozen=True):
             raise self._error(reference, str(problem)) from problem
 
     def _undefined(self, reference: Reference) -> str:
-        """Return the literal of an undefined value, with a hint in the log if it looks like a mistake."""
         if not self.blocks.shown or not self._is_complete():
             return escape(reference.literal)  # a page without blocks, or one that a command looks at before it has run
-        names = prose.value_names([self._last_run(each) for each in self.blocks.shown])
+        names = sorted({name for block in self.blocks.shown for name in self._last_run(block).values})
         message = f"no block sets {reference.name!r} to a number or a string{suggest(reference.name, names)}"
         if self.site.config.strict_values:
             raise self._error(reference, message)
@@ -170,7 +148,6 @@ class ValueFiller(msgspec.Struct, frozen=True):
         return escape(reference.literal)
 
     def _live(self, reference: Reference, last: PageBlock | None) -> str:
-        """Return a value that a live page updates when the block that it follows has run."""
         above, below = self.blocks.split(last)
         anchor = (above or below)[-1].state
         name = f"{anchor.name} {reference.literal}"
@@ -179,7 +156,6 @@ class ValueFiller(msgspec.Struct, frozen=True):
         return f'<span class="codeout-value-slot{stale}" {attributes}>{self._now(reference, last)}</span>'
 
     def _now(self, reference: Reference, last: PageBlock | None) -> str:
-        """Return the HTML of a value as far as it is known."""
         try:
             if self._find(reference, last) is None and not self._is_complete():
                 return "…"  # the block that defines it may not have run yet
@@ -188,23 +164,21 @@ class ValueFiller(msgspec.Struct, frozen=True):
             return escape(f"{reference.literal} ({problem})")
 
     def _is_complete(self) -> bool:
-        """Return whether all blocks of the page have run."""
-        return all(self._run_of(each) for each in self.blocks.shown)
+        return all(map(self._run_of, self.blocks.shown))
 
     def _run_of(self, block: PageBlock) -> Run | None:
         return self.site.resolver.run_now(block.state.name) or block.state.run
 
     def _last_run(self, block: PageBlock) -> Run:
-        """Return the run of a block: the present one, the last successful one, or one without outputs."""
         return self._run_of(block) or block.state.last_good or NO_RUN
 
     def _line(self, reference: Reference) -> Place:
-        lines = self.sources.text.split("\n")
-        return Place(self.sources.page, next((n for n, line in enumerate(lines, 1) if reference.literal in line), 1))
+        above, literal, _ = self.sources.text.partition(reference.literal)
+        return Place(self.sources.page, above.count("\n") + 1 if literal else 1)
 
     def _error(self, reference: Reference, message: str) -> PageError:
         return PageError(f"{self._line(reference)}: {reference.literal}: {message}; write \\{{ for a literal brace")
 
 
-NO_RUN = Run((), Provenance("", "", (), 0.0, "", ()))
+NO_RUN = Run(outputs=(), provenance=Provenance(device="", python="", packages=(), seconds=0.0, date="", sources=()))
 """Stands for the run of a block that has never run."""

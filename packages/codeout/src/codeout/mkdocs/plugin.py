@@ -126,7 +126,7 @@ class CodeoutPlugin(BasePlugin[Settings]):
             engine = Engine(settings)
             engine.preparation.start()
             resolver = BuildResolver(engine, self.predict)
-        return Site(settings, resolver, _PluginHost(self))
+        return Site(config=settings, resolver=resolver, host=_PluginHost(self))
 
     def _watch_inputs(self, runs: Sequence[Run]) -> None:
         """Have the server watch what runs have read."""

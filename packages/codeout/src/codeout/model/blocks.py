@@ -29,11 +29,10 @@ class Place(msgspec.Struct, frozen=True):
     """Counted from 1."""
 
     def __str__(self) -> str:
-        """Return `path:line`."""
         return f"{self.path}:{self.line}"
 
 
-class Block(msgspec.Struct, frozen=True):
+class Block(msgspec.Struct, frozen=True, kw_only=True):
     """One executable fence of a page."""
 
     place: Place
@@ -68,8 +67,7 @@ class Block(msgspec.Struct, frozen=True):
     """The line of `origin`'s file on which `checks` begins, counted from 1."""
 
     def __str__(self) -> str:
-        """Return where the block is, and where its code is if that is elsewhere."""
-        return f"{self.place}" if self.origin.path == self.place.path else f"{self.place} ({self.origin})"
+        return self.locate(None)
 
     @property
     def page(self) -> str:
@@ -88,10 +86,8 @@ class Block(msgspec.Struct, frozen=True):
         Raises:
             ValueError: its code cannot be changed as its sweep demands.
         """
-        return [
-            msgspec.structs.replace(self, code=code, sweep=ONCE)
-            for code in case_codes(self.executable_code, self.sweep)[1:]
-        ]
+        codes = case_codes(self.executable_code, self.sweep)[1:]
+        return [msgspec.structs.replace(self, code=code, sweep=ONCE) for code in codes]
 
     @property
     def annotation_numbers(self) -> list[int]:
@@ -103,12 +99,10 @@ class Block(msgspec.Struct, frozen=True):
         return any(fnmatchcase(self.session, pattern) for pattern in patterns)
 
     def locate(self, line: int | None) -> str:
-        """Describe a line of the file that the code comes from, for a message."""
-        if line is None:
-            return str(self)
-        if self.origin.path == self.place.path:
-            return f"{self.place.path}:{line}"
-        return f"{self.place} ({self.origin.path}:{line})"
+        """Return where the block is, and a line of the file that its code comes from, for a message."""
+        if self.origin.path != self.place.path:
+            return f"{self.place} ({self.origin.path}:{line or self.origin.line})"
+        return f"{self.place.path}:{line or self.place.line}"
 
 
 @cache
@@ -119,17 +113,16 @@ def _without_annotations(code: str) -> str:
     return bare_code if is_certain or bare_code == code or is_same_program(bare_code, code) else code
 
 
-class Session(msgspec.Struct, frozen=True):
+class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The blocks of a page that share a namespace; one kernel process runs them in order."""
 
     page: str
-    """The path of the page."""
     label: str
     """Its name on the page, or `#N` for the N-th block without one."""
     blocks: tuple[Block, ...]
     numbers: tuple[int, ...]
     """The position of each block among all blocks of the page, from 0."""
-    identity: str = ""
+    identity: str
     """What tells it from the other sessions of the page: its name or, without one, its code and which of its equals it
     is. So a block that is put above an unnamed one does not change that."""
 
@@ -138,14 +131,10 @@ class Session(msgspec.Struct, frozen=True):
         """The name of the session, unique in the site and stable from one edit to the next."""
         return f"{self.page} {self.label}"
 
-    def block_name(self, number: int) -> str:
-        """Return the name of a block, unique in the site, by its position in the session from 1."""
-        return f"{self.name} {number}"
-
     @property
     def block_names(self) -> list[str]:
-        """The names of all blocks, in order."""
-        return [self.block_name(number) for number in range(1, len(self.blocks) + 1)]
+        """The names of its blocks, each unique in the site."""
+        return [f"{self.name} {number}" for number in range(1, len(self.blocks) + 1)]
 
     def matches(self, patterns: Iterable[str]) -> bool:
         """Return whether a setting's patterns name the session."""
@@ -155,16 +144,12 @@ class Session(msgspec.Struct, frozen=True):
 def group_sessions(blocks: Iterable[Block]) -> list[Session]:
     """Return the sessions of a page, or of many pages, in the order of their first blocks."""
     groups: dict[tuple[str, str], list[tuple[int, Block]]] = {}
-    on_page: dict[str, int] = {}
-    anonymous: dict[str, int] = {}
+    on_page, unnamed, equals = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
     for block in blocks:
-        number = on_page[block.page] = on_page.get(block.page, -1) + 1
-        label = block.session
-        if not label:
-            anonymous[block.page] = anonymous.get(block.page, 0) + 1
-            label = f"#{anonymous[block.page]}"
-        groups.setdefault((block.page, label), []).append((number, block))
-    equals: Counter[tuple[str, str]] = Counter()
+        unnamed[block.page] += not block.session
+        label = block.session or f"#{unnamed[block.page]}"
+        groups.setdefault((block.page, label), []).append((on_page[block.page], block))
+        on_page[block.page] += 1
     sessions = []
     for (page, label), members in groups.items():
         numbers, group = zip(*members, strict=True)
@@ -173,7 +158,7 @@ def group_sessions(blocks: Iterable[Block]) -> list[Session]:
             code = group[0].executable_code
             equals[page, code] += 1
             identity = f"#{equals[page, code]} {code}"
-        sessions.append(Session(page, label, group, numbers, identity))
+        sessions.append(Session(page=page, label=label, blocks=group, numbers=numbers, identity=identity))
     return sessions
 
 
@@ -192,17 +177,10 @@ def group_by_page(blocks: Sequence[Block]) -> dict[str, list[Block]]:
 
 def block_names(blocks: Sequence[Block]) -> list[str]:
     """Return the name of each block of a page, or of many pages, in their order."""
-    names = {
-        (session.page, number): name
-        for session in group_sessions(blocks)
-        for number, name in zip(session.numbers, session.block_names, strict=True)
-    }
-    counts: Counter[str] = Counter()
-    ordered = []
-    for block in blocks:
-        ordered.append(names[block.page, counts[block.page]])
-        counts[block.page] += 1
-    return ordered
+    sessions = group_sessions(blocks)
+    pairs = (pair for session in sessions for pair in zip(session.blocks, session.block_names, strict=True))
+    names = {id(block): name for block, name in pairs}
+    return [names[id(block)] for block in blocks]
 
 
 def is_same_program(one: str, other: str) -> bool:

@@ -23,7 +23,6 @@ def has_unexpected_error(block: Block, run: Run) -> bool:
 
 
 def _unexpected_error(block: Block, run: Run) -> tuple[str, Error] | None:
-    """Return the first exception that the page does not expect, and the values with which it was raised."""
     if run.error is not None and not run.error.is_a(block.raises):
         return "", run.error
     for case in run.cases:
@@ -42,7 +41,7 @@ def check_expectation(block: Block, run: Run) -> None:
     """Check that a block raised the exception that its page expects, and no other.
 
     Raises:
-        BlockError: it did not; the message has the line of the page, that of the snippet, and the traceback.
+        BlockError: it did not.
     """
     if is_missing_error(block, run):
         raise BlockError(_missing_error_message(block))
@@ -60,10 +59,9 @@ def with_hint(run: Run, find: Callable[[Error], str]) -> Run:
     """Return a run whose exceptions end with what to do about them, where there is something to say."""
 
     def add(output: Output) -> Output:
-        hint = find(output) if isinstance(output, Error) else ""
-        if not hint or not isinstance(output, Error):
-            return output
-        return msgspec.structs.replace(output, traceback=f"{output.traceback.rstrip()}\nHint: {hint}.\n")
+        if isinstance(output, Error) and (hint := find(output)):
+            return msgspec.structs.replace(output, traceback=f"{output.traceback.rstrip()}\nHint: {hint}.\n")
+        return output
 
     return run.map_outputs(add)
 
@@ -73,18 +71,15 @@ def with_missing_error(block: Block, run: Run) -> Run:
     if not is_missing_error(block, run):
         return run
     message = _missing_error_message(block)
-    return msgspec.structs.replace(run, outputs=(*run.outputs, Error("BlockError", message, message, None)))
+    error = Error(type="BlockError", message=message, traceback=message, line=None)
+    return msgspec.structs.replace(run, outputs=(*run.outputs, error))
 
 
 def skipped_run(run: Run, failed_block: Block) -> Run:
-    """Return the run of a block that was skipped because one above it failed.
-
-    Args:
-        run: provides the provenance.
-        failed_block: the block above.
-    """
+    """Return a run as that of a block that was skipped because one above it failed."""
     message = f"Did not run: the block at {failed_block} failed."
-    return run.replace_outputs((Error(SKIPPED, message, message, None),))
+    error = Error(type=SKIPPED, message=message, traceback=message, line=None)
+    return msgspec.structs.replace(run, outputs=(error,), cases=())
 
 
 def _missing_error_message(block: Block) -> str:

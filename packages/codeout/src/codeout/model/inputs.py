@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -24,7 +23,7 @@ class Observation(msgspec.Struct, frozen=True, array_like=True):
     """Of a file: size, modification time in ns, inode, change time in ns; of other things a word, or None if absent."""
 
 
-class Input(msgspec.Struct, frozen=True, array_like=True):
+class Input(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Something that a run read. A run is a hit only if all of its session's inputs are unchanged."""
 
     kind: Kind
@@ -54,7 +53,7 @@ def describe_input(input_: Input) -> str:
         case "missing":
             names = [*dict.fromkeys(input_.digest.replace("/", "").split(","))]
             more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-            return f"no {_join(names[:MAX_NAMES])}{more} in {input_.name}"
+            return f"no {', '.join(names[:MAX_NAMES])}{more} in {input_.name}"
         case "entry_points":
             return "plugins of installed packages"
         case "package":
@@ -66,32 +65,22 @@ def describe_input(input_: Input) -> str:
 
 
 def describe_change(old: Input, digest: str) -> str:
-    """Describe how an input has changed.
-
-    Args:
-        old: as a run read it.
-        digest: what its digest is now; of the kind "missing", the names that are still missing.
-    """
+    """Describe how an input has changed to a digest; of the kind "missing", to the names that still are."""
+    existence = "now exists" if digest else "is gone"
     match old.kind:
         case "missing":
             new_names = sorted({name.rstrip("/") for name in {*old.digest.split(",")} - {*digest.split(",")}})
-            return f"{old.name}/{_join(new_names)} now exists"
+            return f"{old.name}/{', '.join(new_names)} now exists"
         case "entry_points":
             return "the plugins of installed packages changed"
         case "package":
             before, after = _version(old.digest), _version(digest)
             return f"{old.name} {before} → {after}" if before != after else f"{old.name} {before}: reinstalled, changed"
         case "program" | "variable":
-            return f"{old.kind} {old.name}: " + ("changed" if old.digest and digest else _describe_existence(digest))
+            return f"{old.kind} {old.name}: {'changed' if old.digest and digest else existence}"
     if not (old.digest and digest):
-        return f"{old.name} {_describe_existence(digest)}"
+        return f"{old.name} {existence}"
     return f"{old.name}: " + {"folder": "other files in it", "status": "other size"}.get(old.kind, "content changed")
-
-
-def local_files(inputs: Iterable[Input]) -> list[str]:
-    """Return the paths of the files among inputs that are in the site's folder."""
-    files = (input_ for input_ in inputs if input_.kind == "file" and input_.digest)
-    return [file.name for file in files if not is_elsewhere(file.name)]
 
 
 def is_elsewhere(name: str) -> bool:
@@ -99,13 +88,5 @@ def is_elsewhere(name: str) -> bool:
     return name.startswith(("/", "<", "..")) or ":" in name
 
 
-def _describe_existence(digest: str) -> str:
-    return "now exists" if digest else "is gone"
-
-
 def _version(digest: str) -> str:
     return digest.partition(" ")[0] or "none"
-
-
-def _join(names: Iterable[str]) -> str:
-    return ", ".join(names)

@@ -8,7 +8,7 @@ from collections.abc import Container
 import msgspec
 
 
-class MimeType(msgspec.Struct, frozen=True):
+class MimeType(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine knows of one MIME type."""
 
     name: str
@@ -16,26 +16,28 @@ class MimeType(msgspec.Struct, frozen=True):
     extension: str
     """File extension without the dot."""
     is_image: bool = False
-    """Whether a browser shows it in an `<img>`."""
-    is_binary: bool = False
-    """Whether a bundle holds it in base64, and the cache in a file of its own."""
     is_recordable: bool = False
     """Whether a recording may show it, because nothing in it can act on a page once it has been checked."""
     pillow_format: str = ""
-    """Pillow's name for the format; empty if Pillow does not read it."""
+    """Pillow's name for the format; empty if it is text, which Pillow does not read."""
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether a bundle holds it in base64, and the cache in a file of its own."""
+        return bool(self.pillow_format)
 
 
-HTML = MimeType("text/html", "html")
-SVG = MimeType("image/svg+xml", "svg", is_image=True, is_recordable=True)
-PNG = MimeType("image/png", "png", is_image=True, is_binary=True, is_recordable=True, pillow_format="PNG")
-JPEG = MimeType("image/jpeg", "jpg", is_image=True, is_binary=True, is_recordable=True, pillow_format="JPEG")
-GIF = MimeType("image/gif", "gif", is_image=True, is_binary=True, is_recordable=True, pillow_format="GIF")
-WEBP = MimeType("image/webp", "webp", is_image=True, is_binary=True, is_recordable=True, pillow_format="WEBP")
-MARKDOWN = MimeType("text/markdown", "md")
-LATEX = MimeType("text/latex", "tex")
-JAVASCRIPT = MimeType("application/javascript", "js")
-JSON = MimeType("application/json", "json")
-PLAIN = MimeType("text/plain", "txt", is_recordable=True)
+HTML = MimeType(name="text/html", extension="html")
+SVG = MimeType(name="image/svg+xml", extension="svg", is_image=True, is_recordable=True)
+PNG = MimeType(name="image/png", extension="png", is_image=True, is_recordable=True, pillow_format="PNG")
+JPEG = MimeType(name="image/jpeg", extension="jpg", is_image=True, is_recordable=True, pillow_format="JPEG")
+GIF = MimeType(name="image/gif", extension="gif", is_image=True, is_recordable=True, pillow_format="GIF")
+WEBP = MimeType(name="image/webp", extension="webp", is_image=True, is_recordable=True, pillow_format="WEBP")
+MARKDOWN = MimeType(name="text/markdown", extension="md")
+LATEX = MimeType(name="text/latex", extension="tex")
+JAVASCRIPT = MimeType(name="application/javascript", extension="js")
+JSON = MimeType(name="application/json", extension="json")
+PLAIN = MimeType(name="text/plain", extension="txt", is_recordable=True)
 
 MIME_TYPES = (HTML, SVG, PNG, JPEG, GIF, WEBP, MARKDOWN, LATEX, JAVASCRIPT, JSON, PLAIN)
 """All types that a page can show. Of a bundle with several, the page shows the one that comes first here."""

@@ -22,7 +22,6 @@ class Stream(msgspec.Struct, frozen=True, tag_field="kind", tag="stream"):
     """Text that a block wrote to stdout or stderr."""
 
     name: Channel
-    """Where it went."""
     text: str
 
 
@@ -30,7 +29,6 @@ class Value(msgspec.Struct, frozen=True, tag_field="kind", tag="value"):
     """The last expression of a block, or an object that the block displayed."""
 
     data: Bundle
-    """Its representations."""
     width: int = 0
     """The width in pixels that was asked for, if it is a picture; 0 if none was."""
 
@@ -46,11 +44,10 @@ class Figure(msgspec.Struct, frozen=True, tag_field="kind", tag="figure"):
     """The width in pixels that was asked for; 0 if none was."""
 
 
-class Error(msgspec.Struct, frozen=True, tag_field="kind", tag="error"):
+class Error(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="error"):
     """The exception that ended a block."""
 
     type: str
-    """Name of its class."""
     message: str
     traceback: str
     """From the author's first line on; it has no frames of the engine."""
@@ -71,7 +68,6 @@ class Source(msgspec.Struct, frozen=True):
     """Where a data set came from, as the `source.json` beside it says."""
 
     name: str
-    """Of the data set."""
     kind: str
     """`original`, `mirror` or `placeholder`, for example."""
     note: str
@@ -83,17 +79,15 @@ class Source(msgspec.Struct, frozen=True):
         return self.kind == "placeholder"
 
 
-class Provenance(msgspec.Struct, frozen=True):
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """Where, when and with what a block ran."""
 
     device: str
     """Name of the accelerator that it could use, or `CPU`."""
     python: str
-    """Version of Python."""
     packages: tuple[tuple[str, str], ...]
     """Name and version of each package that the setting `packages` names."""
     seconds: float
-    """Wall-clock time."""
     date: str
     """When it ended: ISO 8601, UTC."""
     sources: tuple[Source, ...]
@@ -115,10 +109,9 @@ class Case(msgspec.Struct, frozen=True):
     """One for each knob, as the page has it."""
     outputs: tuple[Output, ...]
     seconds: float
-    """Wall-clock time."""
 
 
-class Run(msgspec.Struct, frozen=True):
+class Run(msgspec.Struct, frozen=True, kw_only=True):
     """All that one block produced in one environment."""
 
     outputs: tuple[Output, ...]
@@ -153,25 +146,13 @@ class Run(msgspec.Struct, frozen=True):
 
     def mentions_lines(self, path: str) -> bool:
         """Return whether its outputs may contain line numbers of a file: it looked at some, or names the file."""
-        if self.reads_lines:
-            return True
-        texts = (
-            o.text if isinstance(o, Stream) else o.traceback for o in self.all_outputs if isinstance(o, Stream | Error)
-        )
-        return any(path in text for text in texts)
-
-    def replace_outputs(self, outputs: tuple[Output, ...]) -> Run:
-        """Return the same run with other outputs, and without cases."""
-        return msgspec.structs.replace(self, outputs=outputs, cases=())
+        texts = (_printed(output) for output in self.all_outputs if isinstance(output, Stream | Error))
+        return self.reads_lines or any(path in text for text in texts)
 
     def of_case(self, case: Case) -> Run:
         """Return what a case produced, as a run of its own."""
         provenance = msgspec.structs.replace(self.provenance, seconds=case.seconds)
         return msgspec.structs.replace(self, outputs=case.outputs, provenance=provenance, cases=())
-
-    def for_others(self, inputs: tuple[Input, ...]) -> Run:
-        """Return the run with the inputs that other machines have as well, and without the values of variables."""
-        return msgspec.structs.replace(self, inputs=inputs, values={})
 
     def map_outputs(self, change: Callable[[Output], Output]) -> Run:
         """Return the same run with each output changed, those of its cases, too."""
@@ -179,24 +160,16 @@ class Run(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, outputs=tuple(map(change, self.outputs)), cases=tuple(cases))
 
 
-def replace_data(output: Value | Figure, data: Bundle) -> Value | Figure:
-    """Return the same output with other representations."""
-    return msgspec.structs.replace(output, data=data)
-
-
 def count_characters(run: Run) -> int:
     """Return how many characters the outputs of a run take, binary data in base64."""
-    return sum(_count_characters(output) for output in run.all_outputs)
+    return sum(
+        sum(map(len, output.data.values())) if isinstance(output, Value | Figure) else len(_printed(output))
+        for output in run.all_outputs
+    )
 
 
-def _count_characters(output: Output) -> int:
-    match output:
-        case Stream(_, text):
-            return len(text)
-        case Value(data) | Figure(data):
-            return sum(map(len, data.values()))
-        case Error(_, _, traceback):
-            return len(traceback)
+def _printed(output: Stream | Error) -> str:
+    return output.text if isinstance(output, Stream) else output.traceback
 
 
 def as_text(run: Run) -> str:
@@ -211,7 +184,7 @@ def _as_text(output: Output) -> str:
             return text
         case Value(data):
             return data.get("text/plain", f"[{', '.join(data)}]") + "\n"
-        case Figure(_, alt, _):
+        case Figure(_, alt):
             return f"[figure: {alt}]\n"
-        case Error(_, _, traceback):
+        case Error(traceback=traceback):
             return traceback.rstrip() + "\n"

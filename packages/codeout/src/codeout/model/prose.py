@@ -30,29 +30,16 @@ class PageValue(msgspec.Struct, frozen=True):
     """A value that the blocks of a page computed, to be shown in its text."""
 
     value: Scalar
-    """The value itself."""
-
     placeholders: tuple[Source, ...] = ()
     """Placeholder data that its run depends on; empty if the value comes from real data."""
 
-    def formatted(self, spec: str) -> str:
-        """Return the value as text, without saying where it comes from.
-
-        Args:
-            spec: Python's format specification (https://docs.python.org/3/library/string.html#formatspec).
-
-        Raises:
-            ValueError: the specification does not suit the value.
-        """
-        return format(self.value, spec)
-
     def marked(self, spec: str) -> str:
-        """Return the value as text that says so if it comes from placeholder data.
+        """Return the value, formatted by Python's specification, as text that says so if its data are placeholders.
 
         Raises:
             ValueError: the specification does not suit the value.
         """
-        return self.formatted(spec) + (PLACEHOLDER_MARK if self.placeholders else "")
+        return format(self.value, spec) + (PLACEHOLDER_MARK if self.placeholders else "")
 
 
 PLACEHOLDER_MARK = " (placeholder data)"
@@ -62,23 +49,13 @@ class HardcodedNumber(msgspec.Struct, frozen=True):
     """A number in the text of a page that matches no nearby code or output."""
 
     place: Place
-    """Line of the page."""
-
     number: str
-    """The number as written."""
-
     line: str
     """The text of that line."""
 
 
 def find_value(name: str, above: Sequence[Run], below: Sequence[Run]) -> PageValue | None:
-    """Return a value by its name: as the nearest block above the text left it, or else as the page leaves it.
-
-    Args:
-        name: a variable of a session of the page.
-        above: the runs of the blocks above the text, in order.
-        below: those of the blocks below it.
-    """
+    """Return a value as the runs of the blocks above the text left it, or else as those below it leave it."""
     for run in (*reversed(above), *reversed(below)):
         if name in run.values:
             sources = run.provenance.sources
@@ -86,29 +63,17 @@ def find_value(name: str, above: Sequence[Run], below: Sequence[Run]) -> PageVal
     return None
 
 
-def value_names(runs: Sequence[Run]) -> list[str]:
-    """Return the names of all values that the text of a page may show."""
-    return sorted({name for run in runs for name in run.values})
-
-
 def hardcoded_numbers(text: str, page: str, blocks: Sequence[Block], runs: Sequence[Run]) -> Iterator[HardcodedNumber]:
     """Yield the numbers in the text of a page that neither the block above nor the one below contains.
 
     A number counts as contained if the code or the output has it, exactly or rounded to as many digits as written;
     a percentage also as a fraction.
-
-    Args:
-        text: the Markdown of the page.
-        page: its path.
-        blocks: its blocks.
-        runs: theirs.
     """
     if not blocks:
         return
     prose_text = NOT_PROSE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
     for number, (line, original) in enumerate(zip(prose_text.split("\n"), text.split("\n"), strict=True), start=1):
-        matches = list(NUMBER.finditer(line))
-        if not matches:
+        if not (matches := list(NUMBER.finditer(line))):
             continue
         blocks_above = sum(block.place.line < number for block in blocks)
         nearby = range(max(blocks_above - 1, 0), min(blocks_above + 1, len(blocks)))
@@ -120,15 +85,13 @@ def hardcoded_numbers(text: str, page: str, blocks: Sequence[Block], runs: Seque
 
 
 def _block_numbers(block: Block, run: Run) -> Iterator[float]:
-    """Yield all numbers in the code, the output and the values of a block."""
-    values = " ".join(str(value) for value in run.values.values())
+    values = " ".join(map(str, run.values.values()))
     text = f"{block.executable_code}\n{as_text(run)}\n{values}"
     for match in re.finditer(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:e-?\d+)?", text):
         yield float(match[0].replace(",", ""))
 
 
 def _equals(text: str, value: float, *, is_percentage: bool) -> bool:
-    """Return whether a number as written is a value, rounded to as many digits."""
     digits = len(text.partition(".")[2])
     number = float(text.replace(",", ""))
     candidates = (value, 100 * value) if is_percentage else (value,)

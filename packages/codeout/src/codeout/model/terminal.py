@@ -12,8 +12,6 @@ MAX_COLUMN = 1_000  # how far right of the text a control sequence may move the 
 MAX_PADDING = 100_000  # spaces that one screen may gain because text was written right of the end of its line
 MAX_DIGITS = 6  # of a number in a control sequence; a longer one counts as 1,000,000
 
-SAVING = {"s": "7", "u": "8"}  # control sequences and the escape sequences that do the same
-
 Cell = tuple[str, Channel]  # a character, and the channel that wrote it
 
 _TOKENS = re.compile(
@@ -59,7 +57,6 @@ def render_terminal(streams: Iterable[Stream]) -> Iterator[Stream]:
 
 
 def _number(parameters: str, position: int) -> int:
-    """Return one of the numbers of a control sequence, 0 if it is missing."""
     numbers = parameters.split(";", position + 1)
     if len(numbers) <= position or not numbers[position].isdigit():
         return 0
@@ -102,12 +99,11 @@ class _Screen:
         self._column = max(self._column - 1, 0) if control == "\b" else 0
 
     def escape(self, escape: str) -> None:
-        """Carry out an escape sequence: save and restore the cursor, or reset."""
         match escape:
             case "7":
                 self._saved_position = self._row, self._column
             case "8":
-                self._restore()
+                self._move_to(*self._saved_position)
             case "c":
                 self._clear()
 
@@ -115,23 +111,21 @@ class _Screen:
         """Carry out a control sequence (ECMA-48, section 8.3); private ones have no effect on text."""
         if parameters[:1] in ("<", "=", ">", "?"):
             return
-        if command in SAVING:
-            self.escape(SAVING[command])
         number = _number(parameters, 0)
+        steps = max(number, 1)
         match command:
+            case "s" | "u":
+                self.escape({"s": "7", "u": "8"}[command])
             case "H" | "f":
-                self._move_to_row(max(number, 1) - 1)
-                self._move_to_column(max(_number(parameters, 1), 1) - 1)
-            case "A" | "F":
-                self._move_to_row(self._row - max(number, 1))
-            case "B" | "E":
-                self._move_to_row(self._row + max(number, 1))
-            case "C":
-                self._move_to_column(self._column + max(number, 1))
-            case "D":
-                self._move_to_column(self._column - max(number, 1))
+                self._move_to(steps - 1, max(_number(parameters, 1), 1) - 1)
+            case "A" | "B":
+                self._move_to(self._row + (steps if command == "B" else -steps), self._column)
+            case "F" | "E":
+                self._move_to(self._row + (steps if command == "E" else -steps), 0)
+            case "C" | "D":
+                self._move_to(self._row, self._column + (steps if command == "C" else -steps))
             case "G":
-                self._move_to_column(max(number, 1) - 1)
+                self._move_to(self._row, steps - 1)
             case "K":
                 self._erase_in_line(number)
             case "J" if number == 0:
@@ -140,18 +134,9 @@ class _Screen:
                 self._line_ends[self._row] = None
             case "J" if number in (2, 3):
                 self._clear()
-        if command in "EF":
-            self._column = 0
 
-    def _restore(self) -> None:
-        row, column = self._saved_position
-        self._move_to_row(row)
-        self._move_to_column(column)
-
-    def _move_to_row(self, row: int) -> None:
+    def _move_to(self, row: int, column: int) -> None:
         self._row = min(max(row, 0), len(self._lines) - 1)
-
-    def _move_to_column(self, column: int) -> None:
         right_end = max(len(self._lines[self._row]), self._column, MAX_COLUMN)
         self._column = min(max(column, 0), right_end)
 

@@ -96,7 +96,7 @@ def _texts(output: Output) -> list[str]:
     match output:
         case Stream(_, text):
             return [text]
-        case Error(_, _, traceback):
+        case Error(traceback=traceback):
             return [traceback]
         case Value(data) | Figure(data) if not any(mime.name in data for mime in IMAGE_TYPES):
             return [data.get("text/plain", "")]

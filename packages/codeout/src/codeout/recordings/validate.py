@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from codeout.model.inputs import Input, is_elsewhere
 from codeout.model.mime import PLAIN, RECORDABLE_NAMES, SVG
 from codeout.model.outputs import (
@@ -23,7 +25,6 @@ from codeout.model.outputs import (
     Source,
     Stream,
     Value,
-    replace_data,
 )
 from codeout.recordings.limits import CONTROL, InvalidRecording, PictureBudget, check_image
 from codeout.recordings.svg import check_svg
@@ -84,7 +85,7 @@ def validate(run: Run, now: datetime) -> Run:
     shown_run = run.map_outputs(_recordable)
     _check_texts(shown_run.all_outputs)
     _check_pictures(shown_run.all_outputs)
-    return shown_run.for_others(inputs)
+    return msgspec.structs.replace(shown_run, inputs=inputs, values={})
 
 
 def _check_case(case: Case) -> None:
@@ -162,8 +163,8 @@ def _recordable(output: Output) -> Output:
     """
     match output:
         case Value(data) | Figure(data):
-            return replace_data(output, _recordable_data(data))
-        case Error(kind, _, _, line, bases):
+            return msgspec.structs.replace(output, data=_recordable_data(data))
+        case Error(type=kind, line=line, bases=bases):
             if len(bases) > MAX_NAMES or not all(map(CLASS_NAME.fullmatch, (kind, *bases))):
                 raise InvalidRecording("invalid exception name")
             if line is not None and not 0 < line < MAX_LINE:
@@ -193,7 +194,7 @@ def _texts(output: Output) -> Iterator[str]:
     match output:
         case Stream(_, text):
             yield text
-        case Error(kind, message, traceback):
+        case Error(type=kind, message=message, traceback=traceback):
             yield from (kind, message, traceback)
         case Figure(data, alt, _):
             yield from (alt, data.get(PLAIN.name, ""))

@@ -16,7 +16,7 @@ from codeout.cache.keys import digest
 from codeout.cache.store import EXPORTS, RunStore
 from codeout.config import Config
 from codeout.model.blocks import Block
-from codeout.model.inputs import local_files
+from codeout.model.inputs import is_elsewhere
 from codeout.model.outputs import Run
 from codeout.render.cells import Cell, Page, exported_code, imported_modules, split_page
 
@@ -97,7 +97,8 @@ def export_path(page: Page, kind: str, docs_dir: str) -> PurePosixPath:
 
 def _modules(runs: Sequence[Run], config: Config) -> list[str]:
     """Return the files of the site's own modules that runs have loaded."""
-    paths = {path for run in runs for path in local_files(run.inputs) if path.endswith(".py")}
+    files = {file.name for run in runs for file in run.inputs if file.kind == "file" and file.digest}
+    paths = {path for path in files if path.endswith(".py") and not is_elsewhere(path)}
     return sorted(p for p in paths if any(PurePosixPath(p).is_relative_to(folder) for folder in config.paths))
 
 

@@ -135,7 +135,7 @@ class Renderer(msgspec.Struct, frozen=True):
                 return f'<figure class="codeout-figure">{picture}</figure>'
             case Value(data, width):
                 return f'<div class="codeout-value">{self._bundle(data, output_id, "", width=width)}</div>'
-            case Error(_, _, traceback, _):
+            case Error(traceback=traceback):
                 return _text_box(escape(traceback.rstrip()), output_id, "codeout-error")
             case Stream():
                 return _streams([output], output_id)
@@ -304,7 +304,7 @@ def render_value(value: PageValue, spec: str) -> str:
     Raises:
         ValueError: the specification does not suit the value.
     """
-    text = escape(value.formatted(spec))
+    text = escape(format(value.value, spec))
     if not value.placeholders:
         return f'<span class="codeout-named">{text}</span>'
     title = escape("Computed from placeholder data: " + "; ".join(f"{s.name}: {s.note}" for s in value.placeholders))

@@ -64,7 +64,7 @@ def _output(output: Output) -> tuple[str, bool]:
     match output:
         case Stream(_, text):
             return text, True
-        case Error(_, _, traceback):
+        case Error(traceback=traceback):
             return traceback, True
         case Figure(_, alt, _):
             return f"*Picture: {alt}*", False

@@ -96,7 +96,7 @@ def _output(output: Output, count: int) -> Json:
             return {"output_type": "execute_result", "execution_count": count, **bundle}
         case Figure(data, _, width):
             return {"output_type": "display_data", "data": _on_white(data), "metadata": _picture_width(data, width)}
-        case Error(kind, message, traceback):
+        case Error(type=kind, message=message, traceback=traceback):
             lines = traceback.rstrip().split("\n")
             return {"output_type": "error", "ename": kind, "evalue": message, "traceback": lines}
 

@@ -197,7 +197,7 @@ class Execution:
         read = self._resolve(block, (*self._observed, *report.observed))
         run = self._compose(result, read)
         key = msgspec.structs.replace(inputs.key, trace=add_trace(self._trace(), read))
-        name = self._target.session.block_name(number + 1)
+        name = self._target.session.block_names[number]
         if has_unexpected_error(block, run):
             run = with_hint(run, partial(find_hint, block=block, config=self._config))
             if self._config.errors == "show":
@@ -308,7 +308,7 @@ class Execution:
             if inputs != step.run.inputs:
                 run = msgspec.structs.replace(step.run, inputs=inputs)
                 key = msgspec.structs.replace(step.inputs.key, trace=trace)
-                run = self._store(key, run, step.inputs, self._target.session.block_name(number + 1))
+                run = self._store(key, run, step.inputs, self._target.session.block_names[number])
                 self.steps[number] = msgspec.structs.replace(step, run=run)
 
     def _trace(self) -> str:

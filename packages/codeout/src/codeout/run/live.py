@@ -102,7 +102,7 @@ class LiveSessions(Listener):
             self._log_failure(step.block, step.run)
             if not has_unexpected_error(step.block, step.run):
                 with self._lock:
-                    self._last_good.add(target.session.block_name(number + 1), step.inputs, step.run)
+                    self._last_good.add(target.session.block_names[number], step.inputs, step.run)
             self._on_runs([step.run])
         self._on_news()
 
@@ -141,7 +141,7 @@ class LiveSessions(Listener):
             yield self._state(each.session, number, inputs, run)
 
     def _state(self, session: Session, number: int, inputs: KeyInputs, run: Run | None) -> BlockState:
-        block, name = session.blocks[number], session.block_name(number + 1)
+        block, name = session.blocks[number], session.block_names[number]
         is_good = run is not None and not has_unexpected_error(block, run)
         with self._lock:
             if run and is_good and self._last_good_runs:
@@ -174,8 +174,10 @@ def _run_of(running: RunningSession, number: int) -> Run | None:
 def _defect(problem: BaseException) -> Run:
     """Return a run that shows a defect of the engine, for which nobody waits."""
     text = "".join(traceback.format_exception(problem))
-    error = Error(type(problem).__name__, str(problem), text, None)
-    return Run((error,), Provenance("", "", (), 0.0, datetime.now(UTC).isoformat(timespec="seconds"), ()))
+    error = Error(type=type(problem).__name__, message=str(problem), traceback=text, line=None)
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    provenance = Provenance(device="", python="", packages=(), seconds=0.0, date=date, sources=())
+    return Run(outputs=(error,), provenance=provenance)
 
 
 class _LastGoodRuns:

@@ -33,7 +33,7 @@ class BlockResult(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_death(cls, message: str, seconds: float) -> BlockResult:
         """Return what there is of a block in which its kernel has died, with the message in place of outputs."""
-        outputs = (Error("BlockError", message, message, None),)
+        outputs = (Error(type="BlockError", message=message, traceback=message, line=None),)
         return cls(outputs=outputs, report=DoneEvent(seconds=seconds, values={}, obstacle=""))
 
 
@@ -88,7 +88,9 @@ class OutputCollector:
         """Apply an event: add an output, replace one, or discard all."""
         if self._runs_checks and isinstance(event, StreamEvent | DisplayEvent | ClearEvent):
             self._outputs = [output for output in self._outputs if not isinstance(output, Error)]
-            self._outputs.append(Error("HiddenOutput", HIDDEN_OUTPUT, HIDDEN_OUTPUT, self._checks_line))
+            self._outputs.append(
+                Error(type="HiddenOutput", message=HIDDEN_OUTPUT, traceback=HIDDEN_OUTPUT, line=self._checks_line)
+            )
             return
         if self._is_clearing and isinstance(event, StreamEvent | DisplayEvent | ErrorEvent):
             self._clear()
@@ -96,7 +98,15 @@ class OutputCollector:
             case StreamEvent(name, text):
                 self._outputs.append(Stream(name, text))
             case ErrorEvent():
-                self._outputs.append(Error(event.type, event.message, event.traceback, event.line, event.bases))
+                self._outputs.append(
+                    Error(
+                        type=event.type,
+                        message=event.message,
+                        traceback=event.traceback,
+                        line=event.line,
+                        bases=event.bases,
+                    )
+                )
             case DisplayEvent():
                 self._display(event)
             case ChecksEvent():
