@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from codeout.cache.distributions import InstalledPackages, package_folders
-from codeout.cache.files import read_sealed, write_sealed
+from codeout.cache.files import load_memo, save_memo
 from codeout.config import Config
 from codeout.kernel.file_states import (
     Status,
@@ -32,7 +32,6 @@ PATH_KINDS = ("file", "folder", "status", "missing")
 """Inputs whose name is a path."""
 LEFT_KINDS = ("file", "folder", "status")
 """Those of which a later block of the same session can leave something else."""
-MAX_MEMO_BYTES = 200_000_000
 MAX_REMEMBERED = 200_000  # files
 UNKNOWN = "?"
 """The digest of a file that was changed after it was read."""
@@ -50,7 +49,6 @@ class InputReader:
     """Reads inputs of a site. Any thread may use it."""
 
     def __init__(self, config: Config) -> None:
-        """Read nothing yet."""
         self.config = config
         self.packages = InstalledPackages(config.memo / "packages.json")
         self.packages.refresh()
@@ -77,8 +75,9 @@ class InputReader:
         for observation in observations:
             for input_ in self._resolve(observation):
                 if input_ is None:
-                    changed_names.append(self._name(observation.name))
-                    inputs[observation.kind, changed_names[-1]] = Input(observation.kind, changed_names[-1], UNKNOWN)
+                    name = self._name(observation.name)
+                    changed_names.append(name)
+                    inputs[observation.kind, name] = Input(observation.kind, name, UNKNOWN)
                 elif input_.kind == "missing" and (old := inputs.get((input_.kind, input_.name))):
                     inputs[input_.kind, input_.name] = Input("missing", input_.name, f"{old.digest},{input_.digest}")
                 else:
@@ -86,13 +85,7 @@ class InputReader:
         return tuple(inputs[key] for key in sorted(inputs)), tuple(changed_names)
 
     def read(self, kind: Kind, name: str, old: str = "") -> str:
-        """Return the digest of an input as it is now.
-
-        Args:
-            kind: its kind.
-            name: its name.
-            old: of missing modules, their names.
-        """
+        """Return the digest of an input as it is now; `old` is that of a run, which names missing modules."""
         match kind:
             case "file":
                 return self._digest(self.path(name))
@@ -132,34 +125,24 @@ class InputReader:
     def note_left(self, inputs: Sequence[Input], written: Set[str]) -> tuple[Input, ...]:
         """Return the inputs of a block with what a later one of the same session has left of them.
 
-        Args:
-            inputs: of the block.
-            written: the absolute paths that the later one has created, changed or removed.
+        That one has created, changed or removed the absolute paths that are `written`.
         """
         parents = {os.path.dirname(path) for path in written}
 
-        def is_touched(each: Input) -> bool:
+        def with_left(each: Input) -> Input:
             path = self.path(each.name)
             above = [path[:end] for end, character in enumerate(path) if character == os.sep and end]
-            return path in written or (each.kind == "folder" and path in parents) or not written.isdisjoint(above)
+            if path in written or (each.kind == "folder" and path in parents) or not written.isdisjoint(above):
+                return Input(each.kind, each.name, each.digest, self.read(each.kind, each.name))
+            return each
 
-        return tuple(
-            msgspec.structs.replace(each, left=self.read(each.kind, each.name))
-            if each.kind in LEFT_KINDS and written and is_touched(each)
-            else each
-            for each in inputs
-        )
+        return tuple(with_left(each) if written and each.kind in LEFT_KINDS else each for each in inputs)
 
     def save(self) -> None:
         """Write down the digests that are new."""
-        if self._is_saved or self._files is None:
-            return
-        self._is_saved = True
-        newest = dict(list(self._files.items())[-MAX_REMEMBERED:])
-        try:
-            write_sealed(self._memo_file, msgspec.json.encode(_Memo(newest)))
-        except OSError:
-            return  # storing the next run fails, too, and reports it
+        if not self._is_saved and self._files is not None:
+            self._is_saved = True
+            save_memo(self._memo_file, _Memo(dict(list(self._files.items())[-MAX_REMEMBERED:])))
 
     def _resolve(self, observation: Observation) -> list[Input | None]:
         """Return an observation as inputs; None stands for a file that has changed since it was read."""
@@ -189,8 +172,8 @@ class InputReader:
                 yield Input("status", self._name(path), describe_path(path))
 
     def _package(self, name: str) -> str:
-        record = self.packages.record(name)
-        return f"{self.packages.version(name)} {self._digest(str(record))[:32]}" if record else ""
+        package = self.packages.find(name)
+        return f"{package.version} {self._digest(package.record)[:32]}" if package else ""
 
     def _name(self, path: str) -> str:
         """Return the name of a path, which means the same on other machines where possible."""
@@ -222,10 +205,8 @@ class InputReader:
 
     def _load_memo(self) -> dict[str, tuple[Status, str]]:
         if self._files is None:
-            try:
-                self._files = read_sealed(self._memo_file, _decoder, MAX_MEMO_BYTES).files
-            except (OSError, ValueError):
-                self._files = {}
+            memo = load_memo(self._memo_file, _decoder)
+            self._files = memo.files if memo else {}
         return self._files
 
 
@@ -233,7 +214,6 @@ class CurrentInputs(msgspec.Struct):
     """What inputs are at one moment: each is read once, however many runs have it."""
 
     reader: InputReader
-    """Reads them."""
     _digests: dict[tuple[str, str, str], str] = msgspec.field(default_factory=dict)
 
     def read(self, input_: Input) -> str:
