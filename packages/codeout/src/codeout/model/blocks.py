@@ -29,7 +29,6 @@ class Place(msgspec.Struct, frozen=True):
     """Counted from 1."""
 
     def __str__(self) -> str:
-        """Return `path:line`."""
         return f"{self.path}:{self.line}"
 
 
@@ -88,10 +87,8 @@ class Block(msgspec.Struct, frozen=True):
         Raises:
             ValueError: its code cannot be changed as its sweep demands.
         """
-        return [
-            msgspec.structs.replace(self, code=code, sweep=ONCE)
-            for code in case_codes(self.executable_code, self.sweep)[1:]
-        ]
+        codes = case_codes(self.executable_code, self.sweep)[1:]
+        return [msgspec.structs.replace(self, code=code, sweep=ONCE) for code in codes]
 
     @property
     def annotation_numbers(self) -> list[int]:
@@ -119,11 +116,10 @@ def _without_annotations(code: str) -> str:
     return bare_code if is_certain or bare_code == code or is_same_program(bare_code, code) else code
 
 
-class Session(msgspec.Struct, frozen=True):
+class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The blocks of a page that share a namespace; one kernel process runs them in order."""
 
     page: str
-    """The path of the page."""
     label: str
     """Its name on the page, or `#N` for the N-th block without one."""
     blocks: tuple[Block, ...]
@@ -155,15 +151,13 @@ class Session(msgspec.Struct, frozen=True):
 def group_sessions(blocks: Iterable[Block]) -> list[Session]:
     """Return the sessions of a page, or of many pages, in the order of their first blocks."""
     groups: dict[tuple[str, str], list[tuple[int, Block]]] = {}
-    on_page: dict[str, int] = {}
-    anonymous: dict[str, int] = {}
+    on_page: Counter[str] = Counter()
+    anonymous: Counter[str] = Counter()
     for block in blocks:
-        number = on_page[block.page] = on_page.get(block.page, -1) + 1
-        label = block.session
-        if not label:
-            anonymous[block.page] = anonymous.get(block.page, 0) + 1
-            label = f"#{anonymous[block.page]}"
-        groups.setdefault((block.page, label), []).append((number, block))
+        anonymous[block.page] += not block.session
+        label = block.session or f"#{anonymous[block.page]}"
+        groups.setdefault((block.page, label), []).append((on_page[block.page], block))
+        on_page[block.page] += 1
     equals: Counter[tuple[str, str]] = Counter()
     sessions = []
     for (page, label), members in groups.items():
@@ -173,7 +167,7 @@ def group_sessions(blocks: Iterable[Block]) -> list[Session]:
             code = group[0].executable_code
             equals[page, code] += 1
             identity = f"#{equals[page, code]} {code}"
-        sessions.append(Session(page, label, group, numbers, identity))
+        sessions.append(Session(page=page, label=label, blocks=group, numbers=numbers, identity=identity))
     return sessions
 
 

@@ -14,8 +14,6 @@ from codeout.model.outputs import Error, Output, Run
 SKIPPED = "Skipped"
 """The type of the error that a block shows which did not run, since one above it failed."""
 
-WARNING_HINT = "(a warning that a filter makes an error: look for `warnings` in the prelude)"
-
 
 def has_unexpected_error(block: Block, run: Run) -> bool:
     """Return whether a block raised an exception that its page does not expect."""
@@ -26,11 +24,9 @@ def _unexpected_error(block: Block, run: Run) -> tuple[str, Error] | None:
     """Return the first exception that the page does not expect, and the values with which it was raised."""
     if run.error is not None and not run.error.is_a(block.raises):
         return "", run.error
-    for case in run.cases:
-        for output in case.outputs:
-            if isinstance(output, Error) and not output.is_a(block.raises):
-                return block.sweep.describe(case.values), output
-    return None
+    errors = ((case, output) for case in run.cases for output in case.outputs if isinstance(output, Error))
+    unexpected = ((case, error) for case, error in errors if not error.is_a(block.raises))
+    return next(((block.sweep.describe(case.values), error) for case, error in unexpected), None)
 
 
 def is_missing_error(block: Block, run: Run) -> bool:
@@ -52,7 +48,8 @@ def check_expectation(block: Block, run: Run) -> None:
         guess = f"; did you mean {error.type!r}?" if is_typo else ""
         expectation = f" (the page expects {block.raises}{guess})" if block.raises else ""
         location = f"{block.locate(error.line)}: {f'with {case}: ' if case else ''}"
-        hint = f"\n{WARNING_HINT}" if error.is_a("Warning") else ""
+        filters = "\n(a warning that a filter makes an error: look for `warnings` in the prelude)"
+        hint = filters if error.is_a("Warning") else ""
         raise BlockError(f"{location}{error.type}: {error.message}{expectation}{hint}\n{error.traceback}".rstrip())
 
 
@@ -60,8 +57,7 @@ def with_hint(run: Run, find: Callable[[Error], str]) -> Run:
     """Return a run whose exceptions end with what to do about them, where there is something to say."""
 
     def add(output: Output) -> Output:
-        hint = find(output) if isinstance(output, Error) else ""
-        if not hint or not isinstance(output, Error):
+        if not isinstance(output, Error) or not (hint := find(output)):
             return output
         return msgspec.structs.replace(output, traceback=f"{output.traceback.rstrip()}\nHint: {hint}.\n")
 
@@ -77,14 +73,9 @@ def with_missing_error(block: Block, run: Run) -> Run:
 
 
 def skipped_run(run: Run, failed_block: Block) -> Run:
-    """Return the run of a block that was skipped because one above it failed.
-
-    Args:
-        run: provides the provenance.
-        failed_block: the block above.
-    """
+    """Return the run of a block that was skipped because one above it failed, with the provenance of another run."""
     message = f"Did not run: the block at {failed_block} failed."
-    return run.replace_outputs((Error(SKIPPED, message, message, None),))
+    return msgspec.structs.replace(run, outputs=(Error(SKIPPED, message, message, None),), cases=())
 
 
 def _missing_error_message(block: Block) -> str:

@@ -54,7 +54,7 @@ def describe_input(input_: Input) -> str:
         case "missing":
             names = [*dict.fromkeys(input_.digest.replace("/", "").split(","))]
             more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-            return f"no {_join(names[:MAX_NAMES])}{more} in {input_.name}"
+            return f"no {', '.join(names[:MAX_NAMES])}{more} in {input_.name}"
         case "entry_points":
             return "plugins of installed packages"
         case "package":
@@ -66,16 +66,11 @@ def describe_input(input_: Input) -> str:
 
 
 def describe_change(old: Input, digest: str) -> str:
-    """Describe how an input has changed.
-
-    Args:
-        old: as a run read it.
-        digest: what its digest is now; of the kind "missing", the names that are still missing.
-    """
+    """Describe how an input has changed; of missing modules, the digest is the names of those still missing."""
     match old.kind:
         case "missing":
             new_names = sorted({name.rstrip("/") for name in {*old.digest.split(",")} - {*digest.split(",")}})
-            return f"{old.name}/{_join(new_names)} now exists"
+            return f"{old.name}/{', '.join(new_names)} now exists"
         case "entry_points":
             return "the plugins of installed packages changed"
         case "package":
@@ -105,7 +100,3 @@ def _describe_existence(digest: str) -> str:
 
 def _version(digest: str) -> str:
     return digest.partition(" ")[0] or "none"
-
-
-def _join(names: Iterable[str]) -> str:
-    return ", ".join(names)

@@ -22,7 +22,6 @@ class Stream(msgspec.Struct, frozen=True, tag_field="kind", tag="stream"):
     """Text that a block wrote to stdout or stderr."""
 
     name: Channel
-    """Where it went."""
     text: str
 
 
@@ -30,7 +29,6 @@ class Value(msgspec.Struct, frozen=True, tag_field="kind", tag="value"):
     """The last expression of a block, or an object that the block displayed."""
 
     data: Bundle
-    """Its representations."""
     width: int = 0
     """The width in pixels that was asked for, if it is a picture; 0 if none was."""
 
@@ -41,7 +39,6 @@ class Figure(msgspec.Struct, frozen=True, tag_field="kind", tag="figure"):
     data: Bundle
     """Its representations, most often `image/svg+xml` or `image/png`."""
     alt: str
-    """Alt text, for readers who cannot see the picture."""
     width: int = 0
     """The width in pixels that was asked for; 0 if none was."""
 
@@ -71,7 +68,6 @@ class Source(msgspec.Struct, frozen=True):
     """Where a data set came from, as the `source.json` beside it says."""
 
     name: str
-    """Of the data set."""
     kind: str
     """`original`, `mirror` or `placeholder`, for example."""
     note: str
@@ -89,7 +85,6 @@ class Provenance(msgspec.Struct, frozen=True):
     device: str
     """Name of the accelerator that it could use, or `CPU`."""
     python: str
-    """Version of Python."""
     packages: tuple[tuple[str, str], ...]
     """Name and version of each package that the setting `packages` names."""
     seconds: float
@@ -153,35 +148,19 @@ class Run(msgspec.Struct, frozen=True):
 
     def mentions_lines(self, path: str) -> bool:
         """Return whether its outputs may contain line numbers of a file: it looked at some, or names the file."""
-        if self.reads_lines:
-            return True
-        texts = (
-            o.text if isinstance(o, Stream) else o.traceback for o in self.all_outputs if isinstance(o, Stream | Error)
-        )
-        return any(path in text for text in texts)
-
-    def replace_outputs(self, outputs: tuple[Output, ...]) -> Run:
-        """Return the same run with other outputs, and without cases."""
-        return msgspec.structs.replace(self, outputs=outputs, cases=())
+        texts = [output.text for output in self.all_outputs if isinstance(output, Stream)]
+        texts += [output.traceback for output in self.all_outputs if isinstance(output, Error)]
+        return self.reads_lines or any(path in text for text in texts)
 
     def of_case(self, case: Case) -> Run:
         """Return what a case produced, as a run of its own."""
         provenance = msgspec.structs.replace(self.provenance, seconds=case.seconds)
         return msgspec.structs.replace(self, outputs=case.outputs, provenance=provenance, cases=())
 
-    def for_others(self, inputs: tuple[Input, ...]) -> Run:
-        """Return the run with the inputs that other machines have as well, and without the values of variables."""
-        return msgspec.structs.replace(self, inputs=inputs, values={})
-
     def map_outputs(self, change: Callable[[Output], Output]) -> Run:
         """Return the same run with each output changed, those of its cases, too."""
         cases = (msgspec.structs.replace(case, outputs=tuple(map(change, case.outputs))) for case in self.cases)
         return msgspec.structs.replace(self, outputs=tuple(map(change, self.outputs)), cases=tuple(cases))
-
-
-def replace_data(output: Value | Figure, data: Bundle) -> Value | Figure:
-    """Return the same output with other representations."""
-    return msgspec.structs.replace(output, data=data)
 
 
 def count_characters(run: Run) -> int:
@@ -191,12 +170,10 @@ def count_characters(run: Run) -> int:
 
 def _count_characters(output: Output) -> int:
     match output:
-        case Stream(_, text):
+        case Stream(_, text) | Error(_, _, text):
             return len(text)
         case Value(data) | Figure(data):
             return sum(map(len, data.values()))
-        case Error(_, _, traceback):
-            return len(traceback)
 
 
 def as_text(run: Run) -> str:

@@ -26,20 +26,18 @@ NOT_PROSE = re.compile(
 )
 
 
+PLACEHOLDER_MARK = " (placeholder data)"
+
+
 class PageValue(msgspec.Struct, frozen=True):
     """A value that the blocks of a page computed, to be shown in its text."""
 
     value: Scalar
-    """The value itself."""
-
     placeholders: tuple[Source, ...] = ()
     """Placeholder data that its run depends on; empty if the value comes from real data."""
 
     def formatted(self, spec: str) -> str:
-        """Return the value as text, without saying where it comes from.
-
-        Args:
-            spec: Python's format specification (https://docs.python.org/3/library/string.html#formatspec).
+        """Return the value as text in a format of Python's, without saying where it comes from.
 
         Raises:
             ValueError: the specification does not suit the value.
@@ -55,30 +53,19 @@ class PageValue(msgspec.Struct, frozen=True):
         return self.formatted(spec) + (PLACEHOLDER_MARK if self.placeholders else "")
 
 
-PLACEHOLDER_MARK = " (placeholder data)"
-
-
 class HardcodedNumber(msgspec.Struct, frozen=True):
     """A number in the text of a page that matches no nearby code or output."""
 
     place: Place
     """Line of the page."""
-
     number: str
-    """The number as written."""
-
+    """As written."""
     line: str
     """The text of that line."""
 
 
 def find_value(name: str, above: Sequence[Run], below: Sequence[Run]) -> PageValue | None:
-    """Return a value by its name: as the nearest block above the text left it, or else as the page leaves it.
-
-    Args:
-        name: a variable of a session of the page.
-        above: the runs of the blocks above the text, in order.
-        below: those of the blocks below it.
-    """
+    """Return a value by its name: as the nearest block above the text left it, or else as the page leaves it."""
     for run in (*reversed(above), *reversed(below)):
         if name in run.values:
             sources = run.provenance.sources
@@ -96,12 +83,6 @@ def hardcoded_numbers(text: str, page: str, blocks: Sequence[Block], runs: Seque
 
     A number counts as contained if the code or the output has it, exactly or rounded to as many digits as written;
     a percentage also as a fraction.
-
-    Args:
-        text: the Markdown of the page.
-        page: its path.
-        blocks: its blocks.
-        runs: theirs.
     """
     if not blocks:
         return

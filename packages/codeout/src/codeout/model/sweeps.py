@@ -32,7 +32,6 @@ class Sweep(msgspec.Struct, frozen=True):
     """None, for a block that runs once."""
 
     def __bool__(self) -> bool:
-        """Return whether there is anything to sweep."""
         return bool(self.knobs)
 
     @property
@@ -81,23 +80,13 @@ def _parse_knob(text: str) -> Knob:
     return Knob(name, tuple(ast.get_source_segment(source, element) or "" for element in elements.elts))
 
 
-class _Literal(msgspec.Struct, frozen=True):
-    """Where a value is in the code."""
-
-    line: int
-    """From 0."""
-    start: int
-    """In bytes of UTF-8, as `ast` counts."""
-    end: int
-
-
 def swept_lines(code: str, sweep: Sweep) -> list[int]:
     """Return the lines of the assignments that are swept, counted from 1.
 
     Raises:
         ValueError: as for `case_codes`.
     """
-    return sorted({literal.line + 1 for literal in _find_literals(code, sweep)})
+    return sorted({literal.lineno for literal in _find_literals(code, sweep)})
 
 
 def case_codes(code: str, sweep: Sweep) -> list[str]:
@@ -111,7 +100,7 @@ def case_codes(code: str, sweep: Sweep) -> list[str]:
     return [_replace(code, zip(literals, case, strict=True)) for case in sweep.cases]
 
 
-def _find_literals(code: str, sweep: Sweep) -> list[_Literal]:
+def _find_literals(code: str, sweep: Sweep) -> list[ast.expr]:
     try:
         statements = ast.parse(code).body
     except SyntaxError as problem:
@@ -119,7 +108,7 @@ def _find_literals(code: str, sweep: Sweep) -> list[_Literal]:
     return [_find_literal(statements, knob) for knob in sweep.knobs]
 
 
-def _find_literal(statements: Sequence[ast.stmt], knob: Knob) -> _Literal:
+def _find_literal(statements: Sequence[ast.stmt], knob: Knob) -> ast.expr:
     values = [value for statement in statements for name, value in _assignments(statement) if name == knob.name]
     if len(values) != 1:
         times = "does not" if not values else "must only once"
@@ -131,9 +120,9 @@ def _find_literal(statements: Sequence[ast.stmt], knob: Knob) -> _Literal:
         raise ValueError(f"can change `{knob.name} = ...` only where its value is a literal, like 0.1") from problem
     if repr(in_code) != repr(first):
         raise ValueError(f"must begin with the code's own value: `{knob.name}` is {ast.unparse(value)} there")
-    if value.lineno != value.end_lineno or value.end_col_offset is None:
+    if value.lineno != value.end_lineno:
         raise ValueError(f"needs the value of `{knob.name}` on one line")
-    return _Literal(value.lineno - 1, value.col_offset, value.end_col_offset)
+    return value
 
 
 def _assignments(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
@@ -145,9 +134,9 @@ def _assignments(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
             yield name, value
 
 
-def _replace(code: str, changes: Iterator[tuple[_Literal, str]]) -> str:
-    lines = [line.encode() for line in code.split("\n")]
-    for literal, value in sorted(changes, key=lambda change: -change[0].start):  # from the right: positions stay valid
-        line = lines[literal.line]
-        lines[literal.line] = line[: literal.start] + value.encode() + line[literal.end :]
+def _replace(code: str, changes: Iterator[tuple[ast.expr, str]]) -> str:
+    lines = [line.encode() for line in code.split("\n")]  # `ast` counts columns in bytes of UTF-8
+    for literal, value in sorted(changes, key=lambda change: -change[0].col_offset):  # right to left
+        line = lines[literal.lineno - 1]
+        lines[literal.lineno - 1] = line[: literal.col_offset] + value.encode() + line[literal.end_col_offset :]
     return b"\n".join(lines).decode()

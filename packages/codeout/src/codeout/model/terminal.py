@@ -13,6 +13,7 @@ MAX_PADDING = 100_000  # spaces that one screen may gain because text was writte
 MAX_DIGITS = 6  # of a number in a control sequence; a longer one counts as 1,000,000
 
 SAVING = {"s": "7", "u": "8"}  # control sequences and the escape sequences that do the same
+MOVES = {"A": (-1, 0), "F": (-1, 0), "B": (1, 0), "E": (1, 0), "C": (0, 1), "D": (0, -1)}  # rows and columns
 
 Cell = tuple[str, Channel]  # a character, and the channel that wrote it
 
@@ -107,7 +108,7 @@ class _Screen:
             case "7":
                 self._saved_position = self._row, self._column
             case "8":
-                self._restore()
+                self._move(*self._saved_position)
             case "c":
                 self._clear()
 
@@ -120,18 +121,12 @@ class _Screen:
         number = _number(parameters, 0)
         match command:
             case "H" | "f":
-                self._move_to_row(max(number, 1) - 1)
-                self._move_to_column(max(_number(parameters, 1), 1) - 1)
-            case "A" | "F":
-                self._move_to_row(self._row - max(number, 1))
-            case "B" | "E":
-                self._move_to_row(self._row + max(number, 1))
-            case "C":
-                self._move_to_column(self._column + max(number, 1))
-            case "D":
-                self._move_to_column(self._column - max(number, 1))
+                self._move(max(number, 1) - 1, max(_number(parameters, 1), 1) - 1)
+            case "A" | "F" | "B" | "E" | "C" | "D":
+                down, right = MOVES[command]
+                self._move(self._row + down * max(number, 1), self._column + right * max(number, 1))
             case "G":
-                self._move_to_column(max(number, 1) - 1)
+                self._move(self._row, max(number, 1) - 1)
             case "K":
                 self._erase_in_line(number)
             case "J" if number == 0:
@@ -143,15 +138,8 @@ class _Screen:
         if command in "EF":
             self._column = 0
 
-    def _restore(self) -> None:
-        row, column = self._saved_position
-        self._move_to_row(row)
-        self._move_to_column(column)
-
-    def _move_to_row(self, row: int) -> None:
+    def _move(self, row: int, column: int) -> None:
         self._row = min(max(row, 0), len(self._lines) - 1)
-
-    def _move_to_column(self, column: int) -> None:
         right_end = max(len(self._lines[self._row]), self._column, MAX_COLUMN)
         self._column = min(max(column, 0), right_end)
 
