@@ -6,7 +6,6 @@ Commands that must not remove anything the site needs read it, and so do command
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -48,7 +47,7 @@ _decoder = msgspec.json.Decoder(BuildRecord)
 
 def write_record(config: Config, record: BuildRecord) -> None:
     """Write down what a build used; not if that is on disk already, or the disk is full or read-only."""
-    path = _path(config)
+    path = config.memo / NAME
     with contextlib.suppress(OSError):  # it is not there
         if path.read_bytes() == seal(msgspec.json.encode(record)):
             return
@@ -57,16 +56,12 @@ def write_record(config: Config, record: BuildRecord) -> None:
 
 def read_record(config: Config) -> BuildRecord | None:
     """Return what the last build used; None if that is not known."""
-    record = load_memo(_path(config), _decoder)
+    record = load_memo(config.memo / NAME, _decoder)
     return record if record and record.format == FORMAT else None
 
 
 def find_recorded_cache(config: Config) -> Config:
     """Return settings with the cache that the last build of a site used, if it is one of the folders below its root."""
     records = [path for path in config.root.glob("*/memo/" + NAME) if path.is_file()]
-    newest = max(records, key=lambda path: path.stat().st_mtime, default=_path(config))
+    newest = max(records, key=lambda path: path.stat().st_mtime, default=config.memo / NAME)
     return msgspec.structs.replace(config, cache=newest.parent.parent.name)
-
-
-def _path(config: Config) -> Path:
-    return config.memo / NAME

@@ -17,7 +17,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -110,11 +110,6 @@ class DataSource(msgspec.Struct, frozen=True):
     paths: tuple[str, ...]
     """Files and folders, relative to the site's folder."""
 
-    def is_read_by(self, inputs: Iterable[Input]) -> bool:
-        """Return whether one of these inputs is from this source."""
-        files = (input_.name for input_ in inputs if input_.kind == "file")
-        return any(name == path or name.startswith(f"{path}/") for name in files for path in self.paths)
-
 
 def known_sources(config: Config) -> list[DataSource]:
     """Return the sources that the setting `sources` names.
@@ -146,7 +141,9 @@ def used_sources(session: Session, config: Config, inputs: Sequence[Input]) -> t
     Raises:
         PageError: a file of the settings does not exist, or does not name a source.
     """
-    observed_sources = [data_source.source for data_source in known_sources(config) if data_source.is_read_by(inputs)]
+    files = [f"{input_.name}/" for input_ in inputs if input_.kind == "file"]
+    known = [(each.source, tuple(f"{path}/" for path in each.paths)) for each in known_sources(config)]
+    observed_sources = [source for source, paths in known if any(file.startswith(paths) for file in files)]
     return tuple(dict.fromkeys([*declared_sources(session, config), *observed_sources]))
 
 

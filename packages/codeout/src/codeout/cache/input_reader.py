@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence, Set
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -56,7 +57,6 @@ class InputReader:
         self._cache = config.path(config.cache)
         self._aliases = list(_aliases())
         self._memo_file = config.memo / "digests.json"
-        self._files: dict[str, tuple[Status, str]] | None = None
         self._is_saved = True
 
     def now(self) -> CurrentInputs:
@@ -140,7 +140,7 @@ class InputReader:
 
     def save(self) -> None:
         """Write down the digests that are new."""
-        if not self._is_saved and self._files is not None:
+        if not self._is_saved:
             self._is_saved = True
             save_memo(self._memo_file, _Memo(dict(list(self._files.items())[-MAX_REMEMBERED:])))
 
@@ -190,24 +190,22 @@ class InputReader:
         status = status_of(path)
         if status is None:
             return describe_path(path)
-        files = self._load_memo()
-        if (entry := files.get(path)) and entry[0] == status:
+        if (entry := self._files.get(path)) and entry[0] == status:
             return entry[1]
         try:
             digest = digest_file(path)
         except OSError:
             return ""
         if status_of(path) == status and not is_recent(status):
-            files.pop(path, None)  # so that the newest are last
-            files[path] = status, digest
+            self._files.pop(path, None)  # so that the newest are last
+            self._files[path] = status, digest
             self._is_saved = False
         return digest
 
-    def _load_memo(self) -> dict[str, tuple[Status, str]]:
-        if self._files is None:
-            memo = load_memo(self._memo_file, _decoder)
-            self._files = memo.files if memo else {}
-        return self._files
+    @cached_property
+    def _files(self) -> dict[str, tuple[Status, str]]:
+        memo = load_memo(self._memo_file, _decoder)
+        return memo.files if memo else {}
 
 
 class CurrentInputs(msgspec.Struct):

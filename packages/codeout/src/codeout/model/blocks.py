@@ -151,8 +151,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 def group_sessions(blocks: Iterable[Block]) -> list[Session]:
     """Return the sessions of a page, or of many pages, in the order of their first blocks."""
     groups: dict[tuple[str, str], list[tuple[int, Block]]] = {}
-    on_page: Counter[str] = Counter()
-    anonymous: Counter[str] = Counter()
+    on_page, anonymous = Counter[str](), Counter[str]()
     for block in blocks:
         anonymous[block.page] += not block.session
         label = block.session or f"#{anonymous[block.page]}"
@@ -186,17 +185,11 @@ def group_by_page(blocks: Sequence[Block]) -> dict[str, list[Block]]:
 
 def block_names(blocks: Sequence[Block]) -> list[str]:
     """Return the name of each block of a page, or of many pages, in their order."""
-    names = {
-        (session.page, number): name
-        for session in group_sessions(blocks)
-        for number, name in zip(session.numbers, session.block_names, strict=True)
-    }
-    counts: Counter[str] = Counter()
-    ordered = []
-    for block in blocks:
-        ordered.append(names[block.page, counts[block.page]])
-        counts[block.page] += 1
-    return ordered
+    names: dict[str, dict[int, str]] = {}
+    for session in group_sessions(blocks):
+        names.setdefault(session.page, {}).update(zip(session.numbers, session.block_names, strict=True))
+    in_order = {page: iter([named[number] for number in sorted(named)]) for page, named in names.items()}
+    return [next(in_order[block.page]) for block in blocks]
 
 
 def is_same_program(one: str, other: str) -> bool:

@@ -42,7 +42,7 @@ def check_expectation(block: Block, run: Run) -> None:
     """
     if is_missing_error(block, run):
         raise BlockError(_missing_error_message(block))
-    if (unexpected := _unexpected_error(block, run)) is not None:
+    if unexpected := _unexpected_error(block, run):
         case, error = unexpected
         is_typo = get_close_matches(block.raises, [error.type], n=1, cutoff=0.75)
         guess = f"; did you mean {error.type!r}?" if is_typo else ""

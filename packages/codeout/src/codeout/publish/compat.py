@@ -134,13 +134,9 @@ def table(results: Sequence[CompatResult], titles: Mapping[str, str]) -> str:
     rows = [f'<th scope="row">{escape(titles.get(path, path))}</th>{_cells(results, path)}' for path in paths]
     rows.append('<th scope="row">date</th>' + "".join(f"<td>{escape(result.date[:10])}</td>" for result in results))
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    failures = [
-        _failure(result, page, titles.get(page.page, page.page))
-        for result in results
-        for page in result.pages
-        if page.error
-    ]
-    notes = f"<p>Failures:</p><ul>{''.join(failures)}</ul>" if failures else ""
+    failed_pages = ((result, page) for result in results for page in result.pages if page.error)
+    failures = "".join(_failure(result, page, titles.get(page.page, page.page)) for result, page in failed_pages)
+    notes = f"<p>Failures:</p><ul>{failures}</ul>" if failures else ""
     content = f"<table><thead><tr><td></td>{heads}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="codeout-compat">{content}{notes}</div>'
 

@@ -53,9 +53,8 @@ def drift_page(differences: Sequence[Difference], old: Mapping[str, Run], new: M
     """Return the HTML of a page."""
     changes = [difference for difference in differences if difference.kind == "changed"]
     title = f"Outputs: {len(changes)} of {len({*old} & {*new})} changed"
-    parts = [f"<h1>{title}</h1>", _list(environment_changes(old, new))]
-    unmatched = [difference for difference in differences if difference.kind != "changed"]
-    parts += [_list(f"{difference.kind}: {difference.block}" for difference in unmatched)]
+    unmatched = [f"{difference.kind}: {difference.block}" for difference in differences if difference.kind != "changed"]
+    parts = [f"<h1>{title}</h1>", _list(environment_changes(old, new)), _list(unmatched)]
     parts += [_section(difference, old[difference.block], new[difference.block]) for difference in changes]
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # for the frames, too
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
@@ -129,11 +128,9 @@ def _data_url(mime: str, data: str) -> str:
 def _marked_text(text: str, other_text: str) -> str:
     """Return a text in which the lines are marked that the other one does not have."""
     (shown_text, rest), other_lines = cut(text), set(other_text.splitlines())
-    lines = [
-        escape(line) if line in other_lines else f"<mark>{escape(line)}</mark>"
-        for line in shown_text.rstrip().splitlines()
-    ]
-    return f"<pre>{chr(10).join(lines)}{rest}</pre>"
+    lines = shown_text.rstrip().splitlines()
+    marked_lines = (escape(line) if line in other_lines else f"<mark>{escape(line)}</mark>" for line in lines)
+    return f"<pre>{chr(10).join(marked_lines)}{rest}</pre>"
 
 
 def _list(items: Iterable[str]) -> str:

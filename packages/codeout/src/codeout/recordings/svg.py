@@ -138,7 +138,9 @@ def _is_harmless_attribute(element: str, name: str, value: str, budget: PictureB
     if name == "style":
         return _is_harmless_style(value)
     if name == "href" and element == "image":
-        return _is_harmless_image(value, budget)
+        if image := EMBEDDED_IMAGE.fullmatch(value):
+            check_image(image["mime"], image["data"], budget)
+        return bool(image)
     if name == "href":
         return element == "use" and bool(LOCAL_REFERENCE.fullmatch(value))
     if name == "transform":
@@ -146,12 +148,6 @@ def _is_harmless_attribute(element: str, name: str, value: str, budget: PictureB
     if name in STYLE_PROPERTIES or name == "clip-path":
         return bool(STYLE_VALUE.fullmatch(value))
     return name in ATTRIBUTES and "(" not in value
-
-
-def _is_harmless_image(address: str, budget: PictureBudget) -> bool:
-    if match := EMBEDDED_IMAGE.fullmatch(address):
-        check_image(match["mime"], match["data"], budget)
-    return bool(match)
 
 
 def _is_harmless_style(style: str) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 
 from codeout.model.inputs import Input, is_elsewhere
 from codeout.model.mime import PLAIN, RECORDABLE_NAMES, SVG
-from codeout.model.outputs import Bundle, Error, Figure, Output, Provenance, Run, Source, Stream, Value
+from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Source, Stream, Value
 from codeout.recordings.limits import CONTROL, InvalidRecording, PictureBudget, check_image, require
 from codeout.recordings.svg import check_svg
 
@@ -127,26 +127,18 @@ def shared_inputs(inputs: tuple[Input, ...]) -> tuple[Input, ...]:
 
 
 def _recordable(output: Output) -> Output:
-    """Return an output with only those of its representations that a recording may show.
-
-    Raises:
-        InvalidRecording: there are none, or a name in it is malformed.
-    """
+    """Return an output with only those of its representations that a recording may show."""
     match output:
         case Value(data) | Figure(data):
-            return msgspec.structs.replace(output, data=_recordable_data(data))
+            require(all(map(MIME.fullmatch, data)), "invalid MIME type")
+            recordable = {mime: part for mime, part in data.items() if mime in RECORDABLE_NAMES}
+            require(recordable, f"an output has only {', '.join(sorted(data)[:5])}, which recordings may not contain")
+            return msgspec.structs.replace(output, data=recordable)
         case Error(kind, _, _, line, bases):
             are_names = all(map(CLASS_NAME.fullmatch, (kind, *bases)))
             require(are_names and len(bases) <= MAX_NAMES, "invalid exception name")
             require(line is None or 0 < line < MAX_LINE, "invalid exception line")
     return output
-
-
-def _recordable_data(data: Bundle) -> Bundle:
-    require(all(map(MIME.fullmatch, data)), "invalid MIME type")
-    recordable = {mime: part for mime, part in data.items() if mime in RECORDABLE_NAMES}
-    require(recordable, f"an output has only {', '.join(sorted(data)[:5])}, which recordings may not contain")
-    return recordable
 
 
 def _check_texts(outputs: Sequence[Output]) -> None:
