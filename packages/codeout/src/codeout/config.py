@@ -40,99 +40,67 @@ class Config(msgspec.Struct, frozen=True):
 
     root: Path = msgspec.field(default_factory=Path.cwd)
     """Folder that all other paths are relative to: where `mkdocs.yml` is."""
-
     source: str = "mkdocs.yml"
     """Path of the configuration file, for messages."""
-
     docs_dir: str = "docs"
     """Folder of the Markdown pages."""
-
     cache: str = ".codeout"
     """Folder of the build cache."""
-
     prelude: str = ""
     """Script that runs first in every session."""
-
     prepare: str = ""
     """Script that runs once before a build, with its output on the terminal; it downloads data, for instance."""
-
     paths: tuple[str, ...] = ()
     """Folders that blocks may import modules from."""
-
     workdir: str = "."
     """Folder in which blocks run, unless they name one of their own."""
-
     sandbox: bool = False
     """Whether the blocks of a session run in an empty folder of its own, which is removed with it."""
-
     links: tuple[str, ...] = ()
     """Folders that blocks find under the same name in the empty folder of a sandbox."""
-
     data: FilesByPattern = msgspec.field(default_factory=dict)
     """Session pattern → data files that those sessions depend on."""
-
     sources: tuple[str, ...] = ()
     """JSON files that say where data came from; pages show that below the output of each block that has read it."""
-
     packages: tuple[str, ...] = ()
     """Distributions that every cache key covers and every run line names."""
-
     variables: tuple[str, ...] = ()
     """Environment variables that blocks see and cache keys cover."""
-
     gpu: tuple[str, ...] = ()
     """Patterns of the sessions that use a GPU if there is one; these run one at a time."""
-
     exclusive: tuple[str, ...] = ()
     """Patterns of the sessions that measure time; nothing else runs at the same time."""
-
     recordings: str = "recordings"
     """Folder of runs from devices that this machine does not have."""
-
     require_recordings: tuple[str, ...] = ()
     """Patterns of the sessions that need a recording before the site may be published."""
-
     max_recording_age: Number = 30.0
     """Days after which a recording of older code or older packages blocks publishing."""
-
     downloads: tuple[Literal["ipynb", "py", "md"], ...] = ()
     """Files that each page offers for download: "ipynb" (a notebook with outputs), "py" (a script) and "md"
     (Markdown with outputs)."""
-
     open_in: UrlsByText = msgspec.field(default_factory=dict)
     """Link text → URL where else a page can be opened; `{page}` and `{VARIABLE}` are filled in."""
-
     timeout: Number = 600.0
     """Seconds that a block may take."""
-
     jobs: Count = 0
     """Sessions that run at the same time; 0 means one per core."""
-
     checkpoints: bool = False
     """Whether to keep a checkpoint after each block, from which an edit resumes."""
-
     errors: Literal["raise", "show"] = "raise"
     """Whether a failing block stops the build or shows its traceback on the page."""
-
     page_notes: tuple[PageNote, ...] = PAGE_NOTES
     """What pages say of their runs: a sentence under the title, a line under each output, a link to each block."""
-
     magics: bool = False
     """Whether IPython's magics (`%time`, `!ls`) and `get_ipython` work in blocks."""
-
     section_checks: bool = False
     """Whether the code between two sections of a snippet runs after the section above it, without being shown."""
-
     strict_values: bool = False
     """Whether `{name}` in the text of a page is an error if no block defines it."""
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], source: str = "mkdocs.yml") -> Self:
         """Return the settings that a mapping, usually read from YAML, describes.
-
-        Args:
-            options: setting → value.
-            source: path of the file that they were read from, for messages.
 
         Raises:
             PageError: a setting does not exist, or its value is of the wrong kind.
@@ -155,8 +123,7 @@ class Config(msgspec.Struct, frozen=True):
     def check_patterns(self, sessions: Iterable[str]) -> None:
         """Check that every session pattern matches a session of the site, so that a typo does not disable a setting.
 
-        Args:
-            sessions: the name of each session, empty if it has none; without any session, nothing is checked.
+        Sessions without a name have an empty one; without any session, nothing is checked.
 
         Raises:
             PageError: a pattern matches none of them.

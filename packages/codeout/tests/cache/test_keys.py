@@ -18,7 +18,8 @@ from codeout.cache.keys import Environment, File, Key, KeyInputs, Step, accumula
 from codeout.model.blocks import group_sessions
 from helpers import block
 
-HERE = Environment("3.11.7", "Linux x86_64", "CPU", (("torch", "2.15.0"),), ())
+TORCH = (("torch", "2.15.0"),)
+HERE = Environment(python="3.11.7", platform="Linux x86_64", device="CPU", packages=TORCH, variables=())
 
 
 def keys_of_codes(*codes: str) -> list[Key]:

@@ -16,7 +16,11 @@ from codeout.cache.timings import Timing
 from codeout.model.inputs import Input
 
 INPUTS = KeyInputs(
-    Environment("3.11", "Linux", "CPU", (), ()), "docs/a.md s", (), (File("prelude.py", "1"),), ("code",)
+    environment=Environment(python="3.11", platform="Linux", device="CPU", packages=(), variables=()),
+    session="docs/a.md s",
+    settings=(),
+    files=(File("prelude.py", "1"),),
+    codes=("code",),
 )
 CHANGED = replace(INPUTS, files=(File("prelude.py", "2"),))
 DATA = Input(kind="file", name="data.csv", digest="1")
@@ -56,5 +60,7 @@ def test_a_session_of_one_block_always_resumes() -> None:
 )
 def test_a_stale_block_has_a_reason(tmp_path: Path, old: KeyInputs | None, reasons: tuple[str, ...]) -> None:
     now = InputReader(Config(root=tmp_path)).now()
-    last = Entry(Path(), old.key, "docs/a.md s 1", old, (DATA,), "2026-01-01") if old else None
+    last = None
+    if old:
+        last = Entry(path=Path(), key=old.key, name="docs/a.md s 1", inputs=old, read=(DATA,), date="2026-01-01")
     assert stale_reasons(last, INPUTS, now) == reasons

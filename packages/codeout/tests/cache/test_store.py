@@ -27,8 +27,9 @@ RUN = Run(
     outputs=(Stream("stdout", "hello\n"), Figure({"image/png": PICTURE, "text/plain": "<Figure>"}, "words")),
     provenance=PROVENANCE,
 )
-HERE = Environment("3", "Linux", "CPU", (("torch", "2.15.0"),), (("TZ", ""),))
-INPUTS = KeyInputs(HERE, "docs/a.md s", (), (), ("code",))
+TORCH = (("torch", "2.15.0"),)
+HERE = Environment(python="3", platform="Linux", device="CPU", packages=TORCH, variables=(("TZ", ""),))
+INPUTS = KeyInputs(environment=HERE, session="docs/a.md s", settings=(), files=(), codes=("code",))
 
 
 @pytest.fixture

@@ -15,10 +15,17 @@ from codeout.publish.compat import CompatResult, PageResult, read_result, read_r
 from small_sites import CONFIG, build
 
 OLD = CompatResult(
-    (("torch", "2.9.0"),), "3.11.7", "CPU", "2026-11-01", (PageResult("docs/a.md", 3, "docs/a.md:9: no <b>", ()),)
+    packages=(("torch", "2.9.0"),),
+    python="3.11.7",
+    device="CPU",
+    date="2026-11-01",
+    pages=(PageResult(page="docs/a.md", blocks=3, error="docs/a.md:9: no <b>", drifted=()),),
 )
-NEW = CompatResult(
-    (("torch", "2.15.0"),), "3.11.7", "CPU", "2026-11-02", (PageResult("docs/a.md", 3, "", ("docs/a.md s 1",)),)
+NEW = replace(
+    OLD,
+    packages=(("torch", "2.15.0"),),
+    date="2026-11-02",
+    pages=(PageResult(page="docs/a.md", blocks=3, error="", drifted=("docs/a.md s 1",)),),
 )
 
 
@@ -33,7 +40,7 @@ def test_a_result_says_of_each_page_whether_it_ran_and_what_differs(
     snippet.write_text(snippet.read_text().replace('"cpu"', '"other"'))
     assert main(["compat", "-o", "recordings/compat/x.json", "--against", "published"]) == 1
     (result,) = read_results(Config.from_options({"root": project}))
-    assert result.pages[0] == PageResult("docs/first.md", 2, "", ("docs/first.md first 2",))
+    assert result.pages[0] == PageResult(page="docs/first.md", blocks=2, error="", drifted=("docs/first.md first 2",))
     assert result.pages[1].error == "docs/second.md:4: ZeroDivisionError: division by zero"
     assert [name for name, _ in result.packages] == ["markdown-exec"]
     output = capsys.readouterr().out

@@ -98,7 +98,8 @@ def test_long_text_is_cut_and_says_so() -> None:
 
 
 def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    recipe = KeyInputs(Environment("3", "Linux", "CPU", (), ()), "docs/a.md s", (), (), ("code",))
+    here = Environment(python="3", platform="Linux", device="CPU", packages=(), variables=())
+    recipe = KeyInputs(environment=here, session="docs/a.md s", settings=(), files=(), codes=("code",))
     for name, word in (("old", "1.5"), ("new", "2.5")):
         RunStore(tmp_path / name).put(
             Key("a" * 40, "b" * 16, "c" * 16), run(Stream("stdout", word)), recipe, "docs/a.md s 1"

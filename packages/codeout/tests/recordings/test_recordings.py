@@ -169,8 +169,9 @@ def test_a_recording_of_a_device_with_an_invalid_name_is_not_shown(project: Path
 
 def one_recording(folder: Path, **fields: object) -> tuple[Recordings, str]:
     """Return a folder with one recording, some of whose fields are changed, and the digest of its code."""
-    environment = Environment("3.11", "Linux x86_64", T4, (("torch", "2.15.0"),), ())
-    inputs = KeyInputs(environment, "docs/page.md s", (), (), ("code",))
+    packages = (("torch", "2.15.0"),)
+    there = Environment(python="3.11", platform="Linux x86_64", device=T4, packages=packages, variables=())
+    inputs = KeyInputs(environment=there, session="docs/page.md s", settings=(), files=(), codes=("code",))
     provenance = replace(PROVENANCE, device=T4, code_digest=inputs.key.code[:12])
     named = {name: value for name, value in fields.items() if name in PROVENANCE.__struct_fields__}
     run = Run(outputs=(Stream("stdout", "x"),), provenance=replace(provenance, **named), origin="docs/page.md:3")

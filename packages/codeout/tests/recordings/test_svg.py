@@ -132,6 +132,8 @@ def test_what_could_do_more_is_refused(part: str) -> None:
         '<svg xmlns="http://www.w3.org/2000/svg"/>',
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1000"/>',
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 0 0"/>',
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9pt 9"/>',
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9px"/>',
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" style="margin: -999px"/>',
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" transform="scale(50)"/>',
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" width="calc(100vw)"/>',

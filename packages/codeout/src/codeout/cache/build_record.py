@@ -5,17 +5,16 @@ Commands that must not remove anything the site needs read it, and so do command
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
 from typing import Any
 
 import msgspec
 
-from codeout.cache.files import read_sealed, seal, write_sealed
+from codeout.cache.files import load_memo, save_memo, seal
 from codeout.config import Config
 from codeout.model.blocks import Block
 
 FORMAT = 2
-MAX_BYTES = 200_000_000
 NAME = "build.json"
 
 
@@ -27,7 +26,6 @@ class RecordedPage(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     """The Markdown that was converted, with everything that it includes."""
     blocks: tuple[Block, ...]
-    """The blocks that it shows."""
     keys: tuple[str, ...]
     """The cache key of each."""
 
@@ -42,7 +40,6 @@ class BuildRecord(msgspec.Struct, frozen=True):
     pages: tuple[RecordedPage, ...]
     """All pages with blocks."""
     format: int = FORMAT
-    """The format of this file."""
 
 
 _decoder = msgspec.json.Decoder(BuildRecord)
@@ -50,29 +47,21 @@ _decoder = msgspec.json.Decoder(BuildRecord)
 
 def write_record(config: Config, record: BuildRecord) -> None:
     """Write down what a build used; not if that is on disk already, or the disk is full or read-only."""
-    path, content = _path(config), msgspec.json.encode(record)
-    try:
-        if not path.is_file() or path.read_bytes() != seal(content):
-            write_sealed(path, content)
-    except OSError:
-        return  # the cache of runs logs it
+    path = config.memo / NAME
+    with contextlib.suppress(OSError):  # it is not there
+        if path.read_bytes() == seal(msgspec.json.encode(record)):
+            return
+    save_memo(path, record)
 
 
 def read_record(config: Config) -> BuildRecord | None:
     """Return what the last build used; None if that is not known."""
-    try:
-        record = read_sealed(_path(config), _decoder, MAX_BYTES)
-    except (OSError, ValueError):
-        return None
-    return record if record.format == FORMAT else None
+    record = load_memo(config.memo / NAME, _decoder)
+    return record if record and record.format == FORMAT else None
 
 
 def find_recorded_cache(config: Config) -> Config:
     """Return settings with the cache that the last build of a site used, if it is one of the folders below its root."""
     records = [path for path in config.root.glob("*/memo/" + NAME) if path.is_file()]
-    newest = max(records, key=lambda path: path.stat().st_mtime, default=_path(config))
+    newest = max(records, key=lambda path: path.stat().st_mtime, default=config.memo / NAME)
     return msgspec.structs.replace(config, cache=newest.parent.parent.name)
-
-
-def _path(config: Config) -> Path:
-    return config.memo / NAME

@@ -6,7 +6,6 @@ package is installed, upgraded or removed, which changes the modification time o
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -18,13 +17,12 @@ from pathlib import Path
 
 import msgspec
 
-from codeout.cache.files import read_sealed, write_sealed
+from codeout.cache.files import load_memo, save_memo
 
-MAX_MEMO_BYTES = 50_000_000
 SCRIPTS = ("console_scripts", "gui_scripts")  # groups of entry points that no library loads
 
 
-class _Package(msgspec.Struct, array_like=True, frozen=True):
+class Package(msgspec.Struct, array_like=True, frozen=True):
     """An installed distribution."""
 
     version: str
@@ -33,14 +31,12 @@ class _Package(msgspec.Struct, array_like=True, frozen=True):
 
 
 class _Installation(msgspec.Struct):
-    """What is installed for this Python."""
-
-    stamp: list[str]
-    packages: dict[str, _Package]
+    stamp: list[str] = []
+    packages: dict[str, Package] = {}
     """By normalized name."""
-    owners: dict[str, list[str]]
+    owners: dict[str, list[str]] = {}
     """The names of the packages that own something directly in the folder of packages, by its name there."""
-    entry_points: str
+    entry_points: str = ""
     """A digest of those that libraries look for to find plugins."""
 
 
@@ -52,17 +48,16 @@ class InstalledPackages(msgspec.Struct):
 
     memo: Path
     """The file that stores them between builds; it may be deleted at any time."""
-    _installation: _Installation = msgspec.field(default_factory=lambda: _Installation([], {}, {}, ""))
+    _installation: _Installation = msgspec.field(default_factory=_Installation)
+
+    def find(self, name: str) -> Package | None:
+        """Return a package; None if it is not installed."""
+        return self._installation.packages.get(normalize_name(name))
 
     def version(self, name: str) -> str:
         """Return the version of a package; an empty string if it is not installed."""
-        package = self._installation.packages.get(normalize_name(name))
+        package = self.find(name)
         return package.version if package else ""
-
-    def record(self, name: str) -> Path | None:
-        """Return the file that lists the digests of a package's files; None if it is not installed."""
-        package = self._installation.packages.get(normalize_name(name))
-        return Path(package.record) if package else None
 
     def owners(self, name: str) -> Sequence[str]:
         """Return the packages that own something with this name, directly in the folder of packages."""
@@ -76,14 +71,10 @@ class InstalledPackages(msgspec.Struct):
         """Look whether packages have been installed, upgraded or removed."""
         stamp = installation_stamp()
         if stamp != self._installation.stamp:
-            try:
-                self._installation = read_sealed(self.memo, _decoder, MAX_MEMO_BYTES)
-            except (OSError, ValueError):
-                self._installation = _Installation([], {}, {}, "")
+            self._installation = load_memo(self.memo, _decoder) or _Installation()
             if stamp != self._installation.stamp:
                 self._installation = _read_installation(stamp)
-                with contextlib.suppress(OSError):  # storing the next run fails, too, and reports it
-                    write_sealed(self.memo, msgspec.json.encode(self._installation, order="deterministic"))
+                save_memo(self.memo, self._installation)
 
 
 def package_folders() -> list[Path]:
@@ -117,18 +108,17 @@ def normalize_name(name: str) -> str:
 
 
 def _read_installation(stamp: list[str]) -> _Installation:
-    installation = _Installation(stamp, {}, {}, "")
-    entry_points = []
+    installation, entry_points = _Installation(stamp), []
     for folder in package_folders():
         for distribution in importlib.metadata.distributions(path=[str(folder)]):
             name = normalize_name(distribution.metadata["Name"] or "")
             if name and name not in installation.packages:  # an earlier folder hides those of later ones
-                installation.packages[name] = _Package(distribution.version, str(_record_of(distribution, folder)))
+                installation.packages[name] = Package(distribution.version, str(_record_of(distribution, folder)))
                 for top in sorted(_top_names(distribution)):
                     installation.owners.setdefault(top, []).append(name)
-                entry_points += [(name, e.group, e.name, e.value) for e in distribution.entry_points]
-    plugins = sorted(entry_point for entry_point in entry_points if entry_point[1] not in SCRIPTS)
-    installation.entry_points = hashlib.sha256(repr(plugins).encode()).hexdigest()
+                plugins = (point for point in distribution.entry_points if point.group not in SCRIPTS)
+                entry_points += [(name, point.group, point.name, point.value) for point in plugins]
+    installation.entry_points = hashlib.sha256(repr(sorted(entry_points)).encode()).hexdigest()
     return installation
 
 
@@ -136,8 +126,7 @@ def _record_of(distribution: importlib.metadata.Distribution, folder: Path) -> P
     """Return the first that there is of: what lists a package's files with digests, without, and its metadata."""
     metadata_folder = Path(str(getattr(distribution, "_path", folder)))
     names = ("RECORD", "installed-files.txt", "METADATA", "PKG-INFO")
-    candidates = (metadata_folder / name for name in names)
-    return next((path for path in candidates if path.is_file()), metadata_folder)
+    return next((metadata_folder / name for name in names if (metadata_folder / name).is_file()), metadata_folder)
 
 
 def _top_names(distribution: importlib.metadata.Distribution) -> Iterator[str]:

@@ -17,7 +17,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -46,34 +46,28 @@ def add_keys(session: Session, config: Config, reader: InputReader) -> KeyedSess
     if config.prelude and not files[0].digest:
         raise PageError(f"{config.source}:1: codeout: cannot read {config.prelude}: No such file")
     steps = [_step(block) for block in session.blocks]
-    settings = (
-        f"paths={config.paths}",
-        f"links={config.links}",
-        f"workdir={config.workdir}",
-        f"sandbox={config.sandbox}",
-    )
+    settings = [f"{name}={getattr(config, name)}" for name in ("paths", "links", "workdir", "sandbox")]
     environment = read_environment(config, reader.packages)
-    name = f"{session.page} {session.identity}"
-    inputs = accumulate_inputs(steps, environment, name, settings, files)
+    inputs = accumulate_inputs(steps, environment, f"{session.page} {session.identity}", settings, files)
     return KeyedSession(session, tuple(inputs), tuple(key_inputs.key for key_inputs in inputs))
 
 
 def _step(block: Block) -> Step:
-    options = (f"width={block.width}", f"workdir={block.workdir}", *(["measured"] if block.measured else []))
-    more_options = [f"checks={block.checks}"] if block.checks else []
-    more_options += [] if block.keeps_saved_figures else ["skips saved figures"]
-    return Step(block.executable_code, (*options, *more_options), tuple(map(str, block.sweep.knobs)))
+    options = [f"width={block.width}", f"workdir={block.workdir}"]
+    options += ["measured"] if block.measured else []
+    options += [f"checks={block.checks}"] if block.checks else []
+    options += [] if block.keeps_saved_figures else ["skips saved figures"]
+    return Step(block.executable_code, tuple(options), tuple(map(str, block.sweep.knobs)))
 
 
 def read_environment(config: Config, packages: InstalledPackages) -> Environment:
     """Return the environment of all blocks: Python, the device, and what the settings name."""
-    versions = {name: packages.version(name) for name in config.packages}
     variables = {*config.variables, *KEY_VARIABLES} - {CONFIG_FOLDER}
     return Environment(
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
         device=detect_device(),
-        packages=tuple(sorted((name, version) for name, version in versions.items() if version)),
+        packages=tuple(sorted((name, version) for name in {*config.packages} if (version := packages.version(name)))),
         variables=tuple((name, os.environ.get(name, "")) for name in sorted(variables)),
     )
 
@@ -98,15 +92,12 @@ def detect_device() -> str:
 def find_device(listing: str, visible: str | None) -> str:
     """Return the name of the first device that CUDA will use, or `CPU`.
 
-    Args:
-        listing: index, UUID and name of each device, a line each, with commas between them.
-        visible: the variable CUDA_VISIBLE_DEVICES, which names devices by index or the beginning of a UUID; None if
-            it is not set.
+    Each line of the listing is `index, UUID, name`. The variable CUDA_VISIBLE_DEVICES names devices by index or the
+    beginning of a UUID; `visible` is None if it is not set.
     """
     devices = [tuple(part.strip() for part in line.split(",", 2)) for line in listing.splitlines()]
-    rows = [row for row in devices if len(row) == 3 and row[2]]
     selector = None if visible is None else visible.split(",")[0].strip()
-    for index, uuid, name in rows:
+    for index, uuid, name in (device for device in devices if len(device) == 3 and device[2]):
         if selector is None or selector == index or (len(selector) > 3 and uuid.startswith(selector)):
             return name
     return "CPU"
@@ -116,14 +107,8 @@ class DataSource(msgspec.Struct, frozen=True):
     """A source, and the files that are from it."""
 
     source: Source
-    """What pages show."""
     paths: tuple[str, ...]
     """Files and folders, relative to the site's folder."""
-
-    def is_read_by(self, inputs: Iterable[Input]) -> bool:
-        """Return whether one of these inputs is from this source."""
-        files = (input_.name for input_ in inputs if input_.kind == "file")
-        return any(name == path or name.startswith(f"{path}/") for name in files for path in self.paths)
 
 
 def known_sources(config: Config) -> list[DataSource]:
@@ -141,11 +126,8 @@ def declared_sources(session: Session, config: Config) -> list[Source]:
     Raises:
         PageError: a file does not exist.
     """
-    contents = [
-        json.loads(config.path(path).read_text(encoding="utf8"))
-        for path in find_data_files(session, config)
-        if path.endswith(".json")
-    ]
+    paths = [config.path(path) for path in find_data_files(session, config) if path.endswith(".json")]
+    contents = [json.loads(path.read_text(encoding="utf8")) for path in paths]
     return [
         Source(str(content.get("name", "data")), str(content.get("kind", "")), str(content["note"]))
         for content in contents
@@ -156,15 +138,12 @@ def declared_sources(session: Session, config: Config) -> list[Source]:
 def used_sources(session: Session, config: Config, inputs: Sequence[Input]) -> tuple[Source, ...]:
     """Return the sources that a session declares, and those of what it has read.
 
-    Args:
-        session: the session.
-        config: the settings of the site.
-        inputs: what the session has read so far.
-
     Raises:
         PageError: a file of the settings does not exist, or does not name a source.
     """
-    observed_sources = [data_source.source for data_source in known_sources(config) if data_source.is_read_by(inputs)]
+    files = [f"{input_.name}/" for input_ in inputs if input_.kind == "file"]
+    known = [(each.source, tuple(f"{path}/" for path in each.paths)) for each in known_sources(config)]
+    observed_sources = [source for source, paths in known if any(file.startswith(paths) for file in files)]
     return tuple(dict.fromkeys([*declared_sources(session, config), *observed_sources]))
 
 
@@ -177,10 +156,13 @@ def find_data_files(session: Session, config: Config) -> list[str]:
     paths = [path for pattern, paths in config.data.items() if session.matches([pattern]) for path in paths]
     for path in paths:
         if not config.path(path).is_file():
-            origin = f"; {config.prepare} should have created it" if config.prepare else ""
             problem = f"session {session.label!r} depends on the data file {path}, which does not exist"
-            raise PageError(f"{session.blocks[0].place}: {problem}{origin}")
+            raise PageError(f"{session.blocks[0].place}: {problem}{_origin(config)}")
     return paths
+
+
+def _origin(config: Config) -> str:
+    return f"; {config.prepare} should have created it" if config.prepare else ""
 
 
 def _read_source(config: Config, path: str) -> DataSource:
@@ -189,10 +171,8 @@ def _read_source(config: Config, path: str) -> DataSource:
         source = Source(str(content["name"]), str(content["kind"]), str(content["note"]))
         return DataSource(source, tuple(str(item).rstrip("/") for item in content["paths"]))
     except OSError as problem:
-        origin = f"; {config.prepare} should have created it" if config.prepare else ""
-        raise PageError(
-            f"{config.source}:1: codeout: 'sources': cannot read {path}: {problem.strerror}{origin}"
-        ) from None
+        reason = f"cannot read {path}: {problem.strerror}{_origin(config)}"
+        raise PageError(f"{config.source}:1: codeout: 'sources': {reason}") from None
     except (ValueError, KeyError, TypeError) as problem:
         form = '{"name": ..., "kind": ..., "note": ..., "paths": [...]}'
         raise PageError(f"{path}:1: not a data source, which looks like {form}: {problem!r}") from problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -13,6 +14,8 @@ from typing import TypeVar
 import msgspec
 
 T = TypeVar("T")
+
+MAX_MEMO_BYTES = 200_000_000
 
 TEMPORARY_PREFIX = ".new-"
 TEMPORARY_NAME = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}[a-z0-9_]{{8}}")
@@ -57,16 +60,13 @@ def read_regular_file(path: Path, max_bytes: int) -> bytes:
     """
     if os.name == "nt" and path.is_symlink():  # it has no O_NOFOLLOW
         raise OSError(f"{path} is a symbolic link")
-    descriptor = os.open(path, _READ_FLAGS)
-    try:
-        status = os.fstat(descriptor)
+    with open(path, "rb", opener=lambda name, _: os.open(name, _READ_FLAGS)) as file:
+        status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(f"{path} is not a regular file")
         if status.st_size > max_bytes:
             raise OSError(f"{path} is too large: {status.st_size:,} bytes; the limit is {max_bytes:,}")
-        return _read_up_to(descriptor, status.st_size)
-    finally:
-        os.close(descriptor)
+        return file.read(status.st_size)
 
 
 def read_json(path: Path, decoder: msgspec.json.Decoder[T], max_bytes: int) -> T:
@@ -76,7 +76,24 @@ def read_json(path: Path, decoder: msgspec.json.Decoder[T], max_bytes: int) -> T
         OSError: it is not there, not a regular file, or larger than `max_bytes`.
         ValueError: it is not JSON, or not of the decoder's type.
     """
-    content = read_regular_file(path, max_bytes)
+    return _decode(path, read_regular_file(path, max_bytes), decoder)
+
+
+def load_memo(path: Path, decoder: msgspec.json.Decoder[T]) -> T | None:
+    """Return what a file with a checksum holds that may be lost at any time; None if it is not there or damaged."""
+    try:
+        return read_sealed(path, decoder, MAX_MEMO_BYTES)
+    except (OSError, ValueError):
+        return None
+
+
+def save_memo(path: Path, content: msgspec.Struct) -> None:
+    """Write such a file, unless the disk is full or read-only."""
+    with contextlib.suppress(OSError):  # storing the next run fails, too, and reports it
+        write_sealed(path, msgspec.json.encode(content))
+
+
+def _decode(path: Path, content: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     try:
         return decoder.decode(content)
     except (msgspec.DecodeError, RecursionError) as problem:
@@ -115,18 +132,6 @@ def read_sealed(path: Path, decoder: msgspec.json.Decoder[T], max_bytes: int) ->
         ValueError: it is damaged, or not of the decoder's type.
     """
     file = read_json(path, _sealed_decoder, max_bytes)
-    content = bytes(file.content)
-    if hashlib.sha256(content).hexdigest() != file.checksum:
+    if hashlib.sha256(file.content).hexdigest() != file.checksum:
         raise ValueError(f"{path} is damaged: its content has another checksum")
-    try:
-        return decoder.decode(content)
-    except (msgspec.DecodeError, RecursionError) as problem:
-        raise ValueError(f"{path}: {problem}") from problem
-
-
-def _read_up_to(descriptor: int, size: int) -> bytes:
-    parts = []
-    while size and (part := os.read(descriptor, size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+    return _decode(path, bytes(file.content), decoder)

@@ -6,12 +6,13 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence, Set
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
 from codeout.cache.distributions import InstalledPackages, package_folders
-from codeout.cache.files import read_sealed, write_sealed
+from codeout.cache.files import load_memo, save_memo
 from codeout.config import Config
 from codeout.kernel.file_states import (
     Status,
@@ -32,7 +33,6 @@ PATH_KINDS = ("file", "folder", "status", "missing")
 """Inputs whose name is a path."""
 LEFT_KINDS = ("file", "folder", "status")
 """Those of which a later block of the same session can leave something else."""
-MAX_MEMO_BYTES = 200_000_000
 MAX_REMEMBERED = 200_000  # files
 UNKNOWN = "?"
 """The digest of a file that was changed after it was read."""
@@ -50,7 +50,6 @@ class InputReader:
     """Reads inputs of a site. Any thread may use it."""
 
     def __init__(self, config: Config) -> None:
-        """Read nothing yet."""
         self.config = config
         self.packages = InstalledPackages(config.memo / "packages.json")
         self.packages.refresh()
@@ -58,7 +57,6 @@ class InputReader:
         self._cache = config.path(config.cache)
         self._aliases = list(_aliases())
         self._memo_file = config.memo / "digests.json"
-        self._files: dict[str, tuple[Status, str]] | None = None
         self._is_saved = True
 
     def now(self) -> CurrentInputs:
@@ -77,10 +75,9 @@ class InputReader:
         for observation in observations:
             for input_ in self._resolve(observation):
                 if input_ is None:
-                    changed_names.append(self._name(observation.name))
-                    inputs[observation.kind, changed_names[-1]] = Input(
-                        kind=observation.kind, name=changed_names[-1], digest=UNKNOWN
-                    )
+                    name = self._name(observation.name)
+                    changed_names.append(name)
+                    inputs[observation.kind, name] = Input(kind=observation.kind, name=name, digest=UNKNOWN)
                 elif input_.kind == "missing" and (old := inputs.get((input_.kind, input_.name))):
                     inputs[input_.kind, input_.name] = Input(
                         kind="missing", name=input_.name, digest=f"{old.digest},{input_.digest}"
@@ -90,13 +87,7 @@ class InputReader:
         return tuple(inputs[key] for key in sorted(inputs)), tuple(changed_names)
 
     def read(self, kind: Kind, name: str, old: str = "") -> str:
-        """Return the digest of an input as it is now.
-
-        Args:
-            kind: its kind.
-            name: its name.
-            old: of missing modules, their names.
-        """
+        """Return the digest of an input as it is now; `old` is that of a run, which names missing modules."""
         match kind:
             case "file":
                 return self._digest(self.path(name))
@@ -136,34 +127,24 @@ class InputReader:
     def note_left(self, inputs: Sequence[Input], written: Set[str]) -> tuple[Input, ...]:
         """Return the inputs of a block with what a later one of the same session has left of them.
 
-        Args:
-            inputs: of the block.
-            written: the absolute paths that the later one has created, changed or removed.
+        That one has created, changed or removed the absolute paths that are `written`.
         """
         parents = {os.path.dirname(path) for path in written}
 
-        def is_touched(each: Input) -> bool:
-            path = self.path(each.name)
+        def with_left(old: Input) -> Input:
+            path = self.path(old.name)
             above = [path[:end] for end, character in enumerate(path) if character == os.sep and end]
-            return path in written or (each.kind == "folder" and path in parents) or not written.isdisjoint(above)
+            if path in written or (old.kind == "folder" and path in parents) or not written.isdisjoint(above):
+                return msgspec.structs.replace(old, left=self.read(old.kind, old.name))
+            return old
 
-        return tuple(
-            msgspec.structs.replace(each, left=self.read(each.kind, each.name))
-            if each.kind in LEFT_KINDS and written and is_touched(each)
-            else each
-            for each in inputs
-        )
+        return tuple(with_left(old) if written and old.kind in LEFT_KINDS else old for old in inputs)
 
     def save(self) -> None:
         """Write down the digests that are new."""
-        if self._is_saved or self._files is None:
-            return
-        self._is_saved = True
-        newest = dict(list(self._files.items())[-MAX_REMEMBERED:])
-        try:
-            write_sealed(self._memo_file, msgspec.json.encode(_Memo(newest)))
-        except OSError:
-            return  # storing the next run fails, too, and reports it
+        if not self._is_saved:
+            self._is_saved = True
+            save_memo(self._memo_file, _Memo(dict(list(self._files.items())[-MAX_REMEMBERED:])))
 
     def _resolve(self, observation: Observation) -> list[Input | None]:
         """Return an observation as inputs; None stands for a file that has changed since it was read."""
@@ -193,8 +174,8 @@ class InputReader:
                 yield Input(kind="status", name=self._name(path), digest=describe_path(path))
 
     def _package(self, name: str) -> str:
-        record = self.packages.record(name)
-        return f"{self.packages.version(name)} {self._digest(str(record))[:32]}" if record else ""
+        package = self.packages.find(name)
+        return f"{package.version} {self._digest(package.record)[:32]}" if package else ""
 
     def _name(self, path: str) -> str:
         """Return the name of a path, which means the same on other machines where possible."""
@@ -211,33 +192,28 @@ class InputReader:
         status = status_of(path)
         if status is None:
             return describe_path(path)
-        files = self._load_memo()
-        if (entry := files.get(path)) and entry[0] == status:
+        if (entry := self._files.get(path)) and entry[0] == status:
             return entry[1]
         try:
             digest = digest_file(path)
         except OSError:
             return ""
         if status_of(path) == status and not is_recent(status):
-            files.pop(path, None)  # so that the newest are last
-            files[path] = status, digest
+            self._files.pop(path, None)  # so that the newest are last
+            self._files[path] = status, digest
             self._is_saved = False
         return digest
 
-    def _load_memo(self) -> dict[str, tuple[Status, str]]:
-        if self._files is None:
-            try:
-                self._files = read_sealed(self._memo_file, _decoder, MAX_MEMO_BYTES).files
-            except (OSError, ValueError):
-                self._files = {}
-        return self._files
+    @cached_property
+    def _files(self) -> dict[str, tuple[Status, str]]:
+        memo = load_memo(self._memo_file, _decoder)
+        return memo.files if memo else {}
 
 
 class CurrentInputs(msgspec.Struct):
     """What inputs are at one moment: each is read once, however many runs have it."""
 
     reader: InputReader
-    """Reads them."""
     _digests: dict[tuple[str, str, str], str] = msgspec.field(default_factory=dict)
 
     def read(self, input_: Input) -> str:

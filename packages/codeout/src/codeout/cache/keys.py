@@ -24,7 +24,7 @@ FORMAT = 9
 """The format of entries; raise it when captured outputs change shape, and every entry on disk is a miss."""
 
 
-class Environment(msgspec.Struct, frozen=True):
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """What a run depends on besides code and data."""
 
     python: str
@@ -45,14 +45,12 @@ class File(msgspec.Struct, frozen=True):
     path: str
     """Relative to the site's folder where possible."""
     digest: str
-    """SHA-256 of the content, hexadecimal."""
 
 
 class Step(msgspec.Struct, frozen=True):
     """One block as its key sees it."""
 
     code: str
-    """What runs."""
     options: tuple[str, ...]
     """Those that can change the output."""
     own_options: tuple[str, ...] = ()
@@ -65,20 +63,17 @@ class Key(msgspec.Struct, frozen=True):
     code: str
     """Digest of the code and the files that it depends on."""
     environment: str
-    """Digest of the environment."""
     trace: str = ""
     """Digest of what the session had read when the block ended; empty as long as that is not known."""
 
     def __str__(self) -> str:
-        """Return the name of the run's file, without its extension."""
         return "-".join(part for part in (self.code, self.environment, self.trace) if part)
 
 
-class KeyInputs(msgspec.Struct, frozen=True):
+class KeyInputs(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a block's cache key covers; stored with a run, it explains later why the run is stale."""
 
     environment: Environment
-    """Python, packages, device and variables."""
     session: str
     """The page and the session, since outputs may name them, and two sessions may draw different random numbers."""
     settings: tuple[str, ...]
@@ -91,46 +86,24 @@ class KeyInputs(msgspec.Struct, frozen=True):
     @property
     def key(self) -> Key:
         """The cache key."""
-        return Key(
-            digest(FORMAT, self.session, self.settings, self.files, self.codes)[:40],
-            digest(FORMAT, self.environment)[:16],
-        )
+        code = digest(FORMAT, self.session, self.settings, self.files, self.codes)[:40]
+        return Key(code, digest(FORMAT, self.environment)[:16])
 
 
 class KeyedSession(msgspec.Struct, frozen=True):
     """A session with the key inputs of each of its blocks."""
 
     session: Session
-    """The blocks."""
     inputs: tuple[KeyInputs, ...]
     """One for each block, in the same order."""
     keys: tuple[Key, ...]
-    """The cache keys of the blocks; they are digests, so each is computed once."""
+    """Theirs; they are digests, so each is computed once."""
 
     def __iter__(self) -> Iterator[tuple[Block, KeyInputs]]:
-        """Iterate over the blocks with their key inputs."""
         return zip(self.session.blocks, self.inputs, strict=True)
 
     def __len__(self) -> int:
-        """Return the number of blocks."""
         return len(self.inputs)
-
-    @property
-    def name(self) -> str:
-        """The name of the session."""
-        return self.session.name
-
-    def count_unchanged(self, other: KeyedSession) -> int:
-        """Return how many blocks from the first are the same in another version of the session, and at the same lines.
-
-        The lines count, since a traceback may name them.
-        """
-        count = 0
-        for (block, inputs), (new_block, new_inputs) in zip(self, other, strict=False):
-            if inputs != new_inputs or (block.origin, block.raises) != (new_block.origin, new_block.raises):
-                break
-            count += 1
-        return count
 
 
 def digest(*parts: object) -> str:
@@ -155,34 +128,27 @@ def trace_keys(keyed: KeyedSession, runs: Iterable[Run]) -> list[Key]:
 def accumulate_inputs(
     steps: Sequence[Step], environment: Environment, session: str, settings: Sequence[str], files: Iterable[File]
 ) -> list[KeyInputs]:
-    """Return the key inputs of each block of a session; each covers the blocks above it.
-
-    Args:
-        steps: the blocks, in page order.
-        environment: the machine.
-        session: the page and the session.
-        settings: those that change what a block finds when it runs.
-        files: those that the whole session depends on: the prelude and data.
-    """
-    session_files, key_inputs = tuple(files), []
-    codes_above: tuple[str, ...] = ()
+    """Return the key inputs of each block of a session; each covers the blocks above it."""
+    codes: list[tuple[str, ...]] = []
+    codes_above: list[str] = []
     for step in steps:
         code = normalize(step.code)
-        own_code = digest(code, (*step.options, *step.own_options))[:40]
-        key_inputs.append(KeyInputs(environment, session, tuple(settings), session_files, (*codes_above, own_code)))
-        codes_above = (*codes_above, digest(code, step.options)[:40])
-    return key_inputs
+        codes.append((*codes_above, digest(code, (*step.options, *step.own_options))[:40]))
+        codes_above.append(digest(code, step.options)[:40])
+    shared_files = tuple(files)
+    return [
+        KeyInputs(environment=environment, session=session, settings=tuple(settings), files=shared_files, codes=each)
+        for each in codes
+    ]
 
 
 def describe_changes(old: KeyInputs, new: KeyInputs) -> list[str]:
     """Describe what changed from one version of a block's key inputs to another."""
-    changes = []
-    for name in ("python", "platform", "device"):
-        before, after = getattr(old.environment, name), getattr(new.environment, name)
-        if before != after:
-            changes.append(f"{name} {before} → {after}")
-    changes += _compare(dict(old.environment.packages), dict(new.environment.packages), "{name} {old} → {new}")
-    changes += _compare(dict(old.environment.variables), dict(new.environment.variables), "${name} changed")
+    before, after = old.environment, new.environment
+    pairs = [(name, getattr(before, name), getattr(after, name)) for name in ("python", "platform", "device")]
+    changes = [f"{name} {one} → {other}" for name, one, other in pairs if one != other]
+    changes += _compare(dict(before.packages), dict(after.packages), "{name} {old} → {new}")
+    changes += _compare(dict(before.variables), dict(after.variables), "${name} changed")
     if old.settings != new.settings:
         changes.append("the settings changed")
     old_files, new_files = ({file.path: file.digest for file in inputs.files} for inputs in (old, new))
@@ -190,8 +156,8 @@ def describe_changes(old: KeyInputs, new: KeyInputs) -> list[str]:
     if old.codes[-1] != new.codes[-1]:
         changes.append("its own code changed")
     if old.codes[:-1] != new.codes[:-1]:
-        pairs = zip(old.codes[:-1], new.codes[:-1], strict=False)
-        first = next((number for number, (before, after) in enumerate(pairs, start=1) if before != after), None)
+        codes = enumerate(zip(old.codes[:-1], new.codes[:-1], strict=False), start=1)
+        first = next((number for number, (one, other) in codes if one != other), None)
         same_length = len(old.codes) == len(new.codes)
         changes.append(f"block {first} above it changed" if first and same_length else "the blocks above it changed")
     return changes

@@ -6,7 +6,6 @@ out about them, are kept beside the layouts. The cache may be lost at any time.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,12 +14,11 @@ from typing import Any
 import msgspec
 
 from codeout.cache.distributions import engine_stamp, installation_stamp, local_stamp
-from codeout.cache.files import read_sealed, write_sealed
+from codeout.cache.files import load_memo, save_memo
 from codeout.cache.keys import digest
 
 MAX_CHARACTERS = 20_000_000
 """Of all entries; in the file, a character takes six bytes at most."""
-MAX_BYTES = 200_000_000
 
 
 class _StoredLayouts(msgspec.Struct):
@@ -35,7 +33,6 @@ class LayoutCache(msgspec.Struct):
     """The layouts of one site, kept in a file between builds."""
 
     file: Path
-    """The file."""
     settings: str
     """A digest of what else a layout depends on: the site's extensions and the installed packages."""
     _loaded_layouts: dict[str, str] = msgspec.field(default_factory=dict)
@@ -46,11 +43,8 @@ class LayoutCache(msgspec.Struct):
         """Read the cache; it starts empty if packages or settings of the site's extensions have changed since."""
         stamps = installation_stamp(), engine_stamp(), local_stamp()
         layouts = cls(file, digest(stamps, json.dumps(extensions, default=_name_of, sort_keys=True)))
-        try:
-            content = read_sealed(file, _decoder, MAX_BYTES)
-        except (OSError, ValueError):  # there is none, or it is damaged
-            return layouts
-        if content.settings == layouts.settings:
+        content = load_memo(file, _decoder)
+        if content and content.settings == layouts.settings:
             layouts._loaded_layouts = content.layouts
         return layouts
 
@@ -64,8 +58,7 @@ class LayoutCache(msgspec.Struct):
         """Write the layouts that were used since the last time."""
         layouts = _shortest(self._used_layouts)
         if layouts != self._loaded_layouts:
-            with contextlib.suppress(OSError):  # the cache of runs logs it
-                write_sealed(self.file, msgspec.json.encode(_StoredLayouts(self.settings, layouts)))
+            save_memo(self.file, _StoredLayouts(self.settings, layouts))
         self._loaded_layouts, self._used_layouts = layouts, {}
 
 

@@ -21,7 +21,6 @@ class CachedSession(msgspec.Struct, frozen=True):
     """A session with the runs that the cache has of it."""
 
     keyed: KeyedSession
-    """The blocks, with what their keys cover."""
     cached: tuple[Run | None, ...]
     """The run of each block; None for a miss."""
     keys: tuple[Key, ...]
@@ -35,7 +34,7 @@ class CachedSession(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """The name of the session."""
-        return self.keyed.name
+        return self.session.name
 
     @property
     def is_stale(self) -> bool:
@@ -52,7 +51,7 @@ class Lookup:
     """Finds the runs of sessions. It starts nothing."""
 
     def __init__(self, config: Config, *, retry_failed: bool = False) -> None:
-        """Take the settings, and whether a stored failure counts as a miss."""
+        """Take the settings; `retry_failed` makes a stored failure a miss."""
         self.config = config
         self.cache = RunStore(config.path(config.cache))
         self.inputs = InputReader(config)
@@ -75,18 +74,45 @@ class Lookup:
         return cached_sessions
 
     def peek(self, session: Session, now: CurrentInputs | None = None) -> CachedSession:
-        """Return a session with what the cache has of it.
-
-        Args:
-            session: the session.
-            now: what inputs are, if many sessions are looked up.
+        """Return a session with what the cache has of it, given what inputs are if many sessions are looked up.
 
         Raises:
             PageError: data files are missing.
         """
-        keyed = self.add_keys(session)
-        cached, keys = _Walk(self, keyed, now or self.inputs.now()).find_runs()
-        return CachedSession(keyed, tuple(cached), tuple(keys))
+        keyed, now = self.add_keys(session), now or self.inputs.now()
+        cached: list[Run | None] = []
+        keys = list(keyed.keys)
+        moved_files: set[str] = set()  # files with blocks that are at other lines now than when they ran
+        for number, block in enumerate(session.blocks):
+            trace = keys[number - 1].trace if number else ""
+            found = self._find(block, keys[number], trace, moved_files, now)
+            if found is None:
+                break  # what is below it depends on what it will read
+            keys[number], run = found
+            cached.append(run)
+            if run.origin != str(block.origin):
+                moved_files.add(block.origin.path)
+            if has_unexpected_error(block, run):
+                cached += [skipped_run(run, block)] * (len(keys) - len(cached))
+                break
+        misses = [None] * (len(keys) - len(cached))
+        return CachedSession(keyed, (*cached, *misses), tuple(keys))
+
+    def _find(
+        self, block: Block, key: Key, trace: str, moved_files: Container[str], now: CurrentInputs
+    ) -> tuple[Key, Run] | None:
+        """Return the run of a block after a trace of those above it, with its own key."""
+        for path in self.cache.find(key):
+            try:
+                run = self.cache.unpack(self.cache.read(path))
+            except (OSError, ValueError):
+                continue
+            traced_key = msgspec.structs.replace(key, trace=add_trace(trace, run.inputs))
+            if traced_key != key_of(path) or _has_moved(run, block.origin, moved_files):
+                continue
+            if self.shows(block, run) and now.are_unchanged(run.inputs):
+                return traced_key, run
+        return None
 
     def add_keys(self, session: Session) -> KeyedSession:
         """Return a session with the current key inputs of its blocks.
@@ -102,57 +128,10 @@ class Lookup:
 
     def is_current(self, block: Block, recording: Run) -> bool:
         """Return whether a recording has read what this site has, and its lines are where they were."""
-        return self.inputs.now().are_unchanged(recording.inputs) and not has_moved(recording, block.origin, set())
+        return self.inputs.now().are_unchanged(recording.inputs) and not _has_moved(recording, block.origin, set())
 
 
-class _Walk:
-    """Finds the runs of a session from the first block on: what a block depends on includes what those above read."""
-
-    def __init__(self, lookup: Lookup, keyed: KeyedSession, now: CurrentInputs) -> None:
-        self._lookup, self._keyed, self._now = lookup, keyed, now
-        self._trace = ""
-        self._moved_files: set[str] = set()  # files with blocks that are at other lines now than when they ran
-
-    def find_runs(self) -> tuple[list[Run | None], list[Key]]:
-        """Return the run of each block, None for a miss, and the keys."""
-        cached: list[Run | None] = []
-        keys = list(self._keyed.keys)
-        for number, (block, key) in enumerate(zip(self._keyed.session.blocks, self._keyed.keys, strict=True)):
-            run = self._find(block, key)
-            if run is None:
-                break  # what is below it depends on what it will read
-            cached.append(run)
-            keys[number] = msgspec.structs.replace(key, trace=self._trace)
-            if has_unexpected_error(block, run):
-                cached += [skipped_run(run, block)] * (len(keys) - len(cached))
-                break
-        return [*cached, *[None] * (len(keys) - len(cached))], keys
-
-    def _find(self, block: Block, key: Key) -> Run | None:
-        store = self._lookup.cache
-        for path in store.find(key):
-            try:
-                run = store.look_up(path)
-            except (OSError, ValueError):
-                continue
-            trace = add_trace(self._trace, run.inputs)
-            if trace != key_of(path).trace or has_moved(run, block.origin, self._moved_files):
-                continue
-            if self._lookup.shows(block, run) and self._now.are_unchanged(run.inputs):
-                self._trace = trace
-                if run.origin != str(block.origin):
-                    self._moved_files.add(block.origin.path)
-                return run
-        return None
-
-
-def has_moved(run: Run, origin: Place, moved_files: Container[str]) -> bool:
-    """Return whether a run may show line numbers that are not those of its block, or of one above it, any more.
-
-    Args:
-        run: of the block.
-        origin: where the block is now.
-        moved_files: files in which blocks above it are at other lines than when they ran.
-    """
+def _has_moved(run: Run, origin: Place, moved_files: Container[str]) -> bool:
+    """Return whether a run may show line numbers that are not those of its block, or of one above it, any more."""
     path = run.origin.rpartition(":")[0]
     return (run.origin != str(origin) or path in moved_files) and run.mentions_lines(path)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 
-from codeout.cache.files import list_folder, read_regular_file, write_atomically
+from codeout.cache.files import read_regular_file, write_atomically
 from codeout.model.mime import BINARY_TYPES, MIME_TYPES_BY_NAME, is_binary
 from codeout.model.outputs import Figure, Output, Run, Value, count_characters
 
 REFERENCE_PREFIX = "file:"
-"""What a run has in place of a picture that is in the cache begins with it; the name of the file follows. Base64, the
-other way in which a run has a picture, has no colon."""
+"""Begins what a run has in place of a picture that is in the cache; the name of the file follows. Base64, the other way
+in which a run has a picture, has no colon."""
 REFERENCE = re.compile(rf'"{REFERENCE_PREFIX}([^"/\\]+)"')
 PICTURE_NAME = re.compile(rf"([0-9a-f]{{64}})\.({'|'.join(mime.extension for mime in BINARY_TYPES)})")
 
@@ -27,7 +27,6 @@ class PictureFolder(msgspec.Struct, frozen=True):
 
     PREFIX: ClassVar[str] = REFERENCE_PREFIX
     path: Path
-    """The folder."""
     max_file_bytes: int
     """Size of a picture; larger ones are neither read nor written."""
 
@@ -43,9 +42,7 @@ class PictureFolder(msgspec.Struct, frozen=True):
     def check(self, run: Run, max_bytes: int) -> None:
         """Check that the pictures to which a run refers are there, and are what they were.
 
-        Args:
-            run: as `save` returned it.
-            max_bytes: size of all its pictures, each counted as often as the run shows it.
+        Each counts towards `max_bytes` as often as the run shows it.
 
         Raises:
             OSError: a picture is not there or not a regular file, or they are too large.
@@ -55,7 +52,10 @@ class PictureFolder(msgspec.Struct, frozen=True):
 
         def check(mime: str, reference: str) -> str:
             nonlocal bytes_left
-            bytes_left -= len(self._load(mime, reference, min(self.max_file_bytes, bytes_left)))
+            if not re.fullmatch(rf"{REFERENCE_PREFIX}.*\.{MIME_TYPES_BY_NAME[mime].extension}", reference):
+                raise ValueError(f"not a reference to a picture: {reference[:80]}")
+            name = reference.removeprefix(REFERENCE_PREFIX)
+            bytes_left -= len(self._read(name, min(self.max_file_bytes, bytes_left)))
             return reference
 
         _replace_pictures(run, check)
@@ -93,24 +93,6 @@ class PictureFolder(msgspec.Struct, frozen=True):
                     count += 4 * -(-path.stat().st_size // 3) - len(part)
         return count
 
-    def count_bytes(self, names: set[str]) -> int:
-        """Return the size of some pictures.
-
-        Raises:
-            OSError: one of them is not there.
-        """
-        return sum((self.path / name).stat().st_size for name in names)
-
-    def remove_others(self, names: Container[str]) -> None:
-        """Remove all pictures but those of these names; what else is in the folder stays.
-
-        Raises:
-            OSError: the folder cannot be read, or a picture cannot be removed.
-        """
-        for path in list_folder(self.path):
-            if path.name not in names and self._is_picture(path.name):
-                path.unlink(missing_ok=True)
-
     def _save(self, mime: str, data: str) -> str:
         content = self.read(data)
         if len(content) > self.max_file_bytes:
@@ -119,19 +101,13 @@ class PictureFolder(msgspec.Struct, frozen=True):
         write_atomically(self.path / name, content)  # even if it is there: that one may be damaged
         return REFERENCE_PREFIX + name
 
-    def _is_picture(self, name: str) -> bool:
+    def is_picture(self, name: str) -> bool:
         """Return whether a file has the name of its content, so that it was written by `save`."""
         try:
             self._read(name, self.max_file_bytes)
         except (OSError, ValueError):
             return False
         return True
-
-    def _load(self, mime: str, reference: str, max_bytes: int) -> bytes:
-        name = reference.removeprefix(REFERENCE_PREFIX)
-        if name == reference or not name.endswith(f".{MIME_TYPES_BY_NAME[mime].extension}"):
-            raise ValueError(f"not a reference to a picture: {reference[:80]}")
-        return self._read(name, max_bytes)
 
     def _read(self, name: str, max_bytes: int) -> bytes:
         match = PICTURE_NAME.fullmatch(name)
@@ -149,12 +125,10 @@ def referenced_names(content: bytes) -> set[str]:
 
 
 def _replace_pictures(run: Run, replace: Callable[[str, str], str]) -> Run:
-    def replace_bundle(data: Mapping[str, str]) -> dict[str, str]:
-        return {mime: replace(mime, part) if is_binary(mime) else part for mime, part in data.items()}
-
     def replace_output(output: Output) -> Output:
-        if isinstance(output, Value | Figure):
-            return msgspec.structs.replace(output, data=replace_bundle(output.data))
-        return output
+        if not isinstance(output, Value | Figure):
+            return output
+        parts = {mime: replace(mime, part) if is_binary(mime) else part for mime, part in output.data.items()}
+        return msgspec.structs.replace(output, data=parts)
 
     return run.map_outputs(replace_output)

@@ -24,26 +24,18 @@ HIT = ("hit",)
 LINES_MOVED = ("its line numbers changed, and its output may contain some",)
 
 
-class BlockStatus(msgspec.Struct, frozen=True):
-    """Whether the cache has a run of a block, and what that run took."""
+class BlockStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the cache has a run of a block; that run's device, seconds, and bytes on disk."""
 
     block: str
     """`path:line` of the block."""
-
     session: str
     """Name of its session; empty if it has none."""
-
     state: Literal["hit", "stale"]
     """Whether the next build takes its outputs from the cache or runs it."""
-
     device: str | None = None
-    """Device of the cached run."""
-
     seconds: float | None = None
-    """Time that the cached run took."""
-
     bytes: int | None = None
-    """Size of the cached run on disk."""
 
 
 class BlockInputs(msgspec.Struct, frozen=True):
@@ -51,7 +43,6 @@ class BlockInputs(msgspec.Struct, frozen=True):
 
     block: str
     """`path:line` of the block."""
-
     inputs: tuple[str, ...]
     """In words."""
 
@@ -61,7 +52,6 @@ class BlockReasons(msgspec.Struct, frozen=True):
 
     block: str
     """`path:line` of the block."""
-
     why: tuple[str, ...]
     """Reasons; only "hit" if it is up to date."""
 
@@ -79,12 +69,11 @@ def block_statuses(lookup: Lookup, blocks: Sequence[Block]) -> Iterator[BlockSta
     """
     for cached in look_up(lookup, blocks):
         for block, key, run in zip(cached.session.blocks, cached.keys, cached.cached, strict=True):
-            if run is None:
-                yield BlockStatus(str(block), block.session, "stale")
-            else:
-                took = round(run.total_seconds, 3)
-                size = lookup.cache.count_bytes(key)
-                yield BlockStatus(str(block), block.session, "hit", run.provenance.device, took, size)
+            row = BlockStatus(block=str(block), session=block.session, state="hit" if run else "stale")
+            if run:
+                took, size = round(run.total_seconds, 3), lookup.cache.count_bytes(key)
+                row = msgspec.structs.replace(row, device=run.provenance.device, seconds=took, bytes=size)
+            yield row
 
 
 def block_reasons(lookup: Lookup, blocks: Sequence[Block]) -> Iterator[BlockReasons]:
@@ -101,20 +90,13 @@ def block_reasons(lookup: Lookup, blocks: Sequence[Block]) -> Iterator[BlockReas
             if run is not None:
                 yield BlockReasons(str(block), HIT)
                 continue
-            last = newest.get(name)
-            reasons = stale_reasons(last, inputs, now)
+            reasons = stale_reasons(newest.get(name), inputs, now)
             yield BlockReasons(str(block), reasons or ((f"{above} above it is stale",) if above else LINES_MOVED))
             above = above or block
 
 
 def stale_reasons(last: Entry | None, new: KeyInputs, now: CurrentInputs) -> tuple[str, ...]:
-    """Return why a block is stale, but for what the blocks above it have read.
-
-    Args:
-        last: its last run; None if it has not run.
-        new: what its cache key covers now.
-        now: what inputs are now.
-    """
+    """Return why a block is stale, but for what the blocks above it have read."""
     if last is None:
         return ("has not run yet",)
     changes = describe_changes(last.inputs, new)
@@ -159,13 +141,7 @@ def resume_modes(timings: dict[str, Timing], blocks: Sequence[Block]) -> dict[st
 
 
 def resume_mode(blocks: int, timing: Timing | None, *, can_fork: bool) -> str:
-    """Return how a session resumes after an edit: "checkpoint", "replay" or "unknown", and a sentence about it.
-
-    Args:
-        blocks: how many the session has.
-        timing: how its last full run went; None if there was none.
-        can_fork: whether a process can be forked on this system.
-    """
+    """Return how a session resumes after an edit: "checkpoint", "replay" or "unknown", and a sentence about it."""
     if timing is None:
         return "unknown: the session has not run here yet"
     if timing.checkpoints >= blocks - 1:
@@ -178,10 +154,6 @@ def resume_mode(blocks: int, timing: Timing | None, *, can_fork: bool) -> str:
 
 def unused_runs(lookup: Lookup, blocks: Sequence[Block]) -> list[Path]:
     """Return the files of the runs that neither these blocks nor the last build needs, on any device.
-
-    Args:
-        lookup: the site's.
-        blocks: all blocks of the site.
 
     Raises:
         PageError: a data file or the prelude is missing, or a folder of the cache cannot be read.

@@ -54,7 +54,6 @@ class StoredRun(msgspec.Struct, frozen=True, omit_defaults=True):
     format: int
     """Number of the format; another one is a miss."""
     key: str
-    """The name of the file, without its extension."""
     name: str
     """Of the block, which stays the same from one edit to the next."""
     inputs: KeyInputs | None
@@ -68,7 +67,8 @@ class StoredRun(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return what the file says about the run, but for its outputs; None if it does not name the inputs."""
         if self.inputs is None:
             return None
-        return Entry(path, key_of(path), self.name, self.inputs, self.run.inputs, self.run.provenance.date)
+        read, date = self.run.inputs, self.run.provenance.date
+        return Entry(path=path, key=key_of(path), name=self.name, inputs=self.inputs, read=read, date=date)
 
 
 class _StoredFormat(msgspec.Struct):
@@ -79,17 +79,14 @@ _decoder = msgspec.json.Decoder(StoredRun)
 _format_decoder = msgspec.json.Decoder(_StoredFormat)
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """What the file of a run says about it, but for its outputs."""
 
     path: Path
-    """The file."""
     key: Key
-    """What finds the run."""
     name: str
     """Of the block."""
     inputs: KeyInputs
-    """What the run was made from."""
     read: tuple[Input, ...]
     """What it read that the blocks above it had not."""
     date: str
@@ -100,7 +97,6 @@ class RunStore(msgspec.Struct, frozen=True):
     """A folder of runs. Two builds may read and write it at the same time."""
 
     root: Path
-    """The folder."""
     max_file_bytes: int = MAX_FILE_BYTES
     """Size of a run's JSON, or of a picture; larger files are a miss."""
     max_picture_bytes: int = MAX_PICTURE_BYTES
@@ -138,16 +134,7 @@ class RunStore(msgspec.Struct, frozen=True):
             OSError: the file, or that of a picture, is not there, not a regular file, or too large.
             ValueError: it is malformed or of another format, or a picture is damaged.
         """
-        return self.pictures.fill_in(self.look_up(path))
-
-    def look_up(self, path: Path) -> Run:
-        """Return the run in a file, with references in place of its pictures, which are all there.
-
-        Raises:
-            OSError: as for `load`.
-            ValueError: as for `load`.
-        """
-        return self.unpack(self.read(path))
+        return self.pictures.fill_in(self.unpack(self.read(path)))
 
     def read(self, path: Path) -> StoredRun:
         """Return what a file holds, without its pictures.
@@ -173,15 +160,10 @@ class RunStore(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(stored_run.run, values=values)
 
     def put(self, key: Key, run: Run, inputs: KeyInputs | None = None, name: str = "") -> Run:
-        """Store a run; return it with references in place of its pictures.
+        """Store a run under a key with a trace; return it with references in place of its pictures.
 
-        Of the runs of the same code in the same environment, only the newest few are kept.
-
-        Args:
-            key: what finds it again, with its trace.
-            run: what the block produced.
-            inputs: what it was made from, to explain later why it is stale.
-            name: of its block.
+        Its inputs and the block's name explain later why it is stale. Of the runs of the same code in the same
+        environment, only the newest few are kept.
 
         Raises:
             OSError: the disk is full or read-only; nothing of the run is stored then.
@@ -202,7 +184,8 @@ class RunStore(msgspec.Struct, frozen=True):
         """Return how many bytes a run takes on disk, its pictures included; 0 if it is not there."""
         try:
             content = read_regular_file(self.path_of(key), self.max_file_bytes)
-            return len(content) + self.pictures.count_bytes(referenced_names(content))
+            pictures = [self.root / PICTURES / name for name in referenced_names(content)]
+            return len(content) + sum(picture.stat().st_size for picture in pictures)
         except OSError:
             return 0
 
@@ -211,23 +194,16 @@ class RunStore(msgspec.Struct, frozen=True):
 
         The newest by its own date: folders of runs are copied and merged.
         """
-        newest: dict[str, tuple[tuple[str, int], Entry]] = {}
-        for entry in self.entries():
-            date = entry.date, entry.path.stat().st_mtime_ns
-            if entry.name not in newest or newest[entry.name][0] < date:
-                newest[entry.name] = date, entry
-        return {name: entry for name, (_, entry) in newest.items()}
+        by_date = sorted(self.entries(), key=lambda entry: (entry.date, entry.path.stat().st_mtime_ns))
+        return {entry.name: entry for entry in by_date}
 
     def newest_runs(self) -> dict[str, Run]:
         """Return the newest run of each block, by the block's name."""
-        entries = self.newest_entries()
-        return {name: run for name, entry in entries.items() if (run := self.get(entry.key))}
+        return {name: run for name, entry in self.newest_entries().items() if (run := self.get(entry.key))}
 
     def entries(self) -> Iterator[Entry]:
         """Yield the entries of all runs that say what they were made from."""
-        for path in self.paths():
-            if entry := self.entry(path):
-                yield entry
+        yield from filter(None, map(self.entry, self.paths()))
 
     def entry(self, path: Path) -> Entry | None:
         """Return the entry of the run in a file; None if it is malformed or of another format, or has no inputs."""
@@ -251,12 +227,10 @@ class RunStore(msgspec.Struct, frozen=True):
         return [path for path in files if RUN_PATH.fullmatch(path.relative_to(self.root).as_posix())]
 
     def unused(self, codes: Container[str], used_keys: Iterable[str]) -> list[Path]:
-        """Return the files of runs of code that is not needed, in every environment and of every format.
+        """Return the files of runs that are not needed, in every environment and of every format.
 
-        Args:
-            codes: the first parts of the keys to keep.
-            used_keys: keys that the site uses now; runs of the same code in the same environment that have read other
-                inputs are not needed.
+        Needed are the runs whose code is among the first parts of keys. Of those with the code and the environment of
+        a used key, only that of the key itself is: the others have read other inputs.
 
         Raises:
             OSError: a folder of runs cannot be read.
@@ -265,25 +239,23 @@ class RunStore(msgspec.Struct, frozen=True):
             list_folder(folder)  # raises an error where `glob` would take the folder for an empty one
         keys = {*used_keys}
         used_prefixes = {key.rpartition("-")[0] for key in keys}
-        candidates = [
-            path
-            for path in self.paths()
-            if path.name.split("-")[0] not in codes
-            or (path.stem not in keys and path.stem.rpartition("-")[0] in used_prefixes)
-        ]
-        return [path for path in candidates if self._is_run(path)]
+
+        def is_needed(name: str) -> bool:
+            return name.partition("-")[0] in codes and (name in keys or name.rpartition("-")[0] not in used_prefixes)
+
+        return [path for path in self.paths() if not is_needed(path.stem) and self._is_run(path)]
 
     def remove_temporary_files(self) -> None:
         """Remove what writers have left that were killed some time ago."""
-        folders = [folder for name in ("??", PICTURES, TIMES, MEMO, EXPORTS) for folder in self.root.glob(name)]
-        for path in (path for folder in folders for path in folder.glob("*") if TEMPORARY_NAME.fullmatch(path.name)):
+        paths = [path for name in ("??", PICTURES, TIMES, MEMO, EXPORTS) for path in self.root.glob(f"{name}/*")]
+        for path in (path for path in paths if TEMPORARY_NAME.fullmatch(path.name)):
             with contextlib.suppress(OSError):
                 status = path.lstat()
                 if stat.S_ISREG(status.st_mode) and time.time() - status.st_mtime > MAX_WRITE_SECONDS:
                     path.unlink()
 
     def clean_pictures(self) -> None:
-        """Remove pictures that no run shows, whatever the run's format.
+        """Remove pictures that no run shows, whatever the run's format; what else is in their folder stays.
 
         Raises:
             OSError: the folder of pictures cannot be read, or a picture cannot be removed.
@@ -292,7 +264,9 @@ class RunStore(msgspec.Struct, frozen=True):
         for path in self.root.glob("??/*.json"):
             with contextlib.suppress(OSError):  # what can't be read shows nothing
                 used_names |= referenced_names(read_regular_file(path, self.max_file_bytes))
-        self.pictures.remove_others(used_names)
+        for path in list_folder(self.root / PICTURES):
+            if path.name not in used_names and self.pictures.is_picture(path.name):
+                path.unlink(missing_ok=True)
 
     def path_of(self, key: Key) -> Path:
         """Return the file in which the run of a key is, if it is there."""

@@ -5,6 +5,7 @@ The newest file of a session counts. So folders of timings merge by copying, in 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from pathlib import Path
@@ -40,13 +41,19 @@ class SessionTimings(msgspec.Struct, frozen=True):
 
     folder: Path
 
-    def load_all(self) -> dict[str, Timing]:
-        """Return the newest timing of each session, by the session's name."""
-        return self._load("*")
-
     def get(self, name: str) -> Timing | None:
         """Return the newest timing of a session; None if there is none."""
-        return self._load(_digest(name)).get(name)
+        return self.load_all(_digest(name)).get(name)
+
+    def load_all(self, digest: str = "*") -> dict[str, Timing]:
+        """Return the newest timing of each session, by the session's name."""
+        dated_timings = []
+        for path in self.folder.glob(f"{digest}-*.json"):
+            with contextlib.suppress(OSError, ValueError):  # torn or foreign
+                stored_timing = read_sealed(path, _decoder, MAX_BYTES)
+                dated_timings.append((int(path.stem.rpartition("-")[2]), stored_timing))
+        by_date = sorted(dated_timings, key=lambda dated: dated[0])
+        return {stored_timing.name: stored_timing.timing for _, stored_timing in by_date}
 
     def put(self, name: str, timing: Timing) -> None:
         """Store the timing of a session in place of older ones.
@@ -59,18 +66,6 @@ class SessionTimings(msgspec.Struct, frozen=True):
         for old in self.folder.glob(f"{_digest(name)}-*.json"):
             if old != new:
                 old.unlink(missing_ok=True)
-
-    def _load(self, session: str) -> dict[str, Timing]:
-        newest: dict[str, tuple[int, Timing]] = {}
-        for path in self.folder.glob(f"{session}-*.json"):
-            try:
-                stored_timing = read_sealed(path, _decoder, MAX_BYTES)
-                milliseconds = int(path.stem.rpartition("-")[2])
-            except (OSError, ValueError):
-                continue  # torn or foreign
-            if stored_timing.name not in newest or newest[stored_timing.name][0] < milliseconds:
-                newest[stored_timing.name] = milliseconds, stored_timing.timing
-        return {name: timing for name, (_, timing) in newest.items()}
 
 
 def _digest(name: str) -> str:

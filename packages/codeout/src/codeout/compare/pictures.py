@@ -14,6 +14,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, ParseError, fromstring
@@ -31,12 +32,7 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
 def picture_difference(mime: str, old: str, new: str) -> float:
-    """Return how different two pictures of the same type look, from 0 to 1.
-
-    Args:
-        mime: their MIME type.
-        old: SVG as text, any other type in base64.
-        new: likewise.
+    """Return how different two pictures of a MIME type look, from 0 to 1: SVG as text, other types in base64.
 
     Raises:
         CodeoutError: they are raster images, and Pillow is not installed.
@@ -66,23 +62,15 @@ def _is_similar(old: Element, new: Element, size: float) -> bool:
     if old.tag != new.tag or "".join(old.itertext()).split() != "".join(new.itertext()).split():
         return False
     before, after = _visible_attributes(old), _visible_attributes(new)
-    if before.keys() != after.keys():
-        return False
-    return all(_is_close(before[name], after[name], size) for name in before)
+    return before.keys() == after.keys() and all(_is_close(before[name], after[name], size) for name in before)
 
 
 def _visible_attributes(element: Element) -> dict[str, str]:
     """Return the attributes that can be seen, without the names of other elements in them."""
     attributes = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
-    return {
-        name: re.sub(r"url\(#[^()]*\)", "url", value)
-        for name, value in attributes.items()
-        if not _is_element_name(name, value)
-    }
-
-
-def _is_element_name(name: str, value: str) -> bool:
-    return name in ("id", "class", "clip-path") or (name == "href" and value.startswith("#"))
+    names = {name for name, value in attributes.items() if name != "href" or not value.startswith("#")}
+    names -= {"id", "class", "clip-path"}
+    return {name: re.sub(r"url\(#[^()]*\)", "url", attributes[name]) for name in names}
 
 
 def _is_close(old: str, new: str, size: float) -> bool:
@@ -114,9 +102,7 @@ class MalformedImage(Exception):
 def open_image(data: str, formats: tuple[str, ...] = PILLOW_FORMATS) -> Iterator[Image]:
     """Open an image in base64, of which only the header has been read; the rest is decoded when it is asked for.
 
-    Args:
-        data: the image.
-        formats: Pillow's names of those that it may try.
+    Pillow may try only the formats that it calls by these names.
 
     Raises:
         MalformedImage: it is of another format or malformed, which may show only when it is decoded.
@@ -155,10 +141,7 @@ def _share_of_visible(old: Image, new: Image) -> float:
     from PIL import ImageChops
 
     threshold = 255 * VISIBLE_SHADE
-    first, *others = (
-        band.point(lambda shade: 255 if shade > threshold else 0) for band in ImageChops.difference(old, new).split()
-    )
-    for band in others:
-        first = ImageChops.lighter(first, band)
-    visible: int = first.histogram()[255]
+    bands = ImageChops.difference(old, new).split()
+    visible_bands = (band.point(lambda shade: 255 if shade > threshold else 0) for band in bands)
+    visible: int = reduce(ImageChops.lighter, visible_bands).histogram()[255]
     return visible / (old.width * old.height)

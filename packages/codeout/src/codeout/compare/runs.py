@@ -37,43 +37,38 @@ NUMBER = re.compile(
     r"(?<![\w.])[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?(?:e[+-]?\d+)?(?![\w]|\.\d)|[+-]?\b(?:nan|inf)\b"
 )
 
-Kind = Literal["changed", "added", "removed"]
 
-
-class Difference(msgspec.Struct, frozen=True):
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """A block whose outputs differ, or that only one of the two sets has."""
 
     block: str
     """Its name."""
-    kind: Kind
+    kind: Literal["changed", "added", "removed"]
     """Whether both sets have it, or only the new or the old one."""
     description: str = ""
     """What has changed, in a line."""
     old: str = ""
-    """The old outputs as text."""
+    """The outputs as text."""
     new: str = ""
-    """The new outputs as text."""
 
 
 def compare(old: Mapping[str, Run], new: Mapping[str, Run], tolerance: float = TOLERANCE) -> list[Difference]:
-    """Return what differs between two sets of runs, but for blocks whose outputs are measured.
+    """Return what differs between two sets of runs, by the names of their blocks, but for measured outputs.
 
-    Args:
-        old: runs by the names of their blocks.
-        new: likewise.
-        tolerance: by which a number with a fraction may move; whole numbers are counts and may not.
+    The tolerance is that of numbers with a fraction; whole numbers are counts and may not move.
     """
     differences = []
     for name in sorted({*old, *new}, key=_natural_order):
         if name not in new:
-            differences.append(Difference(name, "removed", old=as_text(old[name])))
+            differences.append(Difference(block=name, kind="removed", old=as_text(old[name])))
         elif name not in old:
-            differences.append(Difference(name, "added", new=as_text(new[name])))
-        elif old[name].measured and new[name].measured:
-            continue
-        elif description := "; ".join(dict.fromkeys(_compare_runs(old[name], new[name], tolerance))):
-            texts = as_text(old[name]), as_text(new[name])
-            differences.append(Difference(name, "changed", description, *texts))
+            differences.append(Difference(block=name, kind="added", new=as_text(new[name])))
+        elif not (old[name].measured and new[name].measured):
+            before, after = old[name], new[name]
+            if text := "; ".join(dict.fromkeys(_compare_runs(before, after, tolerance))):
+                old_text, new_text = as_text(before), as_text(after)
+                difference = Difference(block=name, kind="changed", description=text, old=old_text, new=new_text)
+                differences.append(difference)
     return differences
 
 
@@ -101,7 +96,8 @@ def _compare_runs(old: Run, new: Run, tolerance: float) -> Iterator[str]:
 def _compare_sequences(old: Sequence[Output], new: Sequence[Output], tolerance: float) -> Iterator[str]:
     for before, after in zip_longest(merge_streams(old), merge_streams(new)):
         if before is None or after is None or type(before) is not type(after):
-            yield f"{_kind(before)} → {_kind(after)}"
+            kinds = ("nothing" if each is None else type(each).__name__.lower() for each in (before, after))
+            yield " → ".join(kinds)
         else:
             yield from _compare_outputs(before, after, tolerance)
 
@@ -114,7 +110,7 @@ def _compare_outputs(old: Output, new: Output, tolerance: float) -> Iterator[str
         ):
             if before != after:
                 yield f"{before} → {after}"
-            yield from compare_texts(old_text, new_text, tolerance)
+            yield from _compare_texts(old_text, new_text, tolerance)
         case (Value(old_data), Value(new_data)) | (Figure(old_data), Figure(new_data)):
             yield from _compare_bundles(old_data, new_data, tolerance)
     if isinstance(old, Figure) and isinstance(new, Figure) and old.alt != new.alt:
@@ -127,33 +123,27 @@ def _compare_bundles(old: Mapping[str, str], new: Mapping[str, str], tolerance: 
         return
     for mime in sorted(old):
         if mime.startswith("image/"):
-            share = picture_difference(mime, old[mime], new[mime])
-            if share > INVISIBLE_DIFFERENCE:
+            if (share := picture_difference(mime, old[mime], new[mime])) > INVISIBLE_DIFFERENCE:
                 yield f"the picture looks {100 * share:.0f} % different"
         elif mime == "text/plain" and any(other.startswith("image/") for other in old):
             continue  # `<Figure size 480x300>`: the picture itself has been compared
         else:
-            yield from compare_texts(old[mime], new[mime], tolerance)
+            yield from _compare_texts(old[mime], new[mime], tolerance)
 
 
-def compare_texts(old: str, new: str, tolerance: float) -> Iterator[str]:
-    """Yield a description of how two texts differ: in their words, or in numbers that moved too far."""
-    old_words, old_numbers = _split_numbers(old)
-    new_words, new_numbers = _split_numbers(new)
-    if old_words != new_words or len(old_numbers) != len(new_numbers):
+def _compare_texts(old: str, new: str, tolerance: float) -> Iterator[str]:
+    pairs = _pair_numbers(old, new)
+    if pairs is None:
         yield "text differs"
-    elif numbers := _find_moved(old_numbers, new_numbers, tolerance):
-        farthest = numbers[0]
-        yield f"{len(numbers)} of {len(old_numbers)} numbers changed (largest change: {farthest.old} → {farthest.new})"
+    elif moved := _find_moved(pairs, tolerance):
+        yield f"{len(moved)} of {len(pairs)} numbers changed (largest change: {moved[0].old} → {moved[0].new})"
 
 
 class MovedNumber(msgspec.Struct, frozen=True):
-    """A number that differs between two texts."""
+    """A number that differs between two texts, as each of them has it."""
 
     old: str
-    """As the old text has it."""
     new: str
-    """As the new text has it."""
 
     @property
     def share(self) -> float:
@@ -166,17 +156,20 @@ class MovedNumber(msgspec.Struct, frozen=True):
 
 def moved_numbers(old: str, new: str) -> list[MovedNumber]:
     """Return the numbers that moved too far between two texts, the farthest first; none if their words differ."""
-    old_words, old_numbers = _split_numbers(old)
-    new_words, new_numbers = _split_numbers(new)
-    if old_words != new_words or len(old_numbers) != len(new_numbers):
-        return []
-    return _find_moved(old_numbers, new_numbers, TOLERANCE)
+    return _find_moved(_pair_numbers(old, new) or [], TOLERANCE)
 
 
-def _find_moved(old: Sequence[str], new: Sequence[str], tolerance: float) -> list[MovedNumber]:
-    pairs = zip(old, new, strict=True)
+def _find_moved(pairs: Sequence[tuple[str, str]], tolerance: float) -> list[MovedNumber]:
     numbers = [MovedNumber(before, after) for before, after in pairs if not _is_close(before, after, tolerance)]
     return sorted(numbers, key=lambda number: -number.share)
+
+
+def _pair_numbers(old: str, new: str) -> list[tuple[str, str]] | None:
+    """Return the numbers of two texts; None if their words differ, or they have not as many."""
+    old_words, old_numbers = _split_numbers(old)
+    new_words, new_numbers = _split_numbers(new)
+    is_comparable = old_words == new_words and len(old_numbers) == len(new_numbers)
+    return list(zip(old_numbers, new_numbers, strict=True)) if is_comparable else None
 
 
 def _split_numbers(text: str) -> tuple[str, list[str]]:
@@ -188,8 +181,8 @@ def _split_numbers(text: str) -> tuple[str, list[str]]:
 
 def _is_close(old: str, new: str, tolerance: float) -> bool:
     before, after = _parse_number(old), _parse_number(new)
-    if math.isnan(before) or math.isnan(after):
-        return math.isnan(before) and math.isnan(after)
+    if math.isnan(before) and math.isnan(after):
+        return True
     if not re.search(r"[.e]", old + new):
         return before == after
     return math.isclose(before, after, rel_tol=tolerance, abs_tol=tolerance)
@@ -210,10 +203,6 @@ def merge_streams(outputs: Sequence[Output]) -> list[Output]:
     return result
 
 
-def _kind(output: Output | None) -> str:
-    return "nothing" if output is None else type(output).__name__.lower()
-
-
 def report(differences: Sequence[Difference], old: Mapping[str, Run], new: Mapping[str, Run]) -> str:
     """Return a report in Markdown. Outputs are data: nothing in them becomes markup."""
     changes = [difference for difference in differences if difference.kind == "changed"]
@@ -230,10 +219,15 @@ def _report_section(difference: Difference) -> str:
     old, new = difference.old, difference.new
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "old", "new", lineterm="", n=1)
     content = "\n".join(lines) or new
-    rest = len(content) - MAX_REPORTED_CHARACTERS
-    content = content[:MAX_REPORTED_CHARACTERS] + (f"\n… {rest:,} more characters" if rest > 0 else "")
+    content = "".join(cut(content))
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", content)), default=0))
     return f"\n## {_escape(difference.block)}\n\n{_escape(difference.description)}\n\n{fence}diff\n{content}\n{fence}"
+
+
+def cut(text: str) -> tuple[str, str]:
+    """Return as much of a text as a report may have, and a line about the rest."""
+    rest = len(text) - MAX_REPORTED_CHARACTERS
+    return text[:MAX_REPORTED_CHARACTERS], f"\n… {rest:,} more characters" if rest > 0 else ""
 
 
 def environment_changes(old: Mapping[str, Run], new: Mapping[str, Run]) -> Iterator[str]:

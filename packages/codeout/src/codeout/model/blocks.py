@@ -177,10 +177,11 @@ def group_by_page(blocks: Sequence[Block]) -> dict[str, list[Block]]:
 
 def block_names(blocks: Sequence[Block]) -> list[str]:
     """Return the name of each block of a page, or of many pages, in their order."""
-    sessions = group_sessions(blocks)
-    pairs = (pair for session in sessions for pair in zip(session.blocks, session.block_names, strict=True))
-    names = {id(block): name for block, name in pairs}
-    return [names[id(block)] for block in blocks]
+    names: dict[str, dict[int, str]] = {}
+    for session in group_sessions(blocks):
+        names.setdefault(session.page, {}).update(zip(session.numbers, session.block_names, strict=True))
+    in_order = {page: iter([named[number] for number in sorted(named)]) for page, named in names.items()}
+    return [next(in_order[block.page]) for block in blocks]
 
 
 def is_same_program(one: str, other: str) -> bool:

@@ -14,8 +14,6 @@ from codeout.model.outputs import Error, Output, Run
 SKIPPED = "Skipped"
 """The type of the error that a block shows which did not run, since one above it failed."""
 
-WARNING_HINT = "(a warning that a filter makes an error: look for `warnings` in the prelude)"
-
 
 def has_unexpected_error(block: Block, run: Run) -> bool:
     """Return whether a block raised an exception that its page does not expect."""
@@ -25,11 +23,9 @@ def has_unexpected_error(block: Block, run: Run) -> bool:
 def _unexpected_error(block: Block, run: Run) -> tuple[str, Error] | None:
     if run.error is not None and not run.error.is_a(block.raises):
         return "", run.error
-    for case in run.cases:
-        for output in case.outputs:
-            if isinstance(output, Error) and not output.is_a(block.raises):
-                return block.sweep.describe(case.values), output
-    return None
+    errors = ((case, output) for case in run.cases for output in case.outputs if isinstance(output, Error))
+    unexpected = ((case, error) for case, error in errors if not error.is_a(block.raises))
+    return next(((block.sweep.describe(case.values), error) for case, error in unexpected), None)
 
 
 def is_missing_error(block: Block, run: Run) -> bool:
@@ -45,13 +41,14 @@ def check_expectation(block: Block, run: Run) -> None:
     """
     if is_missing_error(block, run):
         raise BlockError(_missing_error_message(block))
-    if (unexpected := _unexpected_error(block, run)) is not None:
+    if unexpected := _unexpected_error(block, run):
         case, error = unexpected
         is_typo = get_close_matches(block.raises, [error.type], n=1, cutoff=0.75)
         guess = f"; did you mean {error.type!r}?" if is_typo else ""
         expectation = f" (the page expects {block.raises}{guess})" if block.raises else ""
         location = f"{block.locate(error.line)}: {f'with {case}: ' if case else ''}"
-        hint = f"\n{WARNING_HINT}" if error.is_a("Warning") else ""
+        filters = "\n(a warning that a filter makes an error: look for `warnings` in the prelude)"
+        hint = filters if error.is_a("Warning") else ""
         raise BlockError(f"{location}{error.type}: {error.message}{expectation}{hint}\n{error.traceback}".rstrip())
 
 

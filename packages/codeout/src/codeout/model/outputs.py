@@ -39,7 +39,6 @@ class Figure(msgspec.Struct, frozen=True, tag_field="kind", tag="figure"):
     data: Bundle
     """Its representations, most often `image/svg+xml` or `image/png`."""
     alt: str
-    """Alt text, for readers who cannot see the picture."""
     width: int = 0
     """The width in pixels that was asked for; 0 if none was."""
 

@@ -26,6 +26,9 @@ NOT_PROSE = re.compile(
 )
 
 
+PLACEHOLDER_MARK = " (placeholder data)"
+
+
 class PageValue(msgspec.Struct, frozen=True):
     """A value that the blocks of a page computed, to be shown in its text."""
 
@@ -40,9 +43,6 @@ class PageValue(msgspec.Struct, frozen=True):
             ValueError: the specification does not suit the value.
         """
         return format(self.value, spec) + (PLACEHOLDER_MARK if self.placeholders else "")
-
-
-PLACEHOLDER_MARK = " (placeholder data)"
 
 
 class HardcodedNumber(msgspec.Struct, frozen=True):

@@ -22,36 +22,31 @@ if TYPE_CHECKING:
 FOLDER = "compat"
 """Of the results, inside the folder of recordings."""
 MAX_BYTES = 4_000_000
-MAX_ERROR_CHARACTERS = 240
-"""Of an error message in the table."""
 
 Word = Annotated[str, msgspec.Meta(max_length=100)]
 Packages = tuple[tuple[Word, Word], ...]
 """Names and versions."""
 
 
-class PageResult(msgspec.Struct, frozen=True):
+class PageResult(msgspec.Struct, frozen=True, kw_only=True):
     """How a page ran with some versions."""
 
     page: str
     """Its path."""
     blocks: int
-    """How many it has."""
     error: str
     """The first line of what went wrong; empty if all blocks ran."""
     drifted: tuple[str, ...]
     """Names of the blocks whose outputs differ from those of the site."""
 
 
-class CompatResult(msgspec.Struct, frozen=True):
+class CompatResult(msgspec.Struct, frozen=True, kw_only=True):
     """How all pages ran with the versions that were installed."""
 
     packages: Annotated[Packages, msgspec.Meta(min_length=1)]
     """Those that the setting `packages` names."""
     python: str
-    """Version of Python."""
     device: str
-    """Name of the accelerator, or `CPU`."""
     date: str
     """ISO 8601."""
     pages: tuple[PageResult, ...]
@@ -63,17 +58,15 @@ _decoder = msgspec.json.Decoder(CompatResult)
 def run_pages(engine: Engine, blocks: Sequence[Block], published_runs: Mapping[str, Run], date: str) -> CompatResult:
     """Run each page by itself with the installed versions, and compare its outputs with the published ones.
 
-    Args:
-        engine: of the site.
-        blocks: of all pages.
-        published_runs: runs to compare with, by the names of their blocks.
-        date: of today, ISO 8601.
+    Those go by the names of their blocks; the date is ISO 8601.
     """
     from codeout.cache.environment import read_environment  # here, since a build that shows the table runs nothing
 
     pages = tuple(_run_page(engine, page, published_runs) for page in group_by_page(blocks).values())
     environment = read_environment(engine.config, engine.lookup.inputs.packages)
-    return CompatResult(environment.packages, environment.python, environment.device, date, pages)
+    return CompatResult(
+        packages=environment.packages, python=environment.python, device=environment.device, date=date, pages=pages
+    )
 
 
 def _run_page(engine: Engine, page: Sequence[Block], published_runs: Mapping[str, Run]) -> PageResult:
@@ -83,11 +76,11 @@ def _run_page(engine: Engine, page: Sequence[Block], published_runs: Mapping[str
     try:
         runs = engine.run(page)
     except CodeoutError as problem:
-        return PageResult(path, len(page), str(problem).splitlines()[0], ())
+        return PageResult(page=path, blocks=len(page), error=str(problem).splitlines()[0], drifted=())
     new = dict(zip(block_names(page), runs, strict=True))
     old = {name: run for name, run in published_runs.items() if name in new}
     drifted_blocks = tuple(difference.block for difference in compare(old, new) if difference.kind == "changed")
-    return PageResult(path, len(page), "", drifted_blocks)
+    return PageResult(page=path, blocks=len(page), error="", drifted=drifted_blocks)
 
 
 def write_result(result: CompatResult, path: Path) -> None:
@@ -133,12 +126,7 @@ def _version_parts(version: str) -> list[tuple[int, str]]:
 
 
 def table(results: Sequence[CompatResult], titles: Mapping[str, str]) -> str:
-    """Return an HTML table with a column for each set of versions and a row for each page; below it, what failed.
-
-    Args:
-        results: in the order of the columns.
-        titles: of the pages, by their paths.
-    """
+    """Return an HTML table with a column for each result and a row for each page; below, what failed."""
     if not results:
         return '<p class="codeout-compat">Not tested with other versions yet.</p>'
     paths = dict.fromkeys(page.page for result in results for page in result.pages)
@@ -146,13 +134,9 @@ def table(results: Sequence[CompatResult], titles: Mapping[str, str]) -> str:
     rows = [f'<th scope="row">{escape(titles.get(path, path))}</th>{_cells(results, path)}' for path in paths]
     rows.append('<th scope="row">date</th>' + "".join(f"<td>{escape(result.date[:10])}</td>" for result in results))
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    failures = [
-        f"<li>{escape(result.packages[0][1])}, {escape(titles.get(page.page, page.page))}: {_short(page.error)}</li>"
-        for result in results
-        for page in result.pages
-        if page.error
-    ]
-    notes = f"<p>Failures:</p><ul>{''.join(failures)}</ul>" if failures else ""
+    failed_pages = ((result, page) for result in results for page in result.pages if page.error)
+    failures = "".join(_failure(result, page, titles.get(page.page, page.page)) for result, page in failed_pages)
+    notes = f"<p>Failures:</p><ul>{failures}</ul>" if failures else ""
     content = f"<table><thead><tr><td></td>{heads}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="codeout-compat">{content}{notes}</div>'
 
@@ -175,5 +159,6 @@ def _cell(page: PageResult) -> str:
     return f"{len(page.drifted)} of {page.blocks} differ" if page.drifted else "runs"
 
 
-def _short(error: str) -> str:
-    return f"<code>{escape(shorten(error, MAX_ERROR_CHARACTERS, placeholder=' …'))}</code>"
+def _failure(result: CompatResult, page: PageResult, title: str) -> str:
+    error = escape(shorten(page.error, 240, placeholder=" …"))
+    return f"<li>{escape(result.packages[0][1])}, {escape(title)}: <code>{error}</code></li>"

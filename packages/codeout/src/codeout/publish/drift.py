@@ -8,22 +8,15 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import zip_longest
 from pathlib import Path
 
 from codeout.cache.store import RunStore
-from codeout.compare.runs import (
-    MAX_REPORTED_CHARACTERS,
-    Difference,
-    MovedNumber,
-    environment_changes,
-    merge_streams,
-    moved_numbers,
-)
+from codeout.compare.runs import Difference, MovedNumber, cut, environment_changes, merge_streams, moved_numbers
 from codeout.errors import PageError
-from codeout.model.mime import HTML, IMAGE_TYPES, SVG
+from codeout.model.mime import HTML, IMAGE_TYPES, PLAIN, SVG
 from codeout.model.outputs import Error, Figure, Output, Run, Stream, Value
 
 MAX_NUMBERS = 12
@@ -57,59 +50,44 @@ def load_runs(folder: Path) -> dict[str, Run]:
 
 
 def drift_page(differences: Sequence[Difference], old: Mapping[str, Run], new: Mapping[str, Run]) -> str:
-    """Return the HTML of a page.
-
-    Args:
-        differences: as `compare` finds them.
-        old: runs by the names of their blocks.
-        new: likewise.
-    """
+    """Return the HTML of a page."""
     changes = [difference for difference in differences if difference.kind == "changed"]
     title = f"Outputs: {len(changes)} of {len({*old} & {*new})} changed"
-    parts = [f"<h1>{title}</h1>", _list(environment_changes(old, new))]
-    unmatched = [difference for difference in differences if difference.kind != "changed"]
-    parts += [_list(f"{difference.kind}: {difference.block}" for difference in unmatched)]
+    unmatched = [f"{difference.kind}: {difference.block}" for difference in differences if difference.kind != "changed"]
+    parts = [f"<h1>{title}</h1>", _list(environment_changes(old, new)), _list(unmatched)]
     parts += [_section(difference, old[difference.block], new[difference.block]) for difference in changes]
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # for the frames, too
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     head += f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
-    return (
-        f'<!doctype html><html lang="en"><head>{head}<style>{STYLE}</style></head><body>{"".join(parts)}</body></html>'
-    )
+    head += f"<style>{STYLE}</style>"
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>'
 
 
 def _section(difference: Difference, old: Run, new: Run) -> str:
     old_outputs, new_outputs = merge_streams(old.all_outputs), merge_streams(new.all_outputs)
-    numbers = [number for pair in zip(old_outputs, new_outputs, strict=False) for number in _moved_numbers(*pair)]
+    texts = zip(map(_text, old_outputs), map(_text, new_outputs), strict=False)
+    numbers = [number for old_text, new_text in texts for number in moved_numbers(old_text, new_text)]
     sides = _side("old", old, old_outputs, new_outputs) + _side("new", new, new_outputs, old_outputs)
     heads = f"<h2>{escape(difference.block)}</h2><p>{escape(difference.description)}</p>"
     return f'<section>{heads}{_table(numbers)}<div class="both">{sides}</div></section>'
 
 
-def _moved_numbers(old: Output, new: Output) -> Iterator[MovedNumber]:
-    for old_text, new_text in zip(_texts(old), _texts(new), strict=False):
-        yield from moved_numbers(old_text, new_text)
-
-
-def _texts(output: Output) -> list[str]:
+def _text(output: Output) -> str:
     """Return what the page shows of an output as text."""
     match output:
-        case Stream(_, text):
-            return [text]
-        case Error(traceback=traceback):
-            return [traceback]
+        case Stream(_, text) | Error(traceback=text):
+            return text
         case Value(data) | Figure(data) if not any(mime.name in data for mime in IMAGE_TYPES):
-            return [data.get("text/plain", "")]
-    return []
+            return data.get(PLAIN.name, "")
+    return ""
 
 
 def _table(numbers: Sequence[MovedNumber]) -> str:
     if not numbers:
         return ""
-    rows = "".join(
-        f"<tr><td>{escape(number.old)}</td><td>{escape(number.new)}</td><td>{_percentage(number)}</td></tr>"
-        for number in sorted(numbers, key=lambda number: -number.share)[:MAX_NUMBERS]
-    )
+    largest = sorted(numbers, key=lambda number: -number.share)[:MAX_NUMBERS]
+    cells = [(escape(number.old), escape(number.new), _percentage(number)) for number in largest]
+    rows = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in cells)
     more = f"<p>and {len(numbers) - MAX_NUMBERS} smaller changes</p>" if len(numbers) > MAX_NUMBERS else ""
     return f"<table><thead><tr><th>old</th><th>new</th><th>change</th></tr></thead>{rows}</table>{more}"
 
@@ -136,10 +114,10 @@ def _output(output: Output, other_output: Output | None) -> str:
             return f'<iframe sandbox="" title="HTML" srcdoc="{escape(output.data[HTML.name])}"></iframe>'
         for mime in IMAGE_TYPES:
             if mime.name in output.data:
-                alt = output.alt if isinstance(output, Figure) else output.data.get("text/plain", "")
+                alt = output.alt if isinstance(output, Figure) else output.data.get(PLAIN.name, "")
                 return f'<p><img src="{_data_url(mime.name, output.data[mime.name])}" alt="{escape(alt)}"></p>'
-    pairs = zip_longest(_texts(output), _texts(other_output) if other_output else [], fillvalue="")
-    return "".join(_marked_text(text, other_text) for text, other_text in pairs if text)
+    text = _text(output)
+    return _marked_text(text, _text(other_output) if other_output else "") if text else ""
 
 
 def _data_url(mime: str, data: str) -> str:
@@ -149,14 +127,10 @@ def _data_url(mime: str, data: str) -> str:
 
 def _marked_text(text: str, other_text: str) -> str:
     """Return a text in which the lines are marked that the other one does not have."""
-    other_lines = set(other_text.splitlines())
-    lines = [
-        escape(line) if line in other_lines else f"<mark>{escape(line)}</mark>"
-        for line in text[:MAX_REPORTED_CHARACTERS].rstrip().splitlines()
-    ]
-    rest = len(text) - MAX_REPORTED_CHARACTERS
-    cut = f"\n… {rest:,} more characters" if rest > 0 else ""
-    return f"<pre>{chr(10).join(lines)}{cut}</pre>"
+    (shown_text, rest), other_lines = cut(text), set(other_text.splitlines())
+    lines = shown_text.rstrip().splitlines()
+    marked_lines = (escape(line) if line in other_lines else f"<mark>{escape(line)}</mark>" for line in lines)
+    return f"<pre>{chr(10).join(marked_lines)}{rest}</pre>"
 
 
 def _list(items: Iterable[str]) -> str:

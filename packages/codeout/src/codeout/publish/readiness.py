@@ -23,7 +23,6 @@ class Readiness(msgspec.Struct, frozen=True):
     """What is known of a site before it is published."""
 
     blocks: int
-    """How many it has."""
     recordings: int
     """How many of its blocks' runs are recordings from other devices."""
     problems: tuple[str, ...]
@@ -31,13 +30,7 @@ class Readiness(msgspec.Struct, frozen=True):
 
 
 def check_readiness(lookup: Lookup, recordings: Recordings, blocks: Sequence[Block], now: datetime) -> Readiness:
-    """Check whether a site is ready to publish.
-
-    Args:
-        lookup: of the site.
-        recordings: of the site.
-        blocks: of all its pages.
-        now: the time, with a zone.
+    """Check whether a site is ready to publish at a time with a zone.
 
     Raises:
         PageError: data are missing.
@@ -57,14 +50,7 @@ def newest_entries(entries: Sequence[Entry]) -> NewestEntries:
 def problems(
     cached_sessions: Sequence[CachedSession], recordings: NewestEntries, config: Config, now: datetime
 ) -> Iterator[str]:
-    """Yield what keeps a site from being published, in sentences that begin with `path:line:`.
-
-    Args:
-        cached_sessions: the sessions of its pages.
-        recordings: those of the site.
-        config: the settings; `require_recordings` and `max_recording_age` are about recordings.
-        now: the time, with a zone.
-    """
+    """Yield what keeps a site from being published, in sentences that begin with `path:line:`."""
     for cached in cached_sessions:
         yield from _problems_of_runs(cached)
         yield from _problems_of_recordings(cached, recordings, config, now)
@@ -94,27 +80,19 @@ def _problems_of_recordings(
         yield f"{first_block}: no recording from another device, but 'require_recordings' names its session"
     for device in devices:
         entries = [recordings.get((name, device)) for name in names]
-        days = min(_age_in_days(entry, now) for entry in entries if entry)
-        if days <= config.max_recording_age:
-            continue
-        if stale := _first_stale(cached, entries, config):
+        newest = max(datetime.fromisoformat(entry.date) for entry in entries if entry)
+        days = (now - newest).total_seconds() / 86400
+        if days > config.max_recording_age and (stale := _first_stale(cached, entries, config)):
             block, reason = stale
-            yield (
-                f"{block}: its recording on {device} {reason}, and the newest is {days:.0f} days old; "
-                f"'max_recording_age' is {config.max_recording_age:g}"
-            )
-
-
-def _age_in_days(entry: Entry, now: datetime) -> float:
-    return (now - datetime.fromisoformat(entry.date)).total_seconds() / 86400
+            age = f"the newest is {days:.0f} days old; 'max_recording_age' is {config.max_recording_age:g}"
+            yield f"{block}: its recording on {device} {reason}, and {age}"
 
 
 def _first_stale(cached: CachedSession, entries: Sequence[Entry | None], config: Config) -> tuple[Block, str] | None:
     """Return the first block of a session whose recording is stale, and why it is."""
-    for (block, inputs), entry in zip(cached.keyed, entries, strict=True):
-        if reason := _why_stale(inputs, entry, config):
-            return block, reason
-    return None
+    pairs = zip(cached.keyed, entries, strict=True)
+    reasons = ((block, _why_stale(inputs, entry, config)) for (block, inputs), entry in pairs)
+    return next(((block, reason) for block, reason in reasons if reason), None)
 
 
 def _why_stale(inputs: KeyInputs, entry: Entry | None, config: Config) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -16,20 +17,17 @@ from codeout.cache.timings import Timing
 from codeout.errors import PageError, suggest
 from codeout.model.blocks import Block, group_sessions, select_blocks
 
-DEFAULT_SECONDS = 10.0
-"""What a session is taken to need if none of the site has run yet."""
 MAX_PLAN_BYTES = 10_000_000
 
 
 class Shard(msgspec.Struct):
     """What one machine is to run."""
 
-    device: str
-    """`cpu` or `gpu`."""
+    device: Literal["cpu", "gpu"]
     seconds: float = 0.0
     """How long it will take, estimated from the last runs."""
-    sessions: list[str] = msgspec.field(default_factory=list)
-    """Names of sessions."""
+    sessions: list[str] = []
+    """Their names."""
 
 
 class _PlannedShard(msgspec.Struct):
@@ -44,13 +42,7 @@ _decoder = msgspec.json.Decoder(_Plan)
 
 
 def plan_shards(lookup: Lookup, blocks: Sequence[Block], machines: int, gpu_machines: int = 0) -> list[Shard]:
-    """Split the stale sessions of these blocks across machines.
-
-    Args:
-        lookup: of the site.
-        blocks: of some pages, or of all.
-        machines: how many there are without a GPU.
-        gpu_machines: how many there are with one.
+    """Split the stale sessions of these blocks across machines without a GPU, and machines with one.
 
     Raises:
         PageError: data are missing.
@@ -63,21 +55,14 @@ def plan_shards(lookup: Lookup, blocks: Sequence[Block], machines: int, gpu_mach
 def split(
     stale: Sequence[str], on_gpu: Sequence[str], timings: Mapping[str, Timing], machines: int, gpu_machines: int = 0
 ) -> list[Shard]:
-    """Split sessions across machines: the longest first, each to the machine that is free first.
+    """Split the named sessions across machines: the longest first, each to the machine that is free first.
 
     This is Graham's rule (1969): at most 4/3 of the shortest time that any split takes. A session that has not run
-    yet is taken to need as long as the others need on average.
-
-    Args:
-        stale: names of sessions.
-        on_gpu: those of them that use a GPU.
-        timings: how sessions went when they last ran.
-        machines: how many there are without a GPU.
-        gpu_machines: how many there are with one; without any, all sessions go to the others.
+    yet is taken to need as long as the others need on average. Without machines that have a GPU, all go to the others.
     """
     shards = [Shard("cpu") for _ in range(machines)] + [Shard("gpu") for _ in range(gpu_machines)]
     seconds = [timing.seconds for timing in timings.values()]
-    average = sum(seconds) / len(seconds) if seconds else DEFAULT_SECONDS
+    average = sum(seconds) / len(seconds) if seconds else 10.0  # none has run yet
     estimates = {name: timings[name].seconds if name in timings else average for name in stale}
     for name in sorted(stale, key=lambda name: (-estimates[name], name)):
         device = "gpu" if gpu_machines and name in on_gpu else "cpu"
@@ -88,12 +73,7 @@ def split(
 
 
 def select_shard(blocks: Sequence[Block], plan: Path, number: int) -> list[Block]:
-    """Return the blocks of one shard of a plan.
-
-    Args:
-        blocks: of all pages.
-        plan: the file that `codeout plan --json` wrote.
-        number: of the shard, from 1.
+    """Return the blocks of one shard, by its number from 1, of a plan that `codeout plan --json` wrote.
 
     Raises:
         PageError: the plan can't be read, has no such shard, or names a session that no page has.

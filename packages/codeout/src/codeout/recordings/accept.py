@@ -23,7 +23,7 @@ from codeout.model.blocks import Block, group_sessions, select_blocks
 from codeout.model.expectations import has_unexpected_error, is_missing_error
 from codeout.model.inputs import Input
 from codeout.model.outputs import Run, Source
-from codeout.recordings.limits import InvalidRecording
+from codeout.recordings.limits import InvalidRecording, require
 from codeout.recordings.read import MAX_FILE_BYTES, Recording, read_recording, recordings_in
 from codeout.recordings.validate import shared_inputs
 
@@ -36,11 +36,10 @@ MAX_PROBLEMS = 20
 PICTURE_PATH = re.compile(rf"{PICTURES}/{PICTURE_NAME.pattern}")
 
 
-class KnownBlock(msgspec.Struct, frozen=True):
+class KnownBlock(msgspec.Struct, frozen=True, kw_only=True):
     """A block of the site as it is now, which a recording of it must match."""
 
     block: Block
-    """The block."""
     name: str
     """Its name in the cache."""
     inputs: KeyInputs
@@ -49,7 +48,7 @@ class KnownBlock(msgspec.Struct, frozen=True):
     """Of its session's data."""
 
 
-class KnownBlocks(msgspec.Struct, frozen=True):
+class KnownBlocks(msgspec.Struct, frozen=True, kw_only=True):
     """What runs from another machine are compared with."""
 
     blocks: Mapping[str, KnownBlock]
@@ -72,13 +71,19 @@ class KnownBlocks(msgspec.Struct, frozen=True):
         """
         config = lookup.config
         blocks_by_code = {
-            inputs.key.code: KnownBlock(block, name, inputs, sources)
+            inputs.key.code: KnownBlock(block=block, name=name, inputs=inputs, sources=sources)
             for cached in lookup.load(group_sessions(blocks))
             for sources in [tuple(declared_sources(cached.session, config))]
             for (block, inputs), name in zip(cached.keyed, cached.session.block_names, strict=True)
         }
         sources = [data_source.source for data_source in known_sources(config)]
-        return cls(blocks_by_code, environment.detect_device(), config.packages, sources, lookup.is_current)
+        return cls(
+            blocks=blocks_by_code,
+            device=environment.detect_device(),
+            packages=config.packages,
+            sources=sources,
+            is_current=lookup.is_current,
+        )
 
     def check(self, recording: Recording) -> Recording:
         """Return a recording as the site may keep it.
@@ -90,33 +95,25 @@ class KnownBlocks(msgspec.Struct, frozen=True):
         block = self.blocks.get(entry.key.code)
         if block is None:
             raise InvalidRecording("no page contains its code, or the setting 'gpu' does not match its session")
-        same_inputs = (entry.inputs.files, entry.inputs.codes) == (block.inputs.files, block.inputs.codes)
-        if not same_inputs or entry.name != block.name:
-            raise InvalidRecording(f"its name or inputs do not match {block.name!r}, the block with its code")
-        if not {name for name, _ in run.provenance.packages} <= {*self.packages}:
-            raise InvalidRecording("lists packages that are not in the setting 'packages'")
-        if not {*block.sources} <= {*run.provenance.sources} <= {*block.sources, *self.sources}:
-            raise InvalidRecording("its data differs from this site's")
-        if has_unexpected_error(block.block, run) or is_missing_error(block.block, run):
-            raise InvalidRecording("raised an unexpected exception, or did not raise the expected one")
-        if not self.is_current(block.block, run):
-            raise InvalidRecording("what it read in the site's folder differs from what is here")
-        new_run = msgspec.structs.replace(run, measured=block.block.measured)
-        return Recording(entry, new_run, recording.left_out)
+        its_inputs = entry.name, entry.inputs.files, entry.inputs.codes
+        is_same = its_inputs == (block.name, block.inputs.files, block.inputs.codes)
+        require(is_same, f"its name or inputs do not match {block.name!r}, the block with its code")
+        names = {name for name, _ in run.provenance.packages}
+        require(names <= {*self.packages}, "lists packages that are not in the setting 'packages'")
+        has_same_data = {*block.sources} <= {*run.provenance.sources} <= {*block.sources, *self.sources}
+        require(has_same_data, "its data differs from this site's")
+        is_expected = not has_unexpected_error(block.block, run) and not is_missing_error(block.block, run)
+        require(is_expected, "raised an unexpected exception, or did not raise the expected one")
+        is_current = self.is_current(block.block, run)
+        require(is_current, "what it read in the site's folder differs from what is here")
+        return msgspec.structs.replace(recording, run=msgspec.structs.replace(run, measured=block.block.measured))
 
 
 def accept_folder(lookup: Lookup, blocks: Sequence[Block], folder: Path) -> list[Recording]:
     """Make recordings of the runs that another machine has made: of all of them, or of none.
 
-    They replace older recordings of the same blocks on the same devices.
-
-    Args:
-        lookup: of the site.
-        blocks: all blocks of the site.
-        folder: the runs, in the format of a cache; nothing in it is trusted.
-
-    Returns:
-        The new recordings. Runs from a device that this machine has are not among them.
+    They replace older recordings of the same blocks on the same devices. Runs from a device that this machine has are
+    left out. The folder has the format of a cache; nothing in it is trusted.
 
     Raises:
         PageError: there is no such folder, or part of it is invalid; the message has a line for each problem.
@@ -127,10 +124,14 @@ def accept_folder(lookup: Lookup, blocks: Sequence[Block], folder: Path) -> list
         raise PageError(f"{folder}:1: no such folder")
     config = lookup.config
     site = KnownBlocks.from_lookup(lookup, select_blocks(blocks, config.gpu))
-    accepted, problems = check_folder(site, folder)
+    recordings, problems = check_folder(site, folder)
     if problems:
-        raise PageError(_join(problems))
-    accepted = _with_traces(_newest(accepted))
+        more = len(problems) - MAX_PROBLEMS
+        count = [f"… and {more:,} more problems"] if more > 0 else []
+        raise PageError("\n".join([*problems[:MAX_PROBLEMS], *count]))
+    # The newest of each block: a machine that was upgraded still has those of its old packages.
+    by_date = sorted(recordings, key=lambda recording: recording.run.provenance.date)
+    accepted = _with_traces({recording.entry.name: recording for recording in by_date}.values())
     _store(accepted, recordings_in(config.path(config.recordings)))
     return accepted
 
@@ -152,7 +153,12 @@ def check_folder(site: KnownBlocks, folder: Path) -> tuple[list[Recording], list
             continue
         try:
             recording = read_recording(store, path)
-            recordings.append(site.check(_with_inputs(recording, inputs[recording.entry.key])))
+            read = inputs[recording.entry.key]
+            if read is None:
+                raise InvalidRecording("runs of the blocks above it are missing")
+            # With all that its session had read, since it may be kept without those above it.
+            run = msgspec.structs.replace(recording.run, inputs=shared_inputs(read))
+            recordings.append(site.check(msgspec.structs.replace(recording, run=run)))
         except InvalidRecording as problem:
             problems.append(f"{path}:1: {problem}")
     devices = {recording.run.provenance.device for recording in recordings}
@@ -177,25 +183,7 @@ def inputs_of_sessions(entries: Iterable[Entry]) -> dict[Key, tuple[Input, ...] 
     return inputs
 
 
-def _with_inputs(recording: Recording, inputs: tuple[Input, ...] | None) -> Recording:
-    """Return a recording with all that its session had read, since it may be kept without those above it.
-
-    Raises:
-        InvalidRecording: runs above it are missing, so that this is not known.
-    """
-    if inputs is None:
-        raise InvalidRecording("runs of the blocks above it are missing")
-    run = msgspec.structs.replace(recording.run, inputs=shared_inputs(inputs))
-    return Recording(recording.entry, run, recording.left_out)
-
-
-def _newest(recordings: Iterable[Recording]) -> list[Recording]:
-    """Return the newest recording of each block: a machine that was upgraded still has those of its old packages."""
-    by_date = sorted(recordings, key=lambda recording: recording.run.provenance.date)
-    return list({recording.entry.name: recording for recording in by_date}.values())
-
-
-def _with_traces(recordings: Sequence[Recording]) -> list[Recording]:
+def _with_traces(recordings: Iterable[Recording]) -> list[Recording]:
     """Return recordings under the keys that fit what is left of their inputs.
 
     So the machine that made them can begin with them as its cache, and reruns only what is stale.
@@ -205,9 +193,9 @@ def _with_traces(recordings: Sequence[Recording]) -> list[Recording]:
     for recording in sorted(recordings, key=lambda recording: len(recording.entry.inputs.codes)):
         session = recording.entry.inputs.session, recording.run.provenance.device
         traces[session] = add_trace(traces.get(session, ""), recording.run.inputs)
-        key = msgspec.structs.replace(recording.entry.key, trace=traces[session])
+        key = Key(recording.entry.key.code, recording.entry.key.environment, traces[session])
         entry = msgspec.structs.replace(recording.entry, key=key)
-        traced_recordings.append(Recording(entry, recording.run, recording.left_out))
+        traced_recordings.append(msgspec.structs.replace(recording, entry=entry))
     return sorted(traced_recordings, key=lambda recording: recording.entry.name)
 
 
@@ -244,11 +232,6 @@ def _problem_with_file(path: Path, location: str) -> str:
         return "unexpected file; expected AB/ABCD…-….json (a run) or images/HASH.png (a picture)"
     size = path.stat().st_size
     return f"{size:,} bytes; the limit per file is {MAX_FILE_BYTES:,}" if size > MAX_FILE_BYTES else ""
-
-
-def _join(problems: Sequence[str]) -> str:
-    more = len(problems) - MAX_PROBLEMS
-    return "\n".join([*problems[:MAX_PROBLEMS], *([f"… and {more:,} more problems"] if more > 0 else [])])
 
 
 def _store(recordings: Sequence[Recording], store: RunStore) -> None:

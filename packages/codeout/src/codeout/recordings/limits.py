@@ -24,6 +24,16 @@ class InvalidRecording(Exception):
     """A run from another machine that may not be shown; the message says why, but not in which file it is."""
 
 
+def require(is_valid: object, problem: str) -> None:
+    """Reject a run from another machine if something in it is not valid.
+
+    Raises:
+        InvalidRecording: it is not.
+    """
+    if not is_valid:
+        raise InvalidRecording(problem)
+
+
 class PictureBudget(msgspec.Struct):
     """What is left for the pictures of one run."""
 
@@ -39,8 +49,7 @@ class PictureBudget(msgspec.Struct):
             InvalidRecording: too few are left.
         """
         self.pixels -= max(pixels, MIN_PIXELS)
-        if self.pixels < 0:
-            raise InvalidRecording(f"its pictures exceed {MAX_PIXELS:,} pixels in total")
+        require(self.pixels >= 0, f"its pictures exceed {MAX_PIXELS:,} pixels in total")
 
     def take_elements(self, elements: int) -> None:
         """Take a drawing's elements from the budget.
@@ -49,8 +58,7 @@ class PictureBudget(msgspec.Struct):
             InvalidRecording: too few are left.
         """
         self.elements -= elements
-        if self.elements < 0:
-            raise InvalidRecording(f"its SVG pictures exceed {MAX_ELEMENTS:,} elements in total")
+        require(self.elements >= 0, f"its SVG pictures exceed {MAX_ELEMENTS:,} elements in total")
 
 
 MAX_IMAGE_PIXELS = 4_000_000
@@ -59,29 +67,22 @@ MAX_JPEG_SCANS = 100
 """An ordinary JPEG has at most ten, and decoding takes time for each."""
 USUAL_JPEG_SCANS = 10
 
-_JPEG_SCAN = b"\xff\xda"
-
 
 def check_image(mime: str, data: str, budget: PictureBudget) -> None:
-    """Check that base64 holds an image of its MIME type that is small enough to decode.
+    """Check that base64 holds an image of its MIME type, which Pillow reads, that is small enough to decode.
 
-    Args:
-        mime: a type that Pillow reads.
-        data: the image in base64.
-        budget: of the run that shows it; the image is taken from it before it is decoded.
+    It is taken from the budget of its run before it is decoded.
 
     Raises:
         InvalidRecording: it is another type, malformed, or too large.
         CodeoutError: Pillow is not installed.
     """
     scans = _count_jpeg_scans(data) if mime == JPEG.name else 0
-    if scans > MAX_JPEG_SCANS:
-        raise InvalidRecording(f"{mime} with more than {MAX_JPEG_SCANS} scans")
+    require(scans <= MAX_JPEG_SCANS, f"{mime} with more than {MAX_JPEG_SCANS} scans")
     try:
         with open_image(data, (MIME_TYPES_BY_NAME[mime].pillow_format,)) as image:
             pixels = image.width * image.height
-            if pixels > MAX_IMAGE_PIXELS:
-                raise InvalidRecording(f"{mime} of more than {MAX_IMAGE_PIXELS:,} pixels")
+            require(pixels <= MAX_IMAGE_PIXELS, f"{mime} of more than {MAX_IMAGE_PIXELS:,} pixels")
             budget.take_pixels(pixels * max(1, scans // USUAL_JPEG_SCANS))
             image.load()
     except MalformedImage as problem:
@@ -90,6 +91,6 @@ def check_image(mime: str, data: str, budget: PictureBudget) -> None:
 
 def _count_jpeg_scans(data: str) -> int:
     try:
-        return base64.b64decode("".join(data.split()), validate=True).count(_JPEG_SCAN)
+        return base64.b64decode("".join(data.split()), validate=True).count(b"\xff\xda")
     except ValueError:
         return 0

@@ -20,7 +20,7 @@ from codeout.cache.lookup import Lookup
 from codeout.cache.store import Entry, RunStore, key_of
 from codeout.model.blocks import Block
 from codeout.model.outputs import Provenance, Run
-from codeout.recordings.limits import InvalidRecording
+from codeout.recordings.limits import InvalidRecording, require
 
 MAX_FILE_BYTES = 4_000_000
 MAX_PICTURE_BYTES = 20_000_000
@@ -28,15 +28,11 @@ MAX_PER_BLOCK = 20
 """Recordings of the same code that are read; there is one for each device."""
 ENVIRONMENT_WORD = re.compile(r"[\w .,:;+/()@=-]{0,200}", re.ASCII)
 
-IsCurrent = Callable[[Run], bool]
-"""Whether what a run has read in the site's folder is still what it was."""
-
 
 class Recording(msgspec.Struct, frozen=True):
     """A run from another machine that has been validated."""
 
     entry: Entry
-    """What it was made from."""
     run: Run
     """The run, without what a page may not show."""
     left_out: tuple[str, ...]
@@ -58,8 +54,8 @@ def read_recording(store: RunStore, path: Path) -> Recording:
     from codeout.recordings.validate import left_out, validate  # here, since most sites have no recordings
 
     try:
-        if store.read_format(path) != FORMAT:
-            raise InvalidRecording(f"made by another version of codeout; expected format {FORMAT}")
+        is_current = store.read_format(path) == FORMAT
+        require(is_current, f"made by another version of codeout; expected format {FORMAT}")
         stored_run = store.read(path)
         run = store.pictures.fill_in(store.unpack(stored_run))
     except (OSError, ValueError) as problem:
@@ -76,21 +72,17 @@ def _check_inputs(entry: Entry, provenance: Provenance) -> None:
     environment = entry.inputs.environment
     pairs = [*environment.packages, *environment.variables]
     words = [environment.python, environment.platform, environment.device, *(word for pair in pairs for word in pair)]
-    if not all(map(ENVIRONMENT_WORD.fullmatch, words)):
-        raise InvalidRecording("invalid environment")
-    if (provenance.device, provenance.python) != (environment.device, environment.python):
-        raise InvalidRecording("its device or Python version does not match its key")
-    if not {*provenance.packages} <= {*environment.packages}:
-        raise InvalidRecording("its package versions do not match its key")
-    if not entry.key.code.startswith(provenance.code_digest):
-        raise InvalidRecording("its code digest does not match its key")
+    require(all(map(ENVIRONMENT_WORD.fullmatch, words)), "invalid environment")
+    is_same = (provenance.device, provenance.python) == (environment.device, environment.python)
+    require(is_same, "its device or Python version does not match its key")
+    require({*provenance.packages} <= {*environment.packages}, "its package versions do not match its key")
+    require(entry.key.code.startswith(provenance.code_digest), "its code digest does not match its key")
 
 
 class Recordings:
     """The recordings of a site, as of the last `refresh`."""
 
     def __init__(self, lookup: Lookup) -> None:
-        """Take what knows the settings, and whether what a recording has read is what is here."""
         self.store = recordings_in(lookup.config.path(lookup.config.recordings))
         self._lookup = lookup
         self._paths: dict[str, list[Path]] = {}  # by the digest of the code
@@ -107,12 +99,10 @@ class Recordings:
         for paths in self._paths.values():
             yield from (recording.entry for recording in self._valid(paths))
 
-    def find(self, code: str, is_current: IsCurrent) -> list[Run]:
-        """Return the recordings of some code: the newest of each device, in the order of the devices' names.
+    def find(self, code: str, is_current: Callable[[Run], bool]) -> list[Run]:
+        """Return the recordings of a code digest: the newest of each device, in the order of the devices' names.
 
-        Args:
-            code: the digest of the code, which is the first half of a key.
-            is_current: whether what a run has read in the site's folder is still what it was.
+        Current is a run if what it has read in the site's folder is still what it was.
         """
         runs = [recording.run for recording in self._valid(self._paths.get(code, []))]
         by_date = sorted(filter(is_current, runs), key=lambda run: run.provenance.date)
@@ -137,16 +127,6 @@ class Recordings:
 
 
 def label(run: Run, runs: Sequence[Run]) -> str:
-    """Return a short name for the device of one of the runs of a block.
-
-    Args:
-        run: the one.
-        runs: all runs that are shown of the block.
-    """
-    device = run.provenance.device
-    kinds = [_kind(shown_run.provenance.device) for shown_run in runs]
-    return _kind(device) if kinds.count(_kind(device)) == 1 else device
-
-
-def _kind(device: str) -> str:
-    return "CPU" if device == "CPU" else "GPU"
+    """Return a short name for the device of one of the runs that are shown of a block."""
+    kinds = ["CPU" if each.provenance.device == "CPU" else "GPU" for each in (run, *runs)]
+    return kinds[0] if kinds[1:].count(kinds[0]) == 1 else run.provenance.device

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from codeout.model.mime import SVG_NAMESPACE, UNIVERSAL_RULE, XLINK_NAMESPACE
-from codeout.recordings.limits import CONTROL, InvalidRecording, PictureBudget, check_image
+from codeout.recordings.limits import CONTROL, InvalidRecording, PictureBudget, check_image, require
 
 ELEMENTS = {
     *("g", "defs", "use", "title", "desc", "style", "text", "tspan", "image", "clipPath"),
@@ -34,11 +34,12 @@ STYLE_PROPERTIES = {
     *("text-anchor", "dominant-baseline", "stop-color", "stop-opacity", "letter-spacing"),
     *("image-rendering", "shape-rendering"),
 }
-ATTRIBUTE_NAMESPACES = ("", f"{{{XLINK_NAMESPACE}", "{http://www.w3.org/XML/1998/namespace")
+ATTRIBUTE_NAMESPACES = (f"{{{XLINK_NAMESPACE}", "{http://www.w3.org/XML/1998/namespace")
 # Whitespace is matched in one place between two steps, so that a wrong step fails as soon as a right one has matched.
 TRANSFORM = re.compile(r"(?:[\s,]*(?:matrix|translate|scale|rotate|skewX|skewY)\([\d\s.,e+-]{1,200}\))*[\s,]*")
 STYLE_VALUE = re.compile(r"[\w\s.,#%+'\"-]*|(?:rgba?|hsla?)\([\d\s.,%]*\)|url\(#[\w.-]+\)")
-LENGTH = re.compile(r"-?\d{1,4}(?:\.\d{1,12})?(?:pt|px)?")
+NUMBER = re.compile(r"-?\d{1,4}(?:\.\d{1,12})?")
+LENGTH = re.compile(rf"{NUMBER.pattern}(?:pt|px)?")
 EMBEDDED_IMAGE = re.compile(r"data:(?P<mime>image/(?:png|jpeg));base64,(?P<data>[A-Za-z0-9+/=\s]*)")
 LOCAL_REFERENCE = re.compile(r"#[\w.-]+")
 DECLARATIONS = ("ENTITY", "ATTLIST", "ELEMENT", "NOTATION")
@@ -56,10 +57,6 @@ MAX_ASPECT_RATIO = 8.0
 def check_svg(text: str, budget: PictureBudget) -> None:
     """Check that SVG only draws: no script, no link, nothing from elsewhere, nothing outside of its own frame.
 
-    Args:
-        text: the document.
-        budget: of the run that shows it.
-
     Raises:
         InvalidRecording: it is malformed, too large, or could do more.
         CodeoutError: it contains a raster image, and Pillow is not installed.
@@ -74,85 +71,77 @@ def check_svg(text: str, budget: PictureBudget) -> None:
 
 
 def _parse(text: str) -> ElementTree.Element:
-    if CONTROL.search(text):
-        raise InvalidRecording("control characters in SVG")
-    if any(f"<!{declaration}" in text for declaration in DECLARATIONS):
-        raise InvalidRecording("SVG with entities or other declarations")
-    if LONG_NAMESPACE.search(text):
-        raise InvalidRecording("SVG with a namespace of more than 200 characters")
+    require(not CONTROL.search(text), "control characters in SVG")
+    has_declarations = any(f"<!{declaration}" in text for declaration in DECLARATIONS)
+    require(not has_declarations, "SVG with entities or other declarations")
+    require(not LONG_NAMESPACE.search(text), "SVG with a namespace of more than 200 characters")
     try:
         root = ElementTree.fromstring(text)  # noqa: S314 (its size is limited, and it has no entities)
     except (ElementTree.ParseError, ValueError) as problem:
         raise InvalidRecording("malformed SVG") from problem
-    if root.tag != f"{{{SVG_NAMESPACE}}}svg":
-        raise InvalidRecording("SVG whose root is not <svg>")
+    require(root.tag == f"{{{SVG_NAMESPACE}}}svg", "SVG whose root is not <svg>")
     return root
 
 
 def _check_root(root: ElementTree.Element) -> None:
     for name, value in root.attrib.items():
-        if name not in ROOT_ATTRIBUTES:
-            raise InvalidRecording(f"SVG with {name[:40]!r} at its root")
-        pattern = {"width": LENGTH, "height": LENGTH, "role": re.compile("img")}.get(name)
-        if pattern and not pattern.fullmatch(value):
-            raise InvalidRecording(f"SVG with {name}={value[:40]!r}")
+        require(name in ROOT_ATTRIBUTES, f"SVG with {name[:40]!r} at its root")
+        is_valid = LENGTH.fullmatch(value) if name in ("width", "height") else name != "role" or value == "img"
+        require(is_valid, f"SVG with {name}={value[:40]!r}")
     _check_frame(root.get("viewBox", ""), root.get("width"), root.get("height"))
 
 
 def _check_frame(view_box: str, width: str | None, height: str | None) -> None:
     """Check that a page has room for the frame of a picture."""
     numbers = view_box.replace(",", " ").split()
-    if len(numbers) != 4 or not all(LENGTH.fullmatch(number) for number in numbers):
-        raise InvalidRecording(f"SVG with viewBox={view_box[:40]!r}")
-    box_width, box_height = float(numbers[2]), float(numbers[3])
-    if box_width <= 0 or not 0 < box_height <= MAX_ASPECT_RATIO * box_width:
-        raise InvalidRecording(f"SVG with viewBox={view_box[:40]!r}, which is too large for a page")
-    if (width is None) != (height is None):
-        raise InvalidRecording("SVG with only one of width and height")
-    if width and height and not 0 < float(height.rstrip("ptx")) <= MAX_ASPECT_RATIO * float(width.rstrip("ptx")):
-        raise InvalidRecording(f"SVG with width={width!r} and height={height!r}, which is too large for a page")
+    frame = f"SVG with viewBox={view_box[:40]!r}"
+    require(len(numbers) == 4 and all(map(NUMBER.fullmatch, numbers)), frame)
+    require(_fits(float(numbers[2]), float(numbers[3])), f"{frame}, which is too large for a page")
+    require((width is None) == (height is None), "SVG with only one of width and height")
+    if width and height:
+        fits = _fits(float(width.rstrip("ptx")), float(height.rstrip("ptx")))
+        require(fits, f"SVG with width={width!r} and height={height!r}, which is too large for a page")
+
+
+def _fits(width: float, height: float) -> bool:
+    return 0 < height <= MAX_ASPECT_RATIO * width
 
 
 def _elements(root: ElementTree.Element) -> Iterator[ElementTree.Element]:
-    """Yield the elements below the root, but for its metadata, which a page leaves out.
-
-    Raises:
-        InvalidRecording: there are too many, or too many inside each other.
-    """
+    """Yield the elements below the root, but for its metadata, which a page leaves out."""
     waiting = [(part, 1) for part in root if part.tag != f"{{{SVG_NAMESPACE}}}metadata"]
     count = 0
     while waiting:
         element, depth = waiting.pop()
         count += 1
-        if depth > MAX_DEPTH or count > MAX_ELEMENTS:
-            raise InvalidRecording(f"SVG with more than {MAX_ELEMENTS:,} elements, or nested deeper than {MAX_DEPTH}")
+        is_small = depth <= MAX_DEPTH and count <= MAX_ELEMENTS
+        require(is_small, f"SVG with more than {MAX_ELEMENTS:,} elements, or nested deeper than {MAX_DEPTH}")
         yield element
         waiting += [(part, depth + 1) for part in element]
 
 
 def _check_element(element: ElementTree.Element, budget: PictureBudget) -> None:
     namespace, _, name = element.tag.rpartition("}") if isinstance(element.tag, str) else ("", "", "comment")
-    if namespace != f"{{{SVG_NAMESPACE}" or name not in ELEMENTS:
-        raise InvalidRecording(f"SVG with <{name[:40]}>")
-    if name in TEXT_ELEMENTS and len(element):
-        raise InvalidRecording(f"SVG with elements in <{name}>")
+    require(namespace == f"{{{SVG_NAMESPACE}" and name in ELEMENTS, f"SVG with <{name[:40]}>")
+    require(name not in TEXT_ELEMENTS or not len(element), f"SVG with elements in <{name}>")
     if name == "style":
         rule = UNIVERSAL_RULE.fullmatch(element.text or "")
-        if rule is None or not _is_harmless_style(rule[1]):
-            raise InvalidRecording("SVG with a style sheet that would affect the page")
+        require(rule and _is_harmless_style(rule[1]), "SVG with a style sheet that would affect the page")
     for full_name, value in element.attrib.items():
         namespace, _, attribute = full_name.rpartition("}")
-        if namespace not in ATTRIBUTE_NAMESPACES or (namespace and attribute not in ("href", "space")):
-            raise InvalidRecording(f"SVG with an attribute of another namespace: {attribute[:40]!r}")
-        if not _is_harmless_attribute(name, attribute, value, budget):
-            raise InvalidRecording(f"SVG with {attribute[:40]}={value[:40]!r}")
+        is_known = not namespace or (namespace in ATTRIBUTE_NAMESPACES and attribute in ("href", "space"))
+        require(is_known, f"SVG with an attribute of another namespace: {attribute[:40]!r}")
+        is_harmless = _is_harmless_attribute(name, attribute, value, budget)
+        require(is_harmless, f"SVG with {attribute[:40]}={value[:40]!r}")
 
 
 def _is_harmless_attribute(element: str, name: str, value: str, budget: PictureBudget) -> bool:
     if name == "style":
         return _is_harmless_style(value)
     if name == "href" and element == "image":
-        return _is_harmless_image(value, budget)
+        if image := EMBEDDED_IMAGE.fullmatch(value):
+            check_image(image["mime"], image["data"], budget)
+        return bool(image)
     if name == "href":
         return element == "use" and bool(LOCAL_REFERENCE.fullmatch(value))
     if name == "transform":
@@ -160,13 +149,6 @@ def _is_harmless_attribute(element: str, name: str, value: str, budget: PictureB
     if name in STYLE_PROPERTIES or name == "clip-path":
         return bool(STYLE_VALUE.fullmatch(value))
     return name in ATTRIBUTES and "(" not in value
-
-
-def _is_harmless_image(address: str, budget: PictureBudget) -> bool:
-    match = EMBEDDED_IMAGE.fullmatch(address)
-    if match:
-        check_image(match["mime"], match["data"], budget)
-    return bool(match)
 
 
 def _is_harmless_style(style: str) -> bool:
@@ -179,30 +161,21 @@ def _is_harmless_style(style: str) -> bool:
 
 
 def _check_references(elements: list[ElementTree.Element]) -> None:
-    """Check that what is drawn by reference stays small, and does not itself draw by reference.
-
-    Raises:
-        InvalidRecording: it does not.
-    """
+    """Check that what is drawn by reference stays small, and does not itself draw by reference."""
     by_id = {name: element for element in elements if (name := element.get("id"))}
-    if len(by_id) != sum(1 for element in elements if element.get("id")):
-        raise InvalidRecording("SVG with a duplicate id")
+    require(len(by_id) == sum(1 for element in elements if element.get("id")), "SVG with a duplicate id")
     use = f"{{{SVG_NAMESPACE}}}use"
-    references = Counter(
-        _referenced_id(value)
-        for element in elements
-        for name, value in element.attrib.items()
-        if name.endswith("href") or name == "clip-path"
-    )
+    attributes = (attribute for element in elements for attribute in element.attrib.items())
+    values = (value for name, value in attributes if name.endswith("href") or name == "clip-path")
+    references = Counter(map(_referenced_id, values))
     total = 0
     for name, times in references.items():
         if name in by_id:
             inner = list(by_id[name].iter())
             total += times * len(inner)
-            if any(part.tag == use or part.get("clip-path") for part in inner):
-                raise InvalidRecording("SVG with nested references")
-    if total > MAX_ELEMENTS:
-        raise InvalidRecording(f"SVG that draws more than {MAX_ELEMENTS:,} elements by reference")
+            is_nested = any(part.tag == use or part.get("clip-path") for part in inner)
+            require(not is_nested, "SVG with nested references")
+    require(total <= MAX_ELEMENTS, f"SVG that draws more than {MAX_ELEMENTS:,} elements by reference")
 
 
 def _referenced_id(value: str) -> str:

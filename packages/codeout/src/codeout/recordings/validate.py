@@ -14,19 +14,8 @@ import msgspec
 
 from codeout.model.inputs import Input, is_elsewhere
 from codeout.model.mime import PLAIN, RECORDABLE_NAMES, SVG
-from codeout.model.outputs import (
-    Bundle,
-    Case,
-    Error,
-    Figure,
-    Output,
-    Provenance,
-    Run,
-    Source,
-    Stream,
-    Value,
-)
-from codeout.recordings.limits import CONTROL, InvalidRecording, PictureBudget, check_image
+from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Source, Stream, Value
+from codeout.recordings.limits import CONTROL, InvalidRecording, PictureBudget, check_image, require
 from codeout.recordings.svg import check_svg
 
 MAX_OUTPUTS = 1_000
@@ -64,35 +53,25 @@ MIME = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
 def validate(run: Run, now: datetime) -> Run:
     """Return what a page may show of a run from another machine: text, and pictures that cannot act.
 
-    Values of variables are left out, since pages show those of their own runs only.
-
-    Args:
-        run: as another machine wrote it.
-        now: the time, with a zone; a run can't be from later than a day after.
+    Values of variables are left out, since pages show those of their own runs only. A run can't be from later than a
+    day after now, a time with a zone.
 
     Raises:
         InvalidRecording: part of the run is malformed, too large, or a picture that could act.
         CodeoutError: it has raster images, and Pillow is not installed.
     """
-    if not ORIGIN.fullmatch(run.origin) or CONTROL.search(run.origin):
-        raise InvalidRecording("invalid code location")
+    require(ORIGIN.fullmatch(run.origin) and not CONTROL.search(run.origin), "invalid code location")
     _check_provenance(run.provenance, now)
     inputs = shared_inputs(run.inputs)
-    if len(run.all_outputs) > MAX_OUTPUTS:
-        raise InvalidRecording(f"more than {MAX_OUTPUTS:,} outputs")
+    require(len(run.all_outputs) <= MAX_OUTPUTS, f"more than {MAX_OUTPUTS:,} outputs")
     for case in run.cases:
-        _check_case(case)
+        are_words = all(map(SOURCE_WORD.fullmatch, case.values))
+        require(are_words and len(case.values) <= MAX_NAMES, "invalid values of a case")
+        require(0 <= case.seconds <= MAX_SECONDS, "invalid duration")
     shown_run = run.map_outputs(_recordable)
     _check_texts(shown_run.all_outputs)
     _check_pictures(shown_run.all_outputs)
     return msgspec.structs.replace(shown_run, inputs=inputs, values={})
-
-
-def _check_case(case: Case) -> None:
-    if len(case.values) > MAX_NAMES or not all(SOURCE_WORD.fullmatch(value) for value in case.values):
-        raise InvalidRecording("invalid values of a case")
-    if not 0 <= case.seconds <= MAX_SECONDS:
-        raise InvalidRecording("invalid duration")
 
 
 def left_out(run: Run) -> set[str]:
@@ -102,18 +81,14 @@ def left_out(run: Run) -> set[str]:
 
 
 def _check_provenance(provenance: Provenance, now: datetime) -> None:
-    if not DEVICE.fullmatch(provenance.device):
-        raise InvalidRecording("invalid device name")
-    if not VERSION.fullmatch(provenance.python):
-        raise InvalidRecording("invalid Python version")
-    if len(provenance.packages) > MAX_NAMES or not all(
-        PACKAGE.fullmatch(name) and VERSION.fullmatch(version) for name, version in provenance.packages
-    ):
-        raise InvalidRecording("invalid package name or version")
-    if not CODE.fullmatch(provenance.code_digest):
-        raise InvalidRecording("invalid code digest")
-    if isinstance(provenance.seconds, bool) or not 0 <= provenance.seconds <= MAX_SECONDS:
-        raise InvalidRecording("invalid duration")
+    require(DEVICE.fullmatch(provenance.device), "invalid device name")
+    require(VERSION.fullmatch(provenance.python), "invalid Python version")
+    packages = provenance.packages
+    are_valid = all(PACKAGE.fullmatch(name) and VERSION.fullmatch(version) for name, version in packages)
+    require(are_valid and len(packages) <= MAX_NAMES, "invalid package name or version")
+    require(CODE.fullmatch(provenance.code_digest), "invalid code digest")
+    is_number = not isinstance(provenance.seconds, bool)
+    require(is_number and 0 <= provenance.seconds <= MAX_SECONDS, "invalid duration")
     _check_date(provenance.date, now)
     _check_sources(provenance.sources)
 
@@ -122,21 +97,18 @@ def _check_date(date: str, now: datetime) -> None:
     """Check that a date is in the one notation whose order as text is that of time, and neither too early nor late."""
     try:
         time = datetime.fromisoformat(date)
-        is_valid = (
-            time.tzinfo is not None and time.isoformat() == date and EARLIEST_DATE < time < now + timedelta(days=1)
-        )
+        is_normal = time.tzinfo is not None and time.isoformat() == date
+        require(is_normal and EARLIEST_DATE < time < now + timedelta(days=1), "invalid date")
     except (ValueError, OverflowError) as problem:
         raise InvalidRecording("invalid date") from problem
-    if not is_valid:
-        raise InvalidRecording("invalid date")
 
 
 def _check_sources(sources: tuple[Source, ...]) -> None:
     words = [word for source in sources for word in (source.name, source.kind, source.note)]
-    if len(sources) > MAX_NAMES or not all(SOURCE_WORD.fullmatch(word) and not CONTROL.search(word) for word in words):
-        raise InvalidRecording("invalid data source")
-    if placeholder := next((source for source in sources if source.is_placeholder), None):
-        raise InvalidRecording(f"based on placeholder data for {placeholder.name!r}")
+    are_valid = all(SOURCE_WORD.fullmatch(word) and not CONTROL.search(word) for word in words)
+    require(are_valid and len(sources) <= MAX_NAMES, "invalid data source")
+    for source in sources:
+        require(not source.is_placeholder, f"based on placeholder data for {source.name!r}")
 
 
 def shared_inputs(inputs: tuple[Input, ...]) -> tuple[Input, ...]:
@@ -147,46 +119,32 @@ def shared_inputs(inputs: tuple[Input, ...]) -> tuple[Input, ...]:
     """
     local = (input_ for input_ in inputs if input_.kind in SHARED_KINDS and not is_elsewhere(input_.name))
     shared = tuple(dict.fromkeys(input_ for input_ in local if not HIDDEN.search(input_.name)))
-    if len(shared) > MAX_INPUTS:
-        raise InvalidRecording(f"more than {MAX_INPUTS:,} inputs")
+    require(len(shared) <= MAX_INPUTS, f"more than {MAX_INPUTS:,} inputs")
     for input_ in shared:
-        if len(input_.name) > MAX_PATH or not LOCAL_PATH.fullmatch(input_.name) or not DIGEST.fullmatch(input_.digest):
-            raise InvalidRecording("invalid input")
+        is_path = len(input_.name) <= MAX_PATH and LOCAL_PATH.fullmatch(input_.name)
+        require(is_path and DIGEST.fullmatch(input_.digest), "invalid input")
     return shared
 
 
 def _recordable(output: Output) -> Output:
-    """Return an output with only those of its representations that a recording may show.
-
-    Raises:
-        InvalidRecording: there are none, or a name in it is malformed.
-    """
+    """Return an output with only those of its representations that a recording may show."""
     match output:
         case Value(data) | Figure(data):
-            return msgspec.structs.replace(output, data=_recordable_data(data))
+            require(all(map(MIME.fullmatch, data)), "invalid MIME type")
+            recordable = {mime: part for mime, part in data.items() if mime in RECORDABLE_NAMES}
+            require(recordable, f"an output has only {', '.join(sorted(data)[:5])}, which recordings may not contain")
+            return msgspec.structs.replace(output, data=recordable)
         case Error(type=kind, line=line, bases=bases):
-            if len(bases) > MAX_NAMES or not all(map(CLASS_NAME.fullmatch, (kind, *bases))):
-                raise InvalidRecording("invalid exception name")
-            if line is not None and not 0 < line < MAX_LINE:
-                raise InvalidRecording("invalid exception line")
+            are_names = all(map(CLASS_NAME.fullmatch, (kind, *bases)))
+            require(are_names and len(bases) <= MAX_NAMES, "invalid exception name")
+            require(line is None or 0 < line < MAX_LINE, "invalid exception line")
     return output
-
-
-def _recordable_data(data: Bundle) -> Bundle:
-    if not all(map(MIME.fullmatch, data)):
-        raise InvalidRecording("invalid MIME type")
-    recordable = {mime: part for mime, part in data.items() if mime in RECORDABLE_NAMES}
-    if not recordable:
-        raise InvalidRecording(f"an output has only {', '.join(sorted(data)[:5])}, which recordings may not contain")
-    return recordable
 
 
 def _check_texts(outputs: Sequence[Output]) -> None:
     texts = [text for output in outputs for text in _texts(output)]
-    if sum(map(len, texts)) > MAX_TEXT:
-        raise InvalidRecording(f"more than {MAX_TEXT:,} characters of text")
-    if any(map(CONTROL.search, texts)):
-        raise InvalidRecording("control characters in its text")
+    require(sum(map(len, texts)) <= MAX_TEXT, f"more than {MAX_TEXT:,} characters of text")
+    require(not any(map(CONTROL.search, texts)), "control characters in its text")
 
 
 def _texts(output: Output) -> Iterator[str]:
@@ -205,8 +163,8 @@ def _texts(output: Output) -> Iterator[str]:
 def _check_pictures(outputs: Sequence[Output]) -> None:
     bundles = [output.data for output in outputs if isinstance(output, Value | Figure)]
     pictures = [(mime, part) for data in bundles for mime, part in data.items() if mime != PLAIN.name]
-    if sum(len(part) for _, part in pictures) > MAX_PICTURE_DATA:
-        raise InvalidRecording(f"more than {MAX_PICTURE_DATA:,} characters of image data")
+    size = sum(len(part) for _, part in pictures)
+    require(size <= MAX_PICTURE_DATA, f"more than {MAX_PICTURE_DATA:,} characters of image data")
     budget = PictureBudget()
     for mime, part in pictures:
         if mime == SVG.name:

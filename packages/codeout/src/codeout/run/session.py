@@ -115,7 +115,7 @@ class RunningSession:
     def expect_no_more(self) -> None:
         """End the process once all has run, since no more blocks follow."""
         with self._changed:
-            if self._target and self._target.may_grow:
+            if self._target and self._target.may_grow and not self._is_ended:
                 self._target = msgspec.structs.replace(self._target, may_grow=False)
                 self._begin_work()
 
@@ -274,7 +274,7 @@ class RunningSession:
             Interrupted: another target is wanted.
         """
         with self._changed:
-            is_wanted = self._target is target and not self._is_ended
+            is_wanted = self.target is target.keyed and not self._is_ended
             if not is_wanted:
                 # What another target has as well, that of it which runs included, has not been interrupted.
                 steps = [] if self._running is None or self._is_interrupted else steps[:1]
