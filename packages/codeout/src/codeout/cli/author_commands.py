@@ -10,26 +10,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codeout.cli.options import FILE, FOLDER, POSITIVE, examples, json_option, pages_argument, pass_site, print_json
+from codeout.cli.options import FILE, FOLDER, POSITIVE, command, json_option, pages_argument, pass_site, print_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from codeout.cli.options import CommandSite
+    from codeout.cli.options import CommandSite, Paths
     from codeout.model.blocks import Block
     from codeout.run.engine import Engine
 
 
-@click.command(
-    epilog=examples(
-        {
-            "codeout run": "all pages",
-            "codeout run docs/autograd.md": "one page",
-            "codeout run --gpu": "only sessions that use a GPU",
-            "codeout run --failed": "also blocks whose last run failed",
-            "codeout run --plan plan.json --shard 2": "the second shard of a plan",
-        }
-    )
+@command(
+    "codeout run  # all pages",
+    "codeout run docs/autograd.md  # one page",
+    "codeout run --gpu  # only sessions that use a GPU",
+    "codeout run --failed  # also blocks whose last run failed",
+    "codeout run --plan plan.json --shard 2  # the second shard of a plan",
 )
 @pages_argument
 @click.option("--gpu", is_flag=True, help="Run only sessions that match the setting `gpu`.")
@@ -37,9 +33,7 @@ if TYPE_CHECKING:
 @click.option("--plan", type=FILE, help="Run only one shard of this plan (see `codeout plan`).")
 @click.option("--shard", type=POSITIVE, metavar="N", help="Number of the shard, from 1.")
 @pass_site
-def run(
-    site: CommandSite, pages: tuple[Path, ...], gpu: bool, failed: bool, plan: Path | None, shard: int | None
-) -> None:
+def run(site: CommandSite, pages: Paths, gpu: bool, failed: bool, plan: Path | None, shard: int | None) -> None:
     """Run stale blocks.
 
     Several sessions run at the same time. Their outputs are stored in the build cache, where `mkdocs build` finds
@@ -63,17 +57,10 @@ def run(
     print(f"{count} blocks are up to date")
 
 
-@click.command(
-    epilog=examples(
-        {
-            "codeout watch": "all pages",
-            "codeout watch docs/autograd.md": "one page",
-        }
-    )
-)
+@command("codeout watch  # all pages", "codeout watch docs/autograd.md  # one page")
 @pages_argument
 @pass_site
-def watch(site: CommandSite, pages: tuple[Path, ...]) -> None:
+def watch(site: CommandSite, pages: Paths) -> None:
     """Rerun stale blocks at each save, and print their outputs.
 
     An edit resumes from a checkpoint of the block above it where possible. No browser is needed. Press Ctrl-C to stop.
@@ -89,18 +76,11 @@ def watch(site: CommandSite, pages: tuple[Path, ...]) -> None:
         watch_files(lambda: site.reload().blocks(pages), engine, lambda message: print(message, flush=True))
 
 
-@click.command(
-    epilog=examples(
-        {
-            "codeout status": "",
-            "codeout status --json | jq '.blocks[] | select(.state == \"stale\") | .block'": "",
-        }
-    )
-)
+@command("codeout status", "codeout status --json | jq '.blocks[] | select(.state == \"stale\") | .block'")
 @pages_argument
 @json_option
 @pass_site
-def status(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
+def status(site: CommandSite, pages: Paths, as_json: bool) -> None:
     """Show whether each block is up to date.
 
     A block with cached outputs is a "hit"; its run time, its size on disk and its device are shown as well. The list
@@ -118,28 +98,16 @@ def status(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
     lookup, blocks = Lookup(site.config), site.blocks(pages)
     rows = list(block_statuses(lookup, blocks))
     resumes = resume_modes(lookup.cache.timings.load_all(), blocks)
-    if as_json:
-        print_json({"blocks": rows, "resumes": resumes})
-        return
-    for row in rows:
-        print(line(row))
-    print(f"{_count_stale([row.state == 'stale' for row in rows])}\n")
-    for name, mode in resumes.items():
-        print(f"{name}: {mode}")
+    count = f"{_count_stale([row.state == 'stale' for row in rows])}\n"
+    lines = [*map(line, rows), count, *(f"{name}: {mode}" for name, mode in resumes.items())]
+    print_report({"blocks": rows, "resumes": resumes}, lines, as_json=as_json)
 
 
-@click.command(
-    epilog=examples(
-        {
-            "codeout why": "",
-            "codeout why docs/autograd.md": "",
-        }
-    )
-)
+@command("codeout why", "codeout why docs/autograd.md")
 @pages_argument
 @json_option
 @pass_site
-def why(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
+def why(site: CommandSite, pages: Paths, as_json: bool) -> None:
     """Show why each block is stale.
 
     For each stale block, the output names what changed since its last run: its code, the code above it, a file, a
@@ -149,30 +117,19 @@ def why(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
     from codeout.cache.status import block_reasons
 
     rows = list(block_reasons(Lookup(site.config), site.blocks(pages)))
-    if as_json:
-        print_json(rows)
-        return
-    for row in rows:
-        if row.is_stale:
-            print(f"{row.block}: {'; '.join(row.why)}")
-    print(_count_stale([row.is_stale for row in rows]))
+    reasons = [f"{row.block}: {'; '.join(row.why)}" for row in rows if row.is_stale]
+    print_report(rows, [*reasons, _count_stale([row.is_stale for row in rows])], as_json=as_json)
 
 
 def _count_stale(are_stale: Sequence[bool]) -> str:
     return f"{sum(are_stale)} of {len(are_stale)} blocks are stale"
 
 
-@click.command(
-    epilog=examples(
-        {
-            "codeout inputs docs/autograd.md": "",
-        }
-    )
-)
+@command("codeout inputs docs/autograd.md")
 @pages_argument
 @json_option
 @pass_site
-def inputs(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
+def inputs(site: CommandSite, pages: Paths, as_json: bool) -> None:
     """List what each block read when it last ran.
 
     A block runs again when any of it changes: files, folders, modules, packages, programs, environment variables, and
@@ -183,25 +140,14 @@ def inputs(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
     from codeout.cache.status import block_inputs
 
     rows = list(block_inputs(Lookup(site.config), site.blocks(pages)))
-    if as_json:
-        print_json(rows)
-        return
-    for row in rows:
-        print("\n    ".join([f"{row.block}:", *row.inputs]))
+    print_report(rows, ("\n    ".join([f"{row.block}:", *row.inputs]) for row in rows), as_json=as_json)
 
 
-@click.command(
-    epilog=examples(
-        {
-            "codeout numbers": "",
-            "codeout numbers docs/training.md": "",
-        }
-    )
-)
+@command("codeout numbers", "codeout numbers docs/training.md")
 @pages_argument
 @json_option
 @pass_site
-def numbers(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
+def numbers(site: CommandSite, pages: Paths, as_json: bool) -> None:
     """List hard-coded numbers that match no nearby code or output.
 
     Each number in the text of a page is compared with the code and the outputs of the blocks directly above and below
@@ -217,20 +163,11 @@ def numbers(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
         for path, blocks in group_by_page(site.blocks(pages)).items()
         for number in hardcoded_numbers(site.config.path(path).read_text("utf8"), path, blocks, engine.run(blocks))
     ]
-    if as_json:
-        print_json(numbers)
-        return
-    for number in numbers:
-        print(f"{number.place}: {number.number}: {number.line}")
+    print_report(numbers, (f"{each.place}: {each.number}: {each.line}" for each in numbers), as_json=as_json)
 
 
-@click.command(
-    epilog=examples(
-        {
-            "codeout export": "notebooks of all pages",
-            "codeout export docs/autograd.md --to py -o out": "a script of one page",
-        }
-    )
+@command(
+    "codeout export  # notebooks of all pages", "codeout export docs/autograd.md --to py -o out  # a script of one page"
 )
 @pages_argument
 @click.option(
@@ -238,7 +175,7 @@ def numbers(site: CommandSite, pages: tuple[Path, ...], as_json: bool) -> None:
 )
 @click.option("-o", "--output", type=FOLDER, default=Path("notebooks"), show_default=True, help="Folder to write to.")
 @pass_site
-def export(site: CommandSite, pages: tuple[Path, ...], kind: str, output: Path) -> None:
+def export(site: CommandSite, pages: Paths, kind: str, output: Path) -> None:
     """Write pages as notebooks or Markdown with outputs, or as scripts.
 
     Stale blocks are run first. Notebooks and scripts bring the modules of the site that they import.
@@ -258,7 +195,7 @@ def export(site: CommandSite, pages: tuple[Path, ...], kind: str, output: Path) 
         print(target)
 
 
-@click.command()
+@command()
 @click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
 @pass_site
 def clean(site: CommandSite, dry_run: bool) -> None:

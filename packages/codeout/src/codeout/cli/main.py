@@ -13,8 +13,6 @@ from codeout.cli import author_commands, maintainer_commands, starting_commands
 from codeout.cli.options import FILE, examples
 from codeout.errors import CodeoutError
 
-INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
-
 SECTIONS = {
     "Commands to start with": starting_commands.COMMANDS,
     "Commands for authors": author_commands.COMMANDS,
@@ -22,15 +20,13 @@ SECTIONS = {
 }
 
 EXAMPLES = examples(
-    {
-        "codeout init": "add to mkdocs.yml what codeout needs",
-        "codeout import intro.ipynb": "turn a notebook into a page",
-        "codeout run": "run all stale blocks of the site",
-        "codeout run docs/autograd.md": "run those of one page",
-        "codeout watch docs/autograd.md": "rerun them at each save",
-        "codeout why": "show why blocks are stale",
-        "codeout COMMAND --help": "show the options of a command",
-    }
+    "codeout init  # add to mkdocs.yml what codeout needs",
+    "codeout import intro.ipynb  # turn a notebook into a page",
+    "codeout run  # run all stale blocks of the site",
+    "codeout run docs/autograd.md  # run those of one page",
+    "codeout watch docs/autograd.md  # rerun them at each save",
+    "codeout why  # show why blocks are stale",
+    "codeout COMMAND --help  # show the options of a command",
 )
 
 
@@ -68,11 +64,7 @@ for _section in SECTIONS.values():
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0, 1 if a block or page is at fault, 2 if the command was misused.
-
-    Args:
-        arguments: what follows the program's name; those of the process by default.
-    """
+    """Run a command and return its exit status: 0, 1 if a block or page is at fault, 2 if the command was misused."""
     try:
         status = cli.main(arguments, prog_name="codeout", standalone_mode=False) or 0
         sys.stdout.flush()  # here, where a reader that has gone (`codeout status | head`) can still be handled
@@ -83,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         problem.show()
         return problem.exit_code
     except click.Abort:
-        return INTERRUPTED
+        return 130  # as a shell reports a program that Ctrl-C ended
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's own flush at exit succeeds
         return 1

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codeout.cli.options import FILE, FOLDER, POSITIVE, examples, json_option, pages_argument, pass_site, print_json
+from codeout.cli.options import FILE, FOLDER, POSITIVE, command, json_option, pages_argument, pass_site, print_json
 from codeout.errors import CodeoutError
 
 if TYPE_CHECKING:
-    from codeout.cli.options import CommandSite
-
-DIFF_FAILED = 2  # exit status of diff(1) when it cannot compare
+    from codeout.cli.options import CommandSite, Paths
 
 
-@click.command()
+@command()
 @pass_site
 def ready(site: CommandSite) -> int:
     """Check whether the site is ready to publish.
@@ -37,13 +35,7 @@ def ready(site: CommandSite) -> int:
     return int(bool(readiness.problems))
 
 
-@click.command(
-    epilog=examples(
-        {
-            "codeout accept downloaded/.codeout": "",
-        }
-    )
-)
+@command("codeout accept downloaded/.codeout")
 @click.argument("folder", type=FOLDER)
 @pass_site
 def accept(site: CommandSite, folder: Path) -> None:
@@ -63,14 +55,7 @@ def accept(site: CommandSite, folder: Path) -> None:
     print(f"stored {len(recordings)} recordings in {site.config.recordings}{reason}")
 
 
-@click.command(
-    epilog=examples(
-        {
-            "codeout plan --shards 4 --json > plan.json": "",
-            "codeout plan --shards 3 --gpus 1": "",
-        }
-    )
-)
+@command("codeout plan --shards 4 --json > plan.json", "codeout plan --shards 3 --gpus 1")
 @pages_argument
 @click.option("--shards", type=POSITIVE, required=True, metavar="N", help="Number of machines without a GPU.")
 @click.option(
@@ -83,7 +68,7 @@ def accept(site: CommandSite, folder: Path) -> None:
 )
 @json_option
 @pass_site
-def plan(site: CommandSite, pages: tuple[Path, ...], shards: int, gpus: int, as_json: bool) -> None:
+def plan(site: CommandSite, pages: Paths, shards: int, gpus: int, as_json: bool) -> None:
     """Split the stale sessions across machines.
 
     The longest sessions are assigned first, each to the machine with the least work. Run one shard on each machine
@@ -99,14 +84,7 @@ def plan(site: CommandSite, pages: tuple[Path, ...], shards: int, gpus: int, as_
         print(f"shard {number}, {shard.device}, about {shard.seconds:.0f} s: {', '.join(shard.sessions) or 'nothing'}")
 
 
-@click.command(
-    epilog=examples(
-        {
-            "codeout diff published .codeout": "",
-            "codeout diff published .codeout --html drift.html": "",
-        }
-    )
-)
+@command("codeout diff published .codeout", "codeout diff published .codeout --html drift.html")
 @click.argument("old", type=FOLDER)
 @click.argument("new", type=FOLDER)
 @click.option(
@@ -122,35 +100,25 @@ def diff(old: Path, new: Path, tolerance: float | None, html: Path | None, as_js
 
     The exit status is that of diff(1): 0 if the outputs agree, 1 if they differ, 2 if they cannot be compared.
     """
-    try:
-        return _diff(old, new, tolerance, html, as_json)
-    except CodeoutError as problem:
-        click.echo(problem, err=True)
-        return DIFF_FAILED
-
-
-def _diff(old_folder: Path, new_folder: Path, tolerance: float | None, html: Path | None, as_json: bool) -> int:
     from codeout.compare.runs import TOLERANCE, compare, report
     from codeout.publish.drift import drift_page, load_runs
 
-    old, new = load_runs(old_folder), load_runs(new_folder)
-    differences = compare(old, new, TOLERANCE if tolerance is None else tolerance)
-    if html:
-        html.write_text(drift_page(differences, old, new), encoding="utf8")
+    try:
+        runs = load_runs(old), load_runs(new)
+        differences = compare(*runs, TOLERANCE if tolerance is None else tolerance)
+        if html:
+            html.write_text(drift_page(differences, *runs), encoding="utf8")
+    except CodeoutError as problem:
+        click.echo(problem, err=True)
+        return 2  # as diff(1) when it cannot compare
     if as_json:
         print_json(differences)
     else:
-        print(report(differences, old, new), end="")
+        print(report(differences, *runs), end="")
     return int(any(difference.kind != "added" for difference in differences))
 
 
-@click.command(
-    epilog=examples(
-        {
-            "codeout compat -o recordings/compat/torch-2.6.0.json --against published": "",
-        }
-    )
-)
+@command("codeout compat -o recordings/compat/torch-2.6.0.json --against published")
 @click.option("-o", "--output", type=FILE, required=True, help="JSON file to write.")
 @click.option("--against", type=FOLDER, help="Build cache to compare the outputs with.")
 @pass_site
@@ -166,9 +134,8 @@ def compat(site: CommandSite, output: Path, against: Path | None) -> int:
     from codeout.publish.drift import load_runs
     from codeout.run.engine import Engine
 
-    published_runs = load_runs(against) if against else {}
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    result = run_pages(Engine(site.config), site.blocks([]), published_runs, date)
+    result = run_pages(Engine(site.config), site.blocks([]), load_runs(against) if against else {}, date)
     write_result(result, output)
     for page in result.pages:
         print(f"{page.page}: {page.error or f'runs; {len(page.drifted)} of {page.blocks} outputs differ'}")

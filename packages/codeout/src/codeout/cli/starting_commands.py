@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from codeout.cli.options import examples
+from codeout.cli.options import Paths, command
 from codeout.errors import CodeoutError, PageError
 
 FIRST_PAGE = """# First page
@@ -22,10 +22,9 @@ Blocks with the same `session` share their variables:
 print(sum(squares))
 ```
 """
-EXISTING = click.Path(exists=True, path_type=Path)
 
 
-@click.command()
+@command()
 @click.pass_obj
 def init(config_file: Path | None) -> None:
     """Add to mkdocs.yml what codeout needs.
@@ -45,9 +44,7 @@ def init(config_file: Path | None) -> None:
         click.echo(f"{file} has what codeout needs")
         return
     file.write_text(text, encoding="utf8")
-    click.echo(f"{file}: added")
-    for line in new_lines:
-        click.echo(f"    {line}")
+    click.echo("\n    ".join([f"{file}: added", *new_lines]))
     snippets, page = file.parent / "snippets", file.parent / docs_dir(text) / "index.md"
     if not snippets.is_dir():
         snippets.mkdir()
@@ -59,26 +56,20 @@ def init(config_file: Path | None) -> None:
     click.echo('Next: `mkdocs serve`. A fence with ```python exec="on" source="above" session="NAME" runs.')
 
 
-@click.command(
-    "import",
-    epilog=examples(
-        {
-            "codeout import intro.ipynb": "docs/intro.md and snippets/intro.py",
-            "codeout import notebooks/": "all notebooks in a folder",
-            "codeout import plot_digits.py": "a script of sphinx-gallery",
-        }
-    ),
+@command(
+    "codeout import intro.ipynb  # docs/intro.md and snippets/intro.py",
+    "codeout import notebooks/  # all notebooks in a folder",
+    "codeout import plot_digits.py  # a script of sphinx-gallery",
+    name="import",
 )
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=EXISTING)
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--docs", type=click.Path(path_type=Path), default="docs", show_default=True, help="Folder of the pages.")
 @click.option(
     "--snippets", type=click.Path(path_type=Path), default="snippets", show_default=True, help="Folder of the snippets."
 )
 @click.option("--force", is_flag=True, help="Overwrite files.")
 @click.pass_obj
-def import_sources(
-    config_file: Path | None, sources: tuple[Path, ...], docs: Path, snippets: Path, force: bool
-) -> None:
+def import_sources(config_file: Path | None, sources: Paths, docs: Path, snippets: Path, force: bool) -> None:
     """Turn notebooks and scripts into pages.
 
     SOURCE is a notebook (.ipynb), a script with `# %%` between its cells, a script of sphinx-gallery, or a folder of

@@ -6,6 +6,7 @@ Nothing is overwritten, and nothing is read or written through links that came w
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ MAX_PICTURE = 50_000_000
 """Bytes of a picture beside a notebook."""
 
 
-class Imported(msgspec.Struct, frozen=True):
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
     """One file that was imported."""
 
     source: Path
@@ -85,14 +86,7 @@ def find_sources(paths: Iterable[Path]) -> list[tuple[Path, Path]]:
 
 
 def import_file(source: Path, folder: Path, docs: Path, snippets: Path, *, force: bool) -> Imported:
-    """Write the page, the snippet and the pictures of a notebook or a script.
-
-    Args:
-        source: the notebook or script.
-        folder: where its page belongs, relative to `docs`.
-        docs: the folder of the pages.
-        snippets: the folder of the snippets.
-        force: whether to overwrite files.
+    """Write the page, the snippet and the pictures of a notebook or a script; its page belongs in a folder of `docs`.
 
     Raises:
         PageError: it cannot be read, a file exists already, or a file or a folder of the site is a link.
@@ -107,7 +101,13 @@ def import_file(source: Path, folder: Path, docs: Path, snippets: Path, *, force
         _check_place(root, path, content, force=force)
     for (root, path), content in files.items():
         _write(root / path, content)
-    return Imported(source, docs / page, imported.blocks, imported.notes, imported.settings)
+    return Imported(
+        source=source,
+        page=docs / page,
+        blocks=imported.blocks,
+        notes=imported.notes,
+        settings=imported.settings,
+    )
 
 
 def read_cells(source: Path) -> list[Cell]:
@@ -125,7 +125,11 @@ def read_cells(source: Path) -> list[Cell]:
     if not is_notebook and is_gallery_script(text):
         return read_gallery_script(source)
     try:
-        return list(_cells(_read_notebook(content) if is_notebook else _read_percent_script(source)))
+        if is_notebook:
+            return list(_cells(_read_notebook(content)))
+        import jupytext
+
+        return list(_cells(msgspec.convert(jupytext.read(source, fmt="py:percent"), _Notebook)))
     except ModuleNotFoundError as problem:
         needs = f"it needs {problem.name}: `pip install 'codeout[import]'`"
         raise PageError(f"{source}:1: {needs}") from problem
@@ -135,19 +139,12 @@ def read_cells(source: Path) -> list[Cell]:
 
 
 def _read_picture(folder: Path, link: str) -> bytes | None:
-    """Return the content of a file in the folder of a notebook; None if it is elsewhere, or reached through links.
-
-    Args:
-        folder: the folder of the notebook.
-        link: where its text has the file, relative to the folder.
-    """
+    """Return the content of a file in the folder of a notebook; None if it is elsewhere, or reached through links."""
     path = Path(link)
-    try:
-        if path.anchor or ".." in path.parts or _find_link(folder, path):
-            return None
-        return read_regular_file(folder / path, MAX_PICTURE)
-    except (OSError, ValueError):  # it is not there, or no file can have that name
-        return None
+    with contextlib.suppress(OSError, ValueError):  # it is not there, or no file can have that name
+        if not (path.anchor or ".." in path.parts or _find_link(folder, path)):
+            return read_regular_file(folder / path, MAX_PICTURE)
+    return None
 
 
 def _find_link(root: Path, path: Path) -> Path | None:
@@ -175,13 +172,6 @@ def _read_notebook(content: bytes) -> _Notebook:
         raise ValueError(str(problem)) from problem
 
 
-def _read_percent_script(path: Path) -> _Notebook:
-    """Return the cells of a script with `# %%` between them."""
-    import jupytext
-
-    return msgspec.convert(jupytext.read(path, fmt="py:percent"), _Notebook)
-
-
 def _cells(notebook: _Notebook) -> Iterator[Cell]:
     for cell in notebook.cells:
         source = "".join(cell.source).strip("\n")
@@ -195,18 +185,13 @@ def _cells(notebook: _Notebook) -> Iterator[Cell]:
 def _decode(bundle: Mapping[str, str | list[str]]) -> bytes:
     """Return the content of an attachment; nothing if it has no picture, or one that is not base64."""
     picture = next((data for mime, data in bundle.items() if mime.startswith("image/")), "")
-    try:
+    with contextlib.suppress(ValueError):
         return base64.b64decode("".join(picture))
-    except ValueError:
-        return b""
+    return b""
 
 
 def _check_place(root: Path, path: Path, content: bytes, *, force: bool) -> None:
-    """Check that a file may be written, without following a link.
-
-    Raises:
-        PageError: it may not.
-    """
+    """Check that a file may be written, without following a link."""
     target = root / path
     try:
         if link := _find_link(root, path):

@@ -53,56 +53,40 @@ def read_gallery_script(path: Path) -> list[Cell]:
         tree = ast.parse(text)
     except SyntaxError as problem:
         raise PageError(f"{path}:{problem.lineno or 1}: not valid Python: {problem.msg}") from problem
-    lines, cells, levels = text.split("\n"), list[Cell](), list[str]()
-    first = tree.body[0] if tree.body else None
-    start = 0
-    if isinstance(first, ast.Expr) and (docstring := ast.get_docstring(tree)) is not None:
-        cells.append(TextCell(to_markdown(docstring, levels)))
-        start = first.end_lineno or 0
-    code: list[str] = []
-    number = start
-    while number < len(lines):
-        if not SEPARATOR.match(lines[number]):
-            code.append(lines[number])
-            number += 1
-            continue
-        _add_code(cells, code)
-        heading = lines[number].partition("%%")[2].strip()
-        text_lines = [heading, "-" * len(heading), ""] if heading else []
-        number += 1
-        while number < len(lines) and lines[number].startswith("#") and not SEPARATOR.match(lines[number]):
-            text_lines.append(lines[number].removeprefix("#").removeprefix(" "))
-            number += 1
+    docstring = ast.get_docstring(tree)
+    start = 0 if docstring is None else tree.body[0].end_lineno
+    parts, is_in_text = [((docstring or "").split("\n"), list[str]())], False  # each has lines of text, and of code
+    for line in text.split("\n")[start:]:
+        if SEPARATOR.match(line):
+            heading = line.partition("%%")[2].strip()
+            parts.append(([heading, "-" * len(heading), ""] if heading else [], []))
+            is_in_text = True
+        elif is_in_text and line.startswith("#"):
+            parts[-1][0].append(line.removeprefix("#").removeprefix(" "))
+        else:
+            parts[-1][1].append(line)
+            is_in_text = False
+    cells, levels = list[Cell](), list[str]()
+    for text_lines, code_lines in parts:
         if any(text_lines):
             cells.append(TextCell(to_markdown("\n".join(text_lines), levels)))
-    _add_code(cells, code)
+        if code := "\n".join(code_lines).strip("\n"):
+            cells.append(CodeCell(code))
     return cells
 
 
-def _add_code(cells: list[Cell], lines: list[str]) -> None:
-    if text := "\n".join(lines).strip("\n"):
-        cells.append(CodeCell(text))
-    lines.clear()
-
-
 def to_markdown(text: str, levels: list[str] | None = None) -> str:
-    """Return the Markdown for a text.
-
-    Args:
-        text: in reStructuredText.
-        levels: the styles of headings so far, from the first level; those that the text adds are appended.
-    """
+    """Return the Markdown for a text in reStructuredText; styles of headings are appended to `levels`, top first."""
     levels = [] if levels is None else levels
     blocks, targets = list[str](), dict[str, str]()
     lines = text.expandtabs().split("\n")
     number = 0
     while number < len(lines):
-        line = lines[number]
-        after = lines[number + 1] if number + 1 < len(lines) else ""
-        if _is_overline(lines, number):
-            blocks.append(_heading(lines[number + 1], "over" + line[0], levels))
+        line, after, below = [*lines[number : number + 3], "", ""][:3]
+        if after.strip() and UNDERLINE.match(line) and UNDERLINE.match(below):
+            blocks.append(_heading(after, "over" + line[0], levels))
             number += 3
-        elif line.strip() and not line.startswith(" ") and UNDERLINE.match(after) and len(after.rstrip()) >= 3:
+        elif _is_title(line, after):
             blocks.append(_heading(line, after[0], levels))
             number += 2
         elif target := TARGET.match(line):
@@ -123,16 +107,13 @@ def to_markdown(text: str, levels: list[str] | None = None) -> str:
             blocks.append(_inline(paragraph))
     markdown = "\n".join(blocks)
     for name, url in targets.items():
-        markdown = re.sub(
-            rf"`({re.escape(name)})`_\b|\b({re.escape(name)})_\b", rf"[\1\2]({url})", markdown, flags=re.IGNORECASE
-        )
+        pattern = rf"(?i)`({re.escape(name)})`_\b|\b({re.escape(name)})_\b"
+        markdown = re.sub(pattern, rf"[\1\2]({url})", markdown)
     return re.sub(r"\n{3,}", "\n\n", markdown).strip()
 
 
-def _is_overline(lines: list[str], number: int) -> bool:
-    if number + 2 >= len(lines) or not UNDERLINE.match(lines[number]):
-        return False
-    return bool(lines[number + 1].strip()) and UNDERLINE.match(lines[number + 2]) is not None
+def _is_title(line: str, after: str) -> bool:
+    return bool(line.strip()) and not line.startswith(" ") and UNDERLINE.match(after) is not None
 
 
 def _heading(title: str, style: str, levels: list[str]) -> str:
@@ -145,27 +126,23 @@ def _paragraph(lines: list[str], number: int) -> tuple[str, int]:
     """Return the lines up to the next one that begins something else."""
     paragraph = [lines[number]]
     number += 1
-    while number < len(lines) and lines[number - 1].strip() and not _begins(lines, number):
-        paragraph.append(lines[number])
+    while number < len(lines) and lines[number - 1].strip():
+        line, after = [*lines[number : number + 2], ""][:2]
+        if _is_title(line, after) or DIRECTIVE.match(line) or TARGET.match(line) or line.rstrip().endswith("::"):
+            break
+        paragraph.append(line)
         number += 1
     return "\n".join(paragraph), number
-
-
-def _begins(lines: list[str], number: int) -> bool:
-    line = lines[number]
-    after = lines[number + 1] if number + 1 < len(lines) else ""
-    is_heading = bool(line.strip()) and not line.startswith(" ") and UNDERLINE.match(after) is not None
-    return is_heading or bool(DIRECTIVE.match(line) or TARGET.match(line)) or line.rstrip().endswith("::")
 
 
 def _indented(lines: list[str], number: int, indent: int) -> tuple[list[str], int]:
     """Return the lines that are indented more than a directive, without that, and the number of the next one."""
     body = []
-    while number < len(lines) and (
-        not lines[number].strip() or len(lines[number]) - len(lines[number].lstrip()) > indent
-    ):
-        body.append(lines[number])
-        number += 1
+    for line in lines[number:]:
+        if line.strip() and len(line) - len(line.lstrip()) <= indent:
+            break
+        body.append(line)
+    number += len(body)
     return textwrap.dedent("\n".join(body)).strip("\n").split("\n"), number
 
 

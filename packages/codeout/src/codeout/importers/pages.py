@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ import msgspec
 
 from codeout.importers.text import TextWriter, fence_around, write_code
 
-DROPPED_MAGICS = (
+IDLE_MAGICS = (
     "%matplotlib",
     "%config InlineBackend",
     "%load_ext autoreload",
@@ -45,13 +46,12 @@ SHOWN_APART = {"all": "output", "code": "nothing"}
 """The option `show` of a block → what it is if a fence of its own shows the code: markdown-exec converts shown code
 once more, as a page that may include files, in a fence of eight backticks."""
 LONGEST_FENCE = "`" * 8
-DIRECTIVE = re.compile(
-    r"""^[ \t]*(?=;*-+8<-+(?:[ \t]+(?:"(?:\\"|[^"\n])+?"|'(?:\\'|[^'\n])+?'))?$)""", re.MULTILINE
-)  # as `pymdownx.snippets` finds what includes a file …
+# As `pymdownx.snippets` finds what includes a file …
+DIRECTIVE = re.compile(r"""(?m)^[ \t]*(?=;*-+8<-+(?:[ \t]+(?:"(?:\\"|[^"\n])+?"|'(?:\\'|[^'\n])+?'))?$)""")
+# … and what begins or ends a section:
 SECTION_MARKER = re.compile(
-    r"^(.*?)(?<!;)(?!(?<=-)-)(?=;*-+8<-+[ \t]+\[[ \t]*(?:start|end)[ \t]*:[ \t]*[a-z][-_0-9a-z]*[ \t]*\])",
-    re.MULTILINE | re.IGNORECASE,
-)  # … and what begins or ends a section
+    r"(?mi)^(.*?)(?<!;)(?!(?<=-)-)(?=;*-+8<-+[ \t]+\[[ \t]*(?:start|end)[ \t]*:[ \t]*[a-z][-_0-9a-z]*[ \t]*\])"
+)
 
 
 class TextCell(msgspec.Struct, frozen=True):
@@ -75,7 +75,7 @@ class CodeCell(msgspec.Struct, frozen=True):
 Cell: TypeAlias = TextCell | CodeCell
 
 
-class ImportedPage(msgspec.Struct):
+class ImportedPage(msgspec.Struct, kw_only=True):
     """What one notebook or script becomes."""
 
     page: str = ""
@@ -95,15 +95,12 @@ class ImportedPage(msgspec.Struct):
 def make_page(
     cells: Sequence[Cell], name: str, source: str, read_picture: Callable[[str], bytes | None]
 ) -> ImportedPage:
-    """Return the page and the snippet of a notebook or a script.
+    """Return the page and the snippet of a notebook or a script, both of a name, which is also that of the session.
 
-    Args:
-        cells: what it consists of. They are not trusted: what is text stays text, and what names a file names none.
-        name: of the page, the snippet and the session.
-        source: the name of its file, for notes.
-        read_picture: returns the content of a file beside the notebook by its name; None if there is none.
+    The cells are not trusted: what is text stays text, and what names a file names none. Notes name the file `source`.
+    `read_picture` returns the content of a file beside the notebook by its name; None if there is none.
     """
-    writer = _PageWriter(name, source, read_picture)
+    writer = _PageWriter(name=name, source=source, read_picture=read_picture)
     parts = [
         writer.text(cell, number) if isinstance(cell, TextCell) else writer.code(cell, number)
         for number, cell in enumerate(cells, start=1)
@@ -114,7 +111,7 @@ def make_page(
     return writer.result
 
 
-class _PageWriter(msgspec.Struct):
+class _PageWriter(msgspec.Struct, kw_only=True):
     name: str
     source: str
     read_picture: Callable[[str], bytes | None]
@@ -136,7 +133,8 @@ class _PageWriter(msgspec.Struct):
             return ""
         self.result.blocks += 1
         section = f"cell_{self.result.blocks}"
-        escaped = _escape_directives(code)
+        # `pymdownx.snippets` drops these semicolons.
+        escaped = SECTION_MARKER.sub(r"\1;", DIRECTIVE.sub(r"\g<0>;", code))
         separator = "\n" if self.result.snippet else ""
         self.result.snippet += f"{separator}# --8<-- [start:{section}]\n{escaped}\n# --8<-- [end:{section}]\n"
         if escaped != code:
@@ -173,8 +171,8 @@ class _PageWriter(msgspec.Struct):
             self._note(number, f"left out {link:.100}, which is no PNG, JPEG, GIF or WebP; SVG may contain scripts")
             return None
         pictures = self.result.pictures
-        name = next((name for name, other in pictures.items() if other == content), "")
-        name = name or f"picture-{len(pictures) + 1}.{kind}"
+        known = (name for name, other in pictures.items() if other == content)
+        name = next(known, f"picture-{len(pictures) + 1}.{kind}")
         pictures[name] = content
         return f"{self.name}_files/{name}"
 
@@ -184,7 +182,7 @@ class _PageWriter(msgspec.Struct):
         for line in re.sub(r"\r\n?", "\n", code).split("\n"):
             if INSTALLING.match(line):
                 self._note(number, f"left out `{line.strip()}`; install it in the environment of the site")
-            elif not line.strip().startswith(DROPPED_MAGICS):
+            elif not line.strip().startswith(IDLE_MAGICS):
                 kept.append(line)
         rest = "\n".join(kept).strip("\n")
         if match := MAGIC.search(rest):
@@ -194,23 +192,16 @@ class _PageWriter(msgspec.Struct):
         return rest
 
 
-def _escape_directives(code: str) -> str:
-    """Return code that `pymdownx.snippets` includes as it was: a semicolon is dropped on the way."""
-    return SECTION_MARKER.sub(r"\1;", DIRECTIVE.sub(r"\g<0>;", code))
-
-
 def _is_changed_by_markdown(code: str) -> bool:
     """Return whether code means something else once Python-Markdown has normalized its white space."""
-    text = re.sub(r"[\x02\x03]", "", code).expandtabs(4)
-    text = re.sub(r"(?<=\n) +\n", "\n", text)
+    text = re.sub(r"(?<=\n) +\n", "\n", re.sub(r"[\x02\x03]", "", code).expandtabs(4))
     if text == code:
         return False
-    with warnings.catch_warnings():
+    # It has magics, or fails when it runs:
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            return ast.dump(ast.parse(text)) != ast.dump(ast.parse(code))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return False  # magics; or it fails when it runs
+        return ast.dump(ast.parse(text)) != ast.dump(ast.parse(code))
+    return False
 
 
 def _options(cell: CodeCell) -> dict[str, str]:

@@ -19,7 +19,6 @@ LEVEL = 4
 """Columns by which Python-Markdown wants what is in a list to be indented."""
 CONTAINER = re.compile(rf"{ITEM.pattern}|!!! |\?\?\?|=== |\[\^")
 """The beginning of a list, an admonition, a tab or a footnote: what is indented below is no code."""
-
 OPENING = re.compile(
     r"(?P<prefix>[> \t]*)(?P<fence>`{3,}|~{3,})[ \t]*\{?[ \t]*\.?(?P<language>(?a:[\w+#-]*))(?P<options>.*)"
 )
@@ -34,7 +33,6 @@ INERT_LANGUAGES = {
 other names, by which they are highlighted alike."""
 TEMPLATE = re.compile(r"\{[{%!#]|8<-")
 """What is replaced in code as well: by templates, and by snippets."""
-
 JAVASCRIPT = r"(?i:" + r"\s*".join("javascript") + r")\s*(?=:)"
 ACTIVE = re.compile(
     r"\{(?=[{%!#])|<(?=[A-Za-z/!?-])|&(?!(?:lt|gt|amp);)(?=[#\w])|(?i:\bon\w+)(?==)|:(?=::)|/(?=//)|`(?=``)|~(?=~~)|"
@@ -132,12 +130,9 @@ def fence_around(code: str) -> str:
 
 
 def write_code(code: str, language: str, prefix: str = "") -> str:
-    """Return Markdown that shows some code, and does not run it.
+    """Return Markdown that shows some code, which may be anything, and does not run it.
 
-    Args:
-        code: may be anything.
-        language: of the code, by whichever name.
-        prefix: what precedes each line: the indentation of a list, the marks of a quotation.
+    The prefix precedes each line: the indentation of a list, the marks of a quotation.
     """
     if TEMPLATE.search(code):
         return f"{prefix}<pre><code>{_spell(code)}</code></pre>"
@@ -236,8 +231,8 @@ def indent_lists(text: str) -> str:
     """Return Markdown whose lists mean the same to Python-Markdown as they do to CommonMark."""
     writer = _ListWriter()
     for line in text.split("\n"):
-        indent = line[: len(line) - len(line.lstrip())]
-        writer.add(indent.expandtabs(LEVEL) + line.lstrip())
+        content = line.lstrip()
+        writer.add(line.removesuffix(content).expandtabs(LEVEL) + content)
     return "\n".join(writer.lines)
 
 
@@ -262,10 +257,10 @@ class _ListWriter(msgspec.Struct):
         while self._levels and indent < self._levels[-1][1]:
             self._levels.pop()  # beside the last item, or beside one around it
         above = self.lines[-1] if self.lines else ""
-        if above.strip() and not above.startswith("#") and not self._levels and not self._is_in_list(above):
+        is_in_list = self._levels or ITEM.match(above) or above.startswith(" " * LEVEL)
+        # Python-Markdown takes an item below a code block for text.
+        if FENCE.match(above) or (above.strip() and not above.startswith("#") and not is_in_list):
             self.lines.append("")
-        elif FENCE.match(above):
-            self.lines.append("")  # Python-Markdown takes the item for text below the code block
         self.lines.append(" " * (LEVEL * len(self._levels)) + line[indent:])
         self._levels.append((indent, text))
 
@@ -279,7 +274,3 @@ class _ListWriter(msgspec.Struct):
         if match := FENCE.match(line):
             is_end = self._fence and line.strip().startswith(self._fence) and not line.strip().strip(self._fence[0])
             self._fence = "" if is_end else self._fence or match["fence"]
-
-    @staticmethod
-    def _is_in_list(line: str) -> bool:
-        return bool(ITEM.match(line)) or line.startswith(" " * LEVEL)

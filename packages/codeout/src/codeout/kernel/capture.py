@@ -11,23 +11,18 @@ from pathlib import Path
 from threading import Lock, get_ident
 from typing import IO, Any
 
-from codeout.kernel.events import CHANNELS, EventLog, redirect
+from codeout.kernel.events import CHANNELS, EventLog
 
 MAX_WAIT = 0.05  # seconds for which threads wait for another one to end the line that it has begun
 
 
 def capture_output(folder: Path) -> tuple[IO[bytes], EventLog]:
-    """Replace stdin, stdout and stderr, which lead to the parent, on both the level of Python and of the system.
+    """Have files of a folder take the place of stdout and stderr, for Python and below it.
 
-    Args:
-        folder: where the files are created that take the place of stdout and stderr.
-
-    Returns:
-        The requests of the parent, and the log that sends events to it.
+    What led to the parent is returned: its requests, and the log that sends events to it.
     """
     requests, connection = os.fdopen(os.dup(0), "rb"), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    redirect(folder)
     log, turn = EventLog(connection, folder), LineTurn()
     for descriptor, name in enumerate(CHANNELS, start=1):
         raw: Any = CapturedStream(name, descriptor, log, turn)
@@ -44,7 +39,6 @@ class LineTurn:
     """
 
     def __init__(self) -> None:
-        """Let any thread begin."""
         self._lock = Lock()  # held while a line has begun and has not ended
         self._thread: int | None = None  # the last one that began to write
         self._lines = 0  # that have ended
@@ -79,10 +73,7 @@ class CapturedStream(io.RawIOBase):
     def __init__(self, channel: str, descriptor: int, log: EventLog, turn: LineTurn) -> None:
         """Take the name of the channel, the descriptor for code below Python, the log, and what orders threads."""
         self.name = f"<{channel}>"
-        self._channel = channel
-        self._descriptor = descriptor
-        self._log = log
-        self._turn = turn
+        self._channel, self._descriptor, self._log, self._turn = channel, descriptor, log, turn
         self._decoder = codecs.getincrementaldecoder("utf8")("replace")
 
     def writable(self) -> bool:

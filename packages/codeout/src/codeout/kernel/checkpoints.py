@@ -14,6 +14,7 @@ own copy becomes the kernel. The connection closes when the parent ends, and the
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import random
@@ -45,11 +46,9 @@ def find_obstacle() -> str:
 
 
 def _name_of(task: Path) -> str:
-    """Return the name of a thread; an empty string if it has just ended."""
-    try:
+    with contextlib.suppress(OSError):
         return (task / "comm").read_text()
-    except OSError:
-        return ""
+    return ""  # it has just ended
 
 
 def _obstacle_of(link: Path) -> str:
@@ -82,36 +81,17 @@ def release_threads() -> None:
 
 
 class Channel:
-    """What ties a process that may be forked to the parent."""
+    """What ties a process that may be forked to the parent: a socket for forks, and one for requests and events."""
 
-    def __init__(self, connection: socket.socket | None, control: socket.socket) -> None:
-        """Take the socket for requests and events (None for the first kernel, which has pipes), and that for forks."""
-        self.connection = connection
-        self.control = control
-
-    @classmethod
-    def from_descriptor(cls, descriptor: int) -> Channel:
-        """Return the channel of the first kernel, by the descriptor that its parent has passed."""
-        os.set_inheritable(descriptor, False)  # a program that a block starts has no use for it
-        return cls(None, socket.socket(fileno=descriptor))
-
-    def close(self) -> None:
-        """Close both sockets."""
-        for each in (self.connection, self.control):
-            if each is not None:
-                each.close()
+    def __init__(self, control: socket.socket, connection: socket.socket | None = None) -> None:
+        """Take the sockets; the first kernel, which has pipes, has no connection."""
+        self.control, self.connection = control, connection
 
 
 def fork_branch(channel: Channel, ticket: int, hang_up: Callable[[], None]) -> Channel | None:
-    """Fork a process that goes on beside this one.
+    """Fork a process that goes on beside this one; return None in this one, and in the fork its own channel.
 
-    Args:
-        channel: that of this process.
-        ticket: what the fork is handed over with.
-        hang_up: closes what the fork has inherited of the connection to the parent.
-
-    Returns:
-        None in this process; in the fork, its own channel to the parent.
+    The fork is handed over with the ticket. `hang_up` closes what it has inherited of the connection to the parent.
     """
     connections, controls = socket.socketpair(), socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     state = random.getstate()
@@ -124,38 +104,23 @@ def fork_branch(channel: Channel, ticket: int, hang_up: Callable[[], None]) -> C
     # Python has given the generator of `random` a new seed in the fork.
     random.setstate(state)
     hang_up()
-    for end in (connections[1], controls[1]):
+    for end in (connections[1], controls[1], channel.control, *([channel.connection] if channel.connection else ())):
         end.close()
-    channel.close()
-    return Channel(connections[0], controls[0])
+    return Channel(controls[0], connections[0])
 
 
 def fork_checkpoint(channel: Channel, ticket: int, hang_up: Callable[[], None]) -> Channel | None:
-    """Fork a checkpoint of this process.
+    """Fork a checkpoint of this process, as `fork_branch` does; return None in this one, which continues as before.
 
-    Args:
-        channel: that of this process.
-        ticket: as for `fork_branch`.
-        hang_up: as for `fork_branch`.
-
-    Returns:
-        None in this process, which continues as before. In each process that resumes from the checkpoint, at some
-        later time: its own channel to the parent.
+    In each process that resumes from the checkpoint, at some later time, return its own channel.
     """
     own = fork_branch(channel, ticket, hang_up)
     if own is None or own.connection is None:
         return None
     while own.connection.recv(1):
-        _reap_children()
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass  # collect the exit status of resumed processes that have ended
         if resumed := fork_branch(own, RESUMED, lambda: None):
             return resumed
     os._exit(0)
-
-
-def _reap_children() -> None:
-    """Collect the exit status of resumed processes that have ended."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return

@@ -13,12 +13,9 @@ from codeout.kernel.ipython import LazyIPython
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from IPython.core.interactiveshell import InteractiveShell
-
     from codeout.kernel.events import EventLog
 
-MAX_PLAIN_TEXT = 1_000  # characters of a text that is shown without IPython
-MAX_PLAIN_BITS = 1_000  # of such an integer
+MAX_PLAIN_TEXT, MAX_PLAIN_BITS = 1_000, 1_000  # characters of a text, bits of an integer that need no IPython
 PLAIN = "text/plain"
 ANIMATION_NOTE = "to show an animation, set plt.rcParams['animation.html'] = 'jshtml'\n"
 SHOWN_TYPES = {
@@ -32,72 +29,45 @@ class Display:
     """Sends what is shown to the log."""
 
     def __init__(self, log: EventLog) -> None:
-        """Prepare IPython, without loading it."""
         self._log = log
         self.keeps_saved_figures = True
         """Whether a figure that the block saves is shown as well, when it is left open."""
         self._displays = 0
-        self._shell: InteractiveShell | None = None
-        self._ipython = LazyIPython(self._start_shell)
-
-    @property
-    def loading_seconds(self) -> float:
-        """How long loading IPython has taken, 0 if it is not loaded."""
-        return self._ipython.loading_seconds
-
-    def load(self) -> None:
-        """Load IPython now, unless it is loaded."""
-        self._ipython.load()
+        self.ipython = LazyIPython(self.publish, lambda wait=False: log.send("clear", wait=wait))
 
     def show_value(self, value: object) -> None:
         """Show the value of a block's last expression."""
         if _is_drawn(value):
             return
-        if not self._ipython.is_loaded and _is_plain(value):
-            self.publish({"text/plain": repr(value)})  # what IPython would make of it
+        if not self.ipython.is_loaded and _is_plain(value):
+            self.publish({PLAIN: repr(value)})  # what IPython would make of it
             return
-        shell = self._loaded_shell()
-        if shell.display_formatter is None:
-            raise AssertionError("a shell has a formatter")
+        shell = self.ipython.load()
         data, metadata = shell.display_formatter.format(value)
         if data:  # else it has displayed itself, by `_ipython_display_`
             shell.display_pub.publish(data, metadata)
 
     def expand_magics(self, code: str, module: ModuleType) -> str:
-        """Return code in which Python takes the place of IPython's own syntax.
-
-        Args:
-            code: the code of a block.
-            module: the module in which it will run, where magics look for names.
-        """
-        shell = self._loaded_shell()
+        """Return code with Python in place of IPython's own syntax; magics look for names in the module."""
+        shell = self.ipython.load()
         shell.user_module, shell.user_ns = module, vars(module)
         vars(module)["get_ipython"] = shell.get_ipython
         return str(shell.input_transformer_manager.transform_cell(code))
-
-    def _loaded_shell(self) -> InteractiveShell:
-        self._ipython.load()
-        if self._shell is None:
-            raise AssertionError("IPython is loaded, so there is a shell")
-        return self._shell
 
     def show_figures(self) -> None:
         """Show the figures that are open in pyplot, and close them."""
         if "matplotlib.pyplot" in sys.modules:
             from codeout.kernel.matplotlib_backend import FigureManager
 
-            FigureManager.show_open(keeps_saved=self.keeps_saved_figures)
+            FigureManager.pyplot_show(keeps_saved=self.keeps_saved_figures)
 
     def publish(
-        self,
-        data: dict[str, Any],
-        alt: str | None = None,
-        display_id: str | None = None,
-        *,
-        width: int = 0,
-        update: bool = False,
+        self, data: dict[str, Any], alt: object = None, name: object = None, width: int = 0, *, update: bool = False
     ) -> None:
-        """Send a MIME bundle; what is no text, bytes or JSON is left out."""
+        """Send a MIME bundle without what is no text, bytes or JSON; `update` replaces the one with the same name.
+
+        `width` is that of a picture, in pixels; 0 if none was asked for.
+        """
         self._displays += 1
         if self._displays > MAX_DISPLAYS and not update:
             return
@@ -107,7 +77,8 @@ class Display:
             self._log.send("stream", name="stderr", text=note)
         elif {*bundle} == {PLAIN} and bundle[PLAIN].startswith("<matplotlib.animation."):
             self._log.send("stream", name="stderr", text=ANIMATION_NOTE)
-        self._log.send("display", data=cut_bundle(bundle), alt=alt, width=width, id=display_id, update=update)
+        texts = {"alt": alt if alt is None else str(alt), "id": name if name is None else str(name)}
+        self._log.send("display", data=cut_bundle(bundle), width=width, update=update, **texts)
 
     def begin_block(self) -> None:
         """Start to count what the next block displays."""
@@ -118,11 +89,6 @@ class Display:
         if (more := self._displays - MAX_DISPLAYS) > 0:
             note = f"[… {more:,} more outputs left out; the limit is {MAX_DISPLAYS:,} …]\n"
             self._log.send("stream", name="stdout", text=note)
-
-    def _start_shell(self) -> None:
-        from codeout.kernel.ipython import start_shell
-
-        self._shell = start_shell(self.publish, lambda wait: self._log.send("clear", wait=wait))
 
 
 def _is_plain(value: object) -> bool:

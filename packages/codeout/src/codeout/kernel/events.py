@@ -10,18 +10,27 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import sys
 import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import IO, Any
 
 from codeout.kernel import scratch
 
 CHANNELS = {"stdout": scratch.STDOUT, "stderr": scratch.STDERR}  # in the order of their descriptors, 1 and 2
 READ_SIZE = 65_536  # bytes
+MAX_PROMPT_TEXTS = 1_000  # texts that are sent at once; later ones are collected
+MAX_DELAY = 0.05  # seconds for which they are collected
+MAX_HEAD = 200_000  # characters of a text
+MAX_TAIL = 20_000  # characters at its end that are kept as well if it is longer
+MAX_MESSAGE = 10_000  # characters of an exception's message, which also goes to the terminal
+MAX_DATA = 20_000_000  # characters of a picture in base64, or of HTML, of which no part would do
+MAX_DISPLAYS = 1_000  # values, figures and displayed objects of a block
+TEXT_TYPES = ("text/plain", "text/markdown", "text/latex")
 
 
 class EventLog:
@@ -32,37 +41,30 @@ class EventLog:
     """
 
     def __init__(self, connection: int, folder: Path) -> None:
-        """Send events to a descriptor, with the text that arrives in the files of a folder."""
+        """Send events to a descriptor, and let the descriptors of stdout and stderr lead to files of a folder."""
         self._connection: int | None = connection
         self._inherited: int | None = None  # the descriptor in a forked process, which must not write to it
-        self._files = {name: (folder / path).open("rb", buffering=0) for name, path in CHANNELS.items()}
+        self._files = _redirect(folder)
         self._decoders = {name: codecs.getincrementaldecoder("utf8")("replace") for name in CHANNELS}
         self._libc = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
         self._lock = RLock()
-        self._buffer = TextBuffer(lambda name, text: self._write("stream", name=name, text=text))
+        self.buffer = TextBuffer(lambda name, text: self._write("stream", name=name, text=text))
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(
-                before=self._before_fork, after_in_parent=self._lock.release, after_in_child=self._after_fork_in_child
-            )
+            release, disown = self._lock.release, self._after_fork_in_child
+            os.register_at_fork(before=self._before_fork, after_in_parent=release, after_in_child=disown)
 
     def reconnect(self, connection: int, folder: Path) -> None:
         """Continue in a resumed process, with its own connection and its own files."""
         self._connection = connection
-        suffix = f"-{os.getpid()}"
         for file in self._files.values():
             file.close()
-        redirect(folder, suffix)
-        self._files = {name: (folder / f"{path}{suffix}").open("rb", buffering=0) for name, path in CHANNELS.items()}
+        self._files = _redirect(folder, f"-{os.getpid()}")
 
     def disconnect(self) -> None:
         """Close the inherited connection, in a checkpoint: the parent must notice when the kernel itself ends."""
         if self._inherited is not None:
             os.close(self._inherited)
         self._inherited = None
-
-    def begin_block(self) -> None:
-        """Start to count the text of the next block."""
-        self._buffer.clear()
 
     def send(self, event: str, **fields: Any) -> None:
         """Send an event, after all text that was written before it."""
@@ -71,7 +73,7 @@ class EventLog:
             if self._connection is None:  # a forked process sends no events, and shares the positions in the files
                 return
             self._collect()
-            self._buffer.finish()
+            self.buffer.finish()
             self._write(event, **fields)
 
     def add_text(self, name: str, text: str) -> None:
@@ -81,18 +83,18 @@ class EventLog:
                 os.write(1 if name == "stdout" else 2, text.encode("utf8", "replace"))
                 return
             self._collect()
-            self._buffer.add(name, text)
+            self.buffer.add(name, text)
 
     def _collect(self) -> None:
         """Add the text that C code and child processes have written by now."""
         self._libc.fflush(None)
         for name, file in self._files.items():
             while raw := file.read(READ_SIZE):
-                self._buffer.add(name, self._decoders[name].decode(raw))
+                self.buffer.add(name, self._decoders[name].decode(raw))
 
     def _before_fork(self) -> None:
         self._lock.acquire()
-        self._buffer.flush()
+        self.buffer.flush()
 
     def _after_fork_in_child(self) -> None:
         self._inherited, self._connection = self._connection, None
@@ -104,12 +106,14 @@ class EventLog:
             line = line[os.write(self._connection, line) :]
 
 
-def redirect(folder: Path, suffix: str = "") -> None:
-    """Let the descriptors of stdout and stderr lead to files of a folder."""
-    for descriptor, path in enumerate(CHANNELS.values(), start=1):
-        file = os.open(folder / f"{path}{suffix}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+def _redirect(folder: Path, suffix: str = "") -> dict[str, IO[bytes]]:
+    """Let the descriptors of stdout and stderr lead to files of a folder; return these, open for reading."""
+    paths = {name: folder / f"{file}{suffix}" for name, file in CHANNELS.items()}
+    for descriptor, path in enumerate(paths.values(), start=1):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(file, descriptor)
         os.close(file)
+    return {name: path.open("rb", buffering=0) for name, path in paths.items()}
 
 
 def _flush_replaced_streams() -> None:
@@ -123,29 +127,18 @@ def _flush_replaced_streams() -> None:
 
 def encode_event(event: str, fields: dict[str, Any]) -> bytes:
     """Return an event as JSON. Lone surrogates, which JSON in UTF-8 can't hold, become their escapes."""
-    return json.dumps({"event": event, **fields}, ensure_ascii=False).encode("utf8", _ESCAPES)
-
-
-def _escape_surrogates(problem: UnicodeError) -> tuple[str, int]:
-    if not isinstance(problem, UnicodeEncodeError):
-        raise problem
-    surrogates = problem.object[problem.start : problem.end]
-    return "".join(f"\\\\u{ord(surrogate):04x}" for surrogate in surrogates), problem.end
-
-
-_ESCAPES = "codeout.surrogates"
-codecs.register_error(_ESCAPES, _escape_surrogates)
-
-
-MAX_PROMPT_TEXTS = 1_000  # texts that are sent at once; later ones are collected
-MAX_DELAY = 0.05  # seconds for which they are collected
+    line = json.dumps({"event": event, **fields}, ensure_ascii=False)
+    try:
+        return line.encode()
+    except UnicodeEncodeError:
+        return re.sub("[\ud800-\udfff]", lambda match: f"\\\\u{ord(match[0]):04x}", line).encode()
 
 
 class TextBuffer:
     """The text of a block on its way to the parent: all of it, or its head and its tail."""
 
     def __init__(self, send: Callable[[str, str], None]) -> None:
-        """Take a function that sends text, and is called with the name of the channel and the text."""
+        """Take a function that sends text to a channel, by its name."""
         self._send = send
         self.clear()
 
@@ -153,8 +146,7 @@ class TextBuffer:
         """Forget all text and start to count again."""
         self._pending: deque[tuple[str, str]] = deque()
         self._tail: deque[tuple[str, str]] = deque()
-        self._tail_size = 0
-        self._texts = self._head_size = self._cut_size = 0
+        self._texts = self._head_size = self._cut_size = self._tail_size = 0
         self._last_flush = time.monotonic()
 
     def add(self, channel: str, text: str) -> None:
@@ -194,7 +186,9 @@ class TextBuffer:
 
     def _drop_redrawn(self, channel: str, text: str) -> None:
         """Drop the last text that was collected, if it is a line that `text` draws again, like a progress bar."""
-        if self._pending and self._pending[-1][0] == channel and _redraws(text, self._pending[-1][1]):
+        last_channel, last = self._pending[-1] if self._pending else ("", "")
+        are_lines = all(each.startswith("\r") and "\n" not in each for each in (text, last))
+        if last_channel == channel and are_lines and len(text) >= len(last):
             self._head_size -= len(self._pending.pop()[1])
 
     def _add_to_tail(self, channel: str, text: str) -> None:
@@ -203,19 +197,6 @@ class TextBuffer:
         self._tail_size += len(self._tail[-1][1])
         while self._tail_size - len(self._tail[0][1]) >= MAX_TAIL:
             self._tail_size -= len(self._tail.popleft()[1])
-
-
-def _redraws(new: str, old: str) -> bool:
-    """Return whether a line that begins with a carriage return covers all of the line before it."""
-    return all(text.startswith("\r") and "\n" not in text for text in (new, old)) and len(new) >= len(old)
-
-
-MAX_HEAD = 200_000  # characters of a text
-MAX_TAIL = 20_000  # characters at its end that are kept as well if it is longer
-MAX_MESSAGE = 10_000  # characters of an exception's message, which also goes to the terminal
-MAX_DATA = 20_000_000  # characters of a picture in base64, or of HTML, of which no part would do
-MAX_DISPLAYS = 1_000  # values, figures and displayed objects of a block
-TEXT_TYPES = ("text/plain", "text/markdown", "text/latex")
 
 
 def cut(text: str, head: int = MAX_HEAD, tail: int = MAX_TAIL) -> str:
@@ -230,8 +211,8 @@ def cut_bundle(data: dict[str, str]) -> dict[str, str]:
     """Return a MIME bundle whose texts are cut, without other data that are too large."""
     parts = {mime: cut(part) if mime in TEXT_TYPES else part for mime, part in data.items()}
     large = {mime: len(part) for mime, part in parts.items() if len(part) > MAX_DATA}
-    if not large:
-        return parts
-    notes = [f"[{mime} of {size:,} characters left out; the limit is {MAX_DATA:,}]" for mime, size in large.items()]
+    lines = [f"[{mime} of {size:,} characters left out; the limit is {MAX_DATA:,}]" for mime, size in large.items()]
     rest = {mime: part for mime, part in parts.items() if mime not in large}
-    return {**rest, "text/plain": "\n".join([*notes, *([rest["text/plain"]] if "text/plain" in rest else [])])}
+    if lines and "text/plain" in rest:
+        lines.append(rest["text/plain"])
+    return {**rest, "text/plain": "\n".join(lines)} if lines else parts

@@ -11,10 +11,8 @@ import time
 
 RECENT = 100_000_000
 """Nanoseconds: a file that was changed so recently may change again without a new modification time."""
-
 Status = tuple[int, int, int, int]
 """Of a regular file: size, modification time in ns, inode, change time in ns."""
-
 original_stat = os.stat  # a kernel replaces `os.stat` with one that notes what it is asked
 
 

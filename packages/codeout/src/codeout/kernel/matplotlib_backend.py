@@ -25,28 +25,20 @@ class FigureManager(FigureManagerBase):
     """Shows figures by displaying them, once each."""
 
     @classmethod
-    def pyplot_show(cls, *, block: bool | None = None) -> None:
-        """Display all open figures in the order of their creation, and close them."""
-        cls.show_open()
-
-    @staticmethod
-    def show_open(*, keeps_saved: bool = True) -> None:
+    def pyplot_show(cls, *, block: bool | None = None, keeps_saved: bool = True) -> None:
         """Display the open figures in the order of their creation, with or without those that were saved; close all."""
         from matplotlib import pyplot
 
         skipped_ids = _displayed_ids if keeps_saved else _displayed_ids | _saved_ids
         for number in pyplot.get_fignums():
             figure = pyplot.figure(number)
-            if id(figure) not in skipped_ids and not _is_blank(figure):
+            # Nothing was drawn after `plt.show()` when a function of pyplot has then opened another figure.
+            is_blank = figure.get_children() == [figure.patch]
+            if id(figure) not in skipped_ids and not is_blank:
                 display(figure)
         pyplot.close("all")
         _displayed_ids.clear()
         _saved_ids.clear()
-
-
-def _is_blank(figure: Figure) -> bool:
-    """Return whether nothing was drawn, as after `plt.show()` when a function of pyplot has opened another figure."""
-    return figure.get_children() == [figure.patch]
 
 
 class FigureCanvas(FigureCanvasAgg):
@@ -60,26 +52,20 @@ class FigureCanvas(FigureCanvasAgg):
         return super().print_figure(*arguments, **options)
 
 
-def svg(figure: Figure) -> tuple[str, dict[str, str]] | None:
-    """Return a figure as SVG with its alt text, if the style asks for SVG. Equal figures have equal bytes."""
-    if mpl.rcParams["savefig.format"] != "svg":
-        return None
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "codeout"}):
-        _draw(figure, buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue(), {"alt": alt_text(figure)}
-
-
-def png(figure: Figure) -> tuple[bytes, dict[str, str]] | None:
-    """Return a figure as PNG with its alt text, unless the style asks for SVG."""
-    if mpl.rcParams["savefig.format"] == "svg":
+def draw(extension: str, figure: Figure) -> tuple[str | bytes, dict[str, str]] | None:
+    """Return a figure as "svg" or "png" with its alt text; None if the style asks for the other one."""
+    if (extension == "svg") != (mpl.rcParams["savefig.format"] == "svg"):
         return None
     buffer = io.BytesIO()
-    _draw(figure, buffer, format="png", dpi=2 * figure.dpi, metadata={"Software": None})
+    if extension == "svg":
+        with mpl.rc_context({"svg.hashsalt": "codeout"}):  # equal figures have equal bytes
+            _save(figure, buffer, format="svg", metadata={"Date": None, "Creator": None})
+        return buffer.getvalue().decode(), {"alt": alt_text(figure)}
+    _save(figure, buffer, format="png", dpi=2 * figure.dpi, metadata={"Software": None})
     return buffer.getvalue(), {"alt": alt_text(figure)}
 
 
-def _draw(figure: Figure, buffer: IO[Any], **options: Any) -> None:
+def _save(figure: Figure, buffer: IO[bytes], **options: Any) -> None:
     """Save a figure that is displayed. Warnings name the author's line, or the figure where there is none."""
     was_saved = id(figure) in _saved_ids
     with warnings.catch_warnings(record=True) as caught_warnings:
@@ -102,9 +88,5 @@ def alt_text(figure: Figure) -> str:
         return label
     parts: list[Any] = [figure.get_suptitle()]
     for axes in figure.axes:
-        parts += [axes.get_title(), _axis_labels(axes.get_xlabel(), axes.get_ylabel())]
+        parts += [axes.get_title(), " against ".join(filter(None, (axes.get_ylabel(), axes.get_xlabel())))]
     return "; ".join(dict.fromkeys(str(part) for part in parts if part)) or "A figure without a title"
-
-
-def _axis_labels(x: str, y: str) -> str:
-    return f"{y} against {x}" if x and y else x or y

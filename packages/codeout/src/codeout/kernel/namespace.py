@@ -32,7 +32,6 @@ MAX_BITS = 64  # of such an integer
 BLOCK_FILE = "__codeout_file__"  # the name in `__main__` of the file that the block comes from
 MAGIC = re.compile(r"^\s*[%!]|\?\s*$|=\s*[%!]|get_ipython", re.MULTILINE)
 """What may be IPython's own syntax; loading IPython takes a while, so only then."""
-
 _IGNORED_TOKENS = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.DEDENT)
 _FUTURE = reduce(or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
 _COROUTINE = 0x80  # `inspect.CO_COROUTINE`: the code awaits something
@@ -54,32 +53,25 @@ class Namespace:
     """The module `__main__` of the blocks."""
 
     def __init__(self, display: Display, log: EventLog) -> None:
-        """Replace `__main__` with an empty module."""
         self._display, self._log = display, log
-        self._module = MainModule("__main__")
-        sys.modules["__main__"] = self._module
+        self._module = sys.modules["__main__"] = MainModule("__main__")
         self._executor = Executor(vars(self._module))
         self._values: dict[str, Scalar] = {}
 
-    def run(
-        self, code: str, file: str, line: int, checks: str = "", checks_line: int = 0, *, has_magics: bool = False
-    ) -> None:
-        """Run a block; send its outputs and, if it raises one, its exception to the log.
+    def run(self, code: str, file: str, line: int, checks: str, checks_line: int, *, has_magics: bool) -> None:
+        """Run a block and then its checks; send its outputs and, if it raises one, its exception to the log.
 
-        Args:
-            code: the block's code.
-            file: the file that the code comes from, as tracebacks name it.
-            line: the line of that file on which the code begins, counted from 1.
-            checks: code that runs after it.
-            checks_line: the line on which that begins.
-            has_magics: whether IPython's magics work.
+        Tracebacks name the file; code and checks begin on lines of it, counted from 1.
         """
         vars(self._module)[BLOCK_FILE] = file
         if has_magics and MAGIC.search(code):
             code = self._display.expand_magics(code, self._module)
         padded_code = "\n" * (line - 1) + code
         padded_checks = "\n" * (checks_line - 1) + checks
-        remember_source(file, _overlay(padded_code, padded_checks) if checks else padded_code, line)
+        source = padded_code.split("\n")
+        if checks:  # each on its own lines, below the code
+            source += padded_checks.split("\n")[len(source) :]
+        _remember_source(file, "\n".join(source), line)
         try:
             try:
                 value = self._executor.execute(padded_code, file)
@@ -101,12 +93,6 @@ class Namespace:
         return {name: value for name, value in self._values.items() if name not in old or old[name] is not value}
 
 
-def _overlay(code: str, checks: str) -> str:
-    """Return code with the checks below it, each on its own lines."""
-    code_lines, check_lines = code.split("\n"), checks.split("\n")
-    return "\n".join([*code_lines, *check_lines[len(code_lines) :]])
-
-
 def _is_scalar(value: object) -> bool:
     """Return whether a value is a number or a text that prose may quote."""
     if type(value) is str:
@@ -119,7 +105,6 @@ class Executor:
     """Executes code in a namespace, as a notebook does: `from __future__` carries on, and `await` works anywhere."""
 
     def __init__(self, namespace: dict[str, Any]) -> None:
-        """Take the namespace."""
         self._namespace = namespace
         self._features = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -130,13 +115,14 @@ class Executor:
         flags = self._features | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         tree: ast.Module = compile(code, file, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
         last = tree.body[-1] if tree.body else None
-        has_value = isinstance(last, ast.Expr) and not _ends_with_semicolon(code)
-        if has_value:
+        if isinstance(last, ast.Expr) and not _ends_with_semicolon(code):
             tree.body.pop()
+        else:
+            last = None
         body = compile(tree, file, "exec", flags, dont_inherit=True)
         self._features |= body.co_flags & _FUTURE
         self._evaluate(body)
-        if not has_value or not isinstance(last, ast.Expr):
+        if last is None:
             return None
         flags = self._features | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         return self._evaluate(compile(ast.Expression(last.value), file, "eval", flags, dont_inherit=True))
@@ -156,13 +142,10 @@ def _ends_with_semicolon(code: str) -> bool:
     return bool(tokens) and tokens[-1].string == ";"
 
 
-def remember_source(file: str, padded_code: str, line: int) -> None:
+def _remember_source(file: str, padded_code: str, line: int) -> None:
     """Let tracebacks and `inspect` find the lines of a block, and those of earlier blocks of the same file.
 
-    Args:
-        file: the file that the block comes from.
-        padded_code: the block's code, preceded by as many empty lines as the file has lines above it.
-        line: the line of the file on which the code begins, counted from 1.
+    The code is preceded by as many empty lines as the file has lines above it; `line` counts from 1.
     """
     entry = linecache.cache.get(file)
     known_lines = entry[2] if entry and len(entry) == 4 else []

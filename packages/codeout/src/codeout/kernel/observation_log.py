@@ -5,6 +5,7 @@ Each thing is noted once, collected in the kernel, and sent to it by the other p
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -22,7 +23,7 @@ class ObservationLog:
     """What this process has noted, and in the kernel also what the others have."""
 
     def __init__(self, folder: str) -> None:
-        """Note nothing yet; the folder is the scratch folder of the session."""
+        """Take the scratch folder of the session."""
         self._observations: list[list[Any]] = []
         self._identities: set[tuple[str, str]] = set()
         self._path = os.path.join(folder, scratch.INPUTS)  # one JSON array per line
@@ -32,8 +33,7 @@ class ObservationLog:
     def become_child(self) -> None:
         """Go on in a process that the kernel or another child has forked, or that a block has started."""
         self._close()
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
-        self._descriptor = os.open(self._path, flags)
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def become_kernel(self) -> None:
         """Go on as the kernel, in a process that resumes from a checkpoint: what was noted since is not its own."""
@@ -73,16 +73,11 @@ class ObservationLog:
                     if not line.endswith(b"\n"):
                         break  # it is being written
                     self._position += len(line)
-                    self._add_line(line)
+                    with contextlib.suppress(ValueError):  # a block has written to the file
+                        kind, name, state = json.loads(line)
+                        self.add(str(kind), str(name), state)
         observations, self._observations = self._observations, []
         return observations
-
-    def _add_line(self, line: bytes) -> None:
-        try:
-            kind, name, state = json.loads(line)
-        except ValueError:  # a block has written to the file
-            return
-        self.add(str(kind), str(name), state)
 
     def _close(self) -> None:
         if self._descriptor is not None:
@@ -124,11 +119,7 @@ def observe_environment(note: Callable[[str], None]) -> None:
 
 
 def hide_folder(folder: str) -> None:
-    """Leave a folder out of listings: the build cache is no part of the project, and changes with each run.
-
-    Args:
-        folder: its absolute path.
-    """
+    """Leave a folder, an absolute path, out of listings: the build cache is no part of the project, and changes."""
     parent, hidden_name = os.path.split(folder)
     list_names, scan = os.listdir, os.scandir
 
@@ -151,15 +142,14 @@ class _Entries:
     def __init__(self, entries: Any, hidden_name: str) -> None:
         self._entries, self._hidden_name = entries, hidden_name
 
-    def __iter__(self) -> _Entries:
+    def __enter__(self) -> _Entries:
         return self
+
+    __iter__ = __enter__
 
     def __next__(self) -> Any:
         entry = next(self._entries)
         return entry if os.fsdecode(entry.name) != self._hidden_name else next(self._entries)
-
-    def __enter__(self) -> _Entries:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -16,6 +16,7 @@ from codeout.kernel.file_states import describe_path, status_of
 
 CACHE_VARIABLE = "CODEOUT_CACHE"  # names the folder of the build cache, in which the home folder of blocks is
 MAX_NAME, MAX_PATH = 255, 4_096  # bytes of the name of a file and of a path on Linux: nothing longer can exist
+SUFFIXES = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)  # not of bytecode: blocks import none of the author's
 VOLATILE_FOLDERS = ("/proc/", "/sys/", "/dev/")  # they change at any time, and hold nothing that an author wrote
 
 
@@ -71,16 +72,8 @@ class Places:
         return None
 
 
-SUFFIXES = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)  # not of bytecode: blocks import none of the author's
-
-
 def find_missing(modules: Iterable[str], places: Places) -> Iterator[tuple[str, str]]:
-    """Yield folder and name of each place in which Python has looked for a module before it found it, if it did.
-
-    Args:
-        modules: the names of modules whose import has begun.
-        places: the folders that count.
-    """
+    """Yield folder and name of each place in which Python has looked for a module before it found it, if it did."""
     for module in {*modules}.difference(sys.builtin_module_names):
         package, _, name = module.rpartition(".")
         path = list(getattr(sys.modules.get(package), "__path__", ())) if package else sys.path
@@ -111,10 +104,8 @@ def _folders_before(path: Iterable[str], name: str, places: Places) -> tuple[lis
 
 def _has_module(path: str) -> bool:
     """Return whether there is a module or a package, though not a namespace package, at a path without its ending."""
-    package = os.path.join(path, "__init__")
-    return any(status_of(path + suffix) for suffix in SUFFIXES) or (
-        _is_folder(path) and any(status_of(package + suffix) for suffix in SUFFIXES)
-    )
+    stems = [path, os.path.join(path, "__init__")] if _is_folder(path) else [path]
+    return any(status_of(stem + suffix) for stem in stems for suffix in SUFFIXES)
 
 
 def _is_folder(path: str) -> bool:

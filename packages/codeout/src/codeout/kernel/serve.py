@@ -1,4 +1,4 @@
-"""Serve the parent's requests: run blocks and fork checkpoints, until the parent hangs up."""
+"""Serve the parent's requests until it hangs up: run blocks, measure the memory they take, and fork checkpoints."""
 
 from __future__ import annotations
 
@@ -8,72 +8,55 @@ import faulthandler
 import json
 import math
 import os
+import re
 import signal
+import socket
 import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from importlib.machinery import (
-    EXTENSION_SUFFIXES,
-    SOURCE_SUFFIXES,
-    ExtensionFileLoader,
-    FileFinder,
-    SourceFileLoader,
-)
+from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from codeout.kernel import checkpoints, scratch
 from codeout.kernel.capture import capture_output
 from codeout.kernel.display import Display
-from codeout.kernel.events import EventLog
 from codeout.kernel.exceptions import format_warning
 from codeout.kernel.file_states import original_stat
 from codeout.kernel.namespace import Namespace, Scalar
 from codeout.kernel.tracer import CHILDREN, FOLDER_VARIABLE, Tracer
 
-STATUS = Path("/proc/self/status")
-RESET = Path("/proc/self/clear_refs")  # writing "5" resets the peak, proc(5)
+STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # writing "5" resets the peak, proc(5)
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # Linux, prctl(2)
+INSTALLED = str(Path(os.__file__).parent) + os.sep  # the library of Python
+PACKAGES = {"site-packages", "dist-packages"}
 
 
 def serve(parent_pid: int, scratch_folder: str, control: int, folders: Sequence[str]) -> None:
     """Run a kernel whose blocks work in the current folder; this ends the process and never returns.
 
-    Args:
-        parent_pid: the process whose end also ends this one.
-        scratch_folder: the absolute path of the session's scratch folder.
-        control: the descriptor of the socket on which forks are handed over; -1 where there are none.
-        folders: absolute paths of the folders that blocks may import from.
+    The end of the parent also ends it. All paths are absolute; `codeout.kernel.__main__` says what they are.
     """
     _end_with_parent(parent_pid)
     import_from(folders)
     warnings.formatwarning = format_warning
     sys.argv[:] = [""]  # as in an interactive Python: a block has no arguments
-    folder = Path(scratch_folder)
-    channel = None if control < 0 else checkpoints.Channel.from_descriptor(control)
-    requests, log = capture_output(folder)
-    tracer = Tracer(str(folder))
-    with (folder / scratch.STACKS).open("w") as stacks:
-        kernel = Kernel(folder, tracer, requests, log, stacks, channel)
-        _trace_children(folder)
-        tracer.start()
-        kernel.run()
+    channel = None
+    if control >= 0:
+        os.set_inheritable(control, False)  # a program that a block starts has no use for it
+        channel = checkpoints.Channel(socket.socket(fileno=control))
+    kernel = Kernel(Path(scratch_folder), channel)
+    # Processes that blocks start with this Python note what they read, too.
+    search_path = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = CHILDREN + (os.pathsep + search_path if search_path else "")
+    os.environ[FOLDER_VARIABLE] = scratch_folder
+    kernel.run()
     os._exit(0)  # threads that blocks have left running must not keep the process alive
 
 
-def _trace_children(folder: Path) -> None:
-    """Have processes that blocks start with this Python note what they read."""
-    search_path = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = CHILDREN + (os.pathsep + search_path if search_path else "")
-    os.environ[FOLDER_VARIABLE] = str(folder)
-
-
 def _end_with_parent(parent_pid: int) -> None:
-    """Let Linux end this process when its parent is gone, and give it the orphans among its descendants.
-
-    The parent can then find whatever a block has started.
-    """
+    """Let Linux end this process when its parent is gone, and give it orphans, so that the parent can find them."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -85,37 +68,23 @@ def _end_with_parent(parent_pid: int) -> None:
 class Kernel:
     """The loop that answers requests, in this process and in those that resume from a checkpoint."""
 
-    def __init__(
-        self,
-        folder: Path,
-        tracer: Tracer,
-        requests: IO[bytes],
-        log: EventLog,
-        stacks: IO[str],
-        channel: checkpoints.Channel | None,
-    ) -> None:
-        """Create an empty namespace for the blocks.
-
-        Args:
-            folder: the scratch folder.
-            tracer: observes what blocks read.
-            requests: the parent's requests, one JSON object per line.
-            log: the way back to the parent.
-            stacks: the file for the tracebacks of a block that exceeds its time limit.
-            channel: on which forks are handed over to the parent; None where there are none.
-        """
-        self._scratch, self._tracer, self._requests, self._log, self._stacks = folder, tracer, requests, log, stacks
+    def __init__(self, folder: Path, channel: checkpoints.Channel | None) -> None:
+        """Take the scratch folder, and the channel on which forks are handed over; None where there are none."""
+        self._scratch, self._channel = folder, channel
+        self._requests, self._log = capture_output(folder)
+        self._tracer = Tracer(str(folder))
+        self._stacks = (folder / scratch.STACKS).open("w")  # for the tracebacks of a block that exceeds its time limit
         self._folder = Path.cwd()  # where blocks run
-        self._channel = channel
         self._pid = os.getpid()
-        self._display = Display(log)
-        self._namespace = Namespace(self._display, log)
+        self._display = Display(self._log)
+        self._namespace = Namespace(self._display, self._log)
 
     def run(self) -> None:
-        """Answer requests until the parent hangs up."""
+        """Observe what blocks read, and answer requests until the parent hangs up."""
+        self._tracer.start()
         while line := self._requests.readline():
             request = json.loads(line)
-            self._log.begin_block()
+            self._log.buffer.clear()
             self._display.begin_block()
             match request["request"]:
                 case "checkpoint":
@@ -141,24 +110,22 @@ class Kernel:
             values={name: _to_json(value) for name, value in self._namespace.changed_values().items()},
             obstacle=checkpoints.find_obstacle(),
             memory=_peak_bytes(),
-            gpu_memory=_gpu_peak_bytes(),
+            gpu_memory=int(cuda.max_memory_allocated()) if (cuda := _cuda()) else 0,
             **self._tracer.take(),
         )
 
     def _time_block(self, request: Mapping[str, Any]) -> float:
-        """Run the block in the folder that its request names; return how long it took, in seconds."""
+        """Run the block in the folder that its request names; return the seconds that it took, without IPython's."""
         if workdir := request["workdir"]:
             os.chdir(workdir)
         os.environ["COLUMNS"] = str(request["width"] or 80)
         self._tracer.block_files.add(request["file"])
         self._display.keeps_saved_figures = request["keeps_saved_figures"]
-        loading = self._display.loading_seconds
+        loading = self._display.ipython.loading_seconds
         start = time.perf_counter()
-        checks = (request["checks"], request["checks_line"])
-        self._namespace.run(
-            request["code"], request["file"], request["line"], *checks, has_magics=request["has_magics"]
-        )
-        seconds = time.perf_counter() - start - (self._display.loading_seconds - loading)
+        names = ("code", "file", "line", "checks", "checks_line", "has_magics")
+        self._namespace.run(**{name: request[name] for name in names})
+        seconds = time.perf_counter() - start - (self._display.ipython.loading_seconds - loading)
         if workdir:
             os.chdir(self._folder)
         return max(seconds, 0.0)
@@ -183,7 +150,7 @@ class Kernel:
         """Tell the parent whether this process can be forked, and have it ready if it can; return its channel then."""
         channel = None if checkpoints.find_obstacle() else self._channel
         if channel:
-            self._display.load()  # once, rather than in each fork
+            self._display.ipython.load()  # once, rather than in each fork
             checkpoints.release_threads()
         self._log.send("forked", forked=channel is not None)
         return channel
@@ -212,45 +179,30 @@ def _begin_peak() -> None:
     """Forget the peaks so far, where the system can."""
     with contextlib.suppress(OSError):
         RESET.write_text("5")
-    if (cuda := _cuda()) is not None:
+    if cuda := _cuda():
         cuda.reset_peak_memory_stats()
 
 
 def _peak_bytes() -> int:
     """Return the peak of the resident memory, in bytes; 0 where it is not known."""
-    try:
-        line = next(line for line in STATUS.read_text().split("\n") if line.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        return 0
-    return int(line.split()[1]) * 1024
-
-
-def _gpu_peak_bytes() -> int:
-    """Return the peak of what PyTorch had allocated on the first CUDA device, in bytes; 0 if it did not use one."""
-    cuda = _cuda()
-    return 0 if cuda is None else int(cuda.max_memory_allocated())
+    with contextlib.suppress(OSError):
+        if match := re.search(r"^VmHWM:\s*(\d+) kB", STATUS.read_text(), re.MULTILINE):
+            return int(match[1]) * 1024
+    return 0
 
 
 def _cuda() -> Any:
-    """Return PyTorch's interface to CUDA if a block has used it. Torch is not imported for that."""
-    torch = sys.modules.get("torch")
-    cuda = getattr(torch, "cuda", None)
+    """Return PyTorch's interface to CUDA if a block has used it, else None. Torch is not imported for that."""
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
     return cuda if cuda is not None and cuda.is_initialized() else None
 
 
-INSTALLED = str(Path(os.__file__).parent) + os.sep  # the library of Python
-PACKAGES = {"site-packages", "dist-packages"}
-
-
 def import_from(folders: Sequence[str]) -> None:
-    """Let blocks import from folders, ahead of every module that is not built into Python.
-
-    Args:
-        folders: absolute paths.
-    """
+    """Let blocks import from folders, ahead of every module that is not built into Python."""
 
     def author_finder(path: str) -> FileFinder:
-        if "site-packages" in path or not _is_inside(path, folders) or Path(path).is_file():  # `runpy` asks for files
+        is_inside = (os.path.normpath(path) + os.sep).startswith(tuple(folder + os.sep for folder in folders))
+        if "site-packages" in path or not is_inside or Path(path).is_file():  # `runpy` asks for files
             raise ImportError(path)
         return FileFinder(path, (SourceFileLoader, SOURCE_SUFFIXES), (ExtensionFileLoader, EXTENSION_SUFFIXES))
 
@@ -260,19 +212,11 @@ def import_from(folders: Sequence[str]) -> None:
 
 
 def _installed_stats(_: object, path: Any) -> Mapping[str, Any]:
-    """Return what bytecode of an installed module is compared with.
+    """Return what bytecode of an installed module is compared with; fail for others, which then have no bytecode.
 
-    Bytecode of any other would be stale after an edit that keeps size and second; it is neither read nor written.
-
-    Raises:
-        OSError: the file is not there, or not of Python or an installed package.
+    Theirs would be stale after an edit that keeps size and second; it is neither read nor written.
     """
     if not path.startswith(INSTALLED) and not PACKAGES & {*Path(path).parts}:
         raise OSError(f"no bytecode for {path}")
     status = original_stat(path)
     return {"mtime": status.st_mtime, "size": status.st_size}
-
-
-def _is_inside(path: str, folders: Sequence[str]) -> bool:
-    normal = os.path.normpath(path)
-    return any(normal == folder or normal.startswith(folder + os.sep) for folder in folders)

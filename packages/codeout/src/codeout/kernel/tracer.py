@@ -10,9 +10,10 @@ The hook runs for each of the many events of an interpreter, so it looks one nam
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -34,7 +35,7 @@ class Tracer:
     """What this process has read, and on request what other processes of the session have."""
 
     def __init__(self, scratch: str) -> None:
-        """Note nothing yet; the scratch folder is the session's."""
+        """Take the scratch folder of the session."""
         self.used_network = False
         self.reads_lines = False
         """Whether a block looked at the line numbers of blocks."""
@@ -49,20 +50,12 @@ class Tracer:
         self._handlers: dict[str, Callable[..., None]] = {
             "open": self._on_open,
             "import": self._on_import,
-            "os.listdir": self._on_list,
-            "os.scandir": self._on_list,
-            "os.remove": self._on_write,
-            "os.rename": self._on_rename,
-            "os.mkdir": self._on_write,
-            "os.rmdir": self._on_write,
-            "shutil.rmtree": self._on_write,
-            "os.symlink": self._on_rename,
-            "os.link": self._on_rename,
+            **dict.fromkeys(("os.listdir", "os.scandir"), self._on_list),
+            **dict.fromkeys(("os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree"), self._on_write),
+            **dict.fromkeys(("os.rename", "os.symlink", "os.link"), self._on_rename),
             "sqlite3.connect": self._on_database,
             "ctypes.dlopen": self._on_load_library,
-            "subprocess.Popen": self._on_start,
-            "os.posix_spawn": self._on_start,
-            "os.exec": self._on_start,
+            **dict.fromkeys(("subprocess.Popen", "os.posix_spawn", "os.exec"), self._on_start),
             "os.spawn": lambda mode, program, *_: self._on_start(program),
             "os.system": self._on_shell,
             "socket.connect": self._on_connect,
@@ -90,26 +83,26 @@ class Tracer:
     def take(self) -> dict[str, Any]:
         """Return what was observed since the last call, as fields of an event."""
         self._note_missing_modules()
-        observations = [observation for observation in self.log.take() if not self._is_created(*observation)]
-        paths, self._newly_written = sorted(self._newly_written), set()
-        flags = {"reads_lines": self.reads_lines, "used_network": self.used_network}
-        fields = {"observed": observations, "written": paths, **flags}
+        fields = {
+            "observed": [observation for observation in self.log.take() if not self._is_own(*observation)],
+            "written": sorted(self._newly_written),
+            "reads_lines": self.reads_lines,
+            "used_network": self.used_network,
+        }
+        self._newly_written = set()
         self.reads_lines = self.used_network = False
         return fields
 
-    def _is_created(self, kind: str, name: str, state: State) -> bool:
+    def _is_own(self, kind: str, name: str, state: State) -> bool:
         """Return whether something was not there when it was looked for, and the session has created it since."""
         return kind in ("file", "status") and state is None and name in self._written
-
-    # ------------------------------------------------------------------------------------------------------ events
 
     def _on_open(self, path: Any, mode: Any, flags: int) -> None:
         access = flags & (os.O_RDONLY | os.O_WRONLY | os.O_RDWR)
         if access == os.O_RDONLY:
             self._on_read(path)
             return
-        name = self._places.name(path)
-        if name is not None:
+        if name := self._places.name(path):
             if access == os.O_RDWR and not flags & os.O_TRUNC:
                 self._note_file(name)
             if flags & os.O_APPEND:  # a log: what is there stays, so it counts as nobody's
@@ -118,21 +111,16 @@ class Tracer:
                 self._note_written(name)
 
     def _on_read(self, path: Any) -> None:
-        name = self._places.name(path)
-        if name is not None:
+        if name := self._places.name(path):
             self._note_file(name)
 
     def _on_database(self, path: Any) -> None:
         """Note a database; one that does not exist is created below Python."""
-        name = self._places.name(path)
-        if name is not None and describe_path(name):
-            self._note_file(name)
-        elif name is not None:
-            self._note_written(name)
+        if name := self._places.name(path):
+            (self._note_file if describe_path(name) else self._note_written)(name)
 
     def _on_write(self, path: Any, *_: Any) -> None:
-        name = self._places.name(path)
-        if name is not None:
+        if name := self._places.name(path):
             self._note_written(name)
 
     def _on_rename(self, source: Any, target: Any, *_: Any) -> None:
@@ -176,8 +164,10 @@ class Tracer:
 
     def _on_shell(self, command: Any) -> None:
         if isinstance(command, str | bytes):
-            for program in _programs_in(os.fsdecode(command)):
-                self._note_program(program)
+            for part in re.split("[&|\n;]", os.fsdecode(command)):
+                # The first word is a program, where that is simple to tell.
+                if (words := part.split()) and all(each.isalnum() or each in "._-+/" for each in words[0]):
+                    self._note_program(words[0])
 
     def _on_connect(self, _: Any, address: Any) -> None:
         if isinstance(address, tuple) and address:
@@ -228,8 +218,6 @@ class Tracer:
             return sys._getframe(depth)  # noqa: SLF001  # it has no other name
         finally:
             self._is_looking = False
-
-    # ------------------------------------------------------------------------------------------------------- notes
 
     def _note_file(self, name: str) -> None:
         if self._places.package_folder(name):
@@ -282,11 +270,3 @@ def _state(name: str) -> State:
         return "sha256:" + digest_file(name)
     except OSError:
         return None
-
-
-def _programs_in(command: str) -> Iterator[str]:
-    """Yield the first word of each command of a shell's command line, where that is simple to tell."""
-    for part in command.replace("&", ";").replace("|", ";").replace("\n", ";").split(";"):
-        words = part.split()
-        if words and all(character.isalnum() or character in "._-+/" for character in words[0]):
-            yield words[0]
