@@ -7,7 +7,6 @@ import re
 
 import msgspec
 
-from codeout.compare.pictures import MalformedImage, open_image
 from codeout.model.mime import JPEG, MIME_TYPES_BY_NAME
 
 MAX_PIXELS = 20_000_000
@@ -77,6 +76,8 @@ def check_image(mime: str, data: str, budget: PictureBudget) -> None:
         InvalidRecording: it is another type, malformed, or too large.
         CodeoutError: Pillow is not installed.
     """
+    from codeout.compare.pictures import MalformedImage, open_image  # here, since most sites have no recordings
+
     scans = _count_jpeg_scans(data) if mime == JPEG.name else 0
     require(scans <= MAX_JPEG_SCANS, f"{mime} with more than {MAX_JPEG_SCANS} scans")
     try:
