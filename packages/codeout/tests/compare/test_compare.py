@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from PIL import Image
 
 from codeout import CodeoutError, Error, Figure, Provenance, Run, Stream, Value
-from codeout.compare.pictures import picture_difference
+from codeout.compare.images import picture_difference
 from codeout.compare.runs import compare, differ, report
 from codeout.model.outputs import Output
 from helpers import PROVENANCE

@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from codeout.compare.pictures import picture_difference
+from codeout.compare.images import picture_difference
 from codeout.model.outputs import Error, Figure, Output, Run, Stream, Value, as_text
 
 TOLERANCE = 1e-4

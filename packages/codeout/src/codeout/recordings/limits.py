@@ -76,7 +76,7 @@ def check_image(mime: str, data: str, budget: PictureBudget) -> None:
         InvalidRecording: it is another type, malformed, or too large.
         CodeoutError: Pillow is not installed.
     """
-    from codeout.compare.pictures import MalformedImage, open_image  # here, since most sites have no recordings
+    from codeout.compare.images import MalformedImage, open_image  # here, since most sites have no recordings
 
     scans = _count_jpeg_scans(data) if mime == JPEG.name else 0
     require(scans <= MAX_JPEG_SCANS, f"{mime} with more than {MAX_JPEG_SCANS} scans")

@@ -29,7 +29,7 @@ from codeout.run.prepare import Preparation
 if TYPE_CHECKING:  # a build in which nothing runs does not import them
     from codeout.run.execution import Step
     from codeout.run.progress import SessionProgress
-    from codeout.run.session import RunningSession, Surroundings
+    from codeout.run.session import RunningSession, SessionContext
 
 MAX_THREADS = 100_000
 """A session that works has a thread, which mostly waits; what runs at the same time is for `Cores` to decide."""
@@ -160,9 +160,9 @@ class Engine:
         now, requested = self.lookup.inputs.now(), {}
         for each, rank in self._ranked(sessions):
             with self._lock:
-                session = self._sessions.get(each.name) or RunningSession(each.name, self._surroundings)
+                session = self._sessions.get(each.name) or RunningSession(each.name, self._context)
                 self._sessions[each.name] = requested[each.name] = session
-            session.aim(Target(each.keyed, may_grow), now, rank)
+            session.set_target(Target(each.keyed, may_grow), now, rank)
         return requested
 
     def session(self, name: str) -> RunningSession | None:
@@ -177,7 +177,7 @@ class Engine:
 
     def progress(self) -> tuple[SessionProgress, ...]:
         """Return the progress of each session that runs now, the one that began first ahead."""
-        return self._surroundings.progress.running() if self._sessions else ()
+        return self._context.progress.running() if self._sessions else ()
 
     def drop(self, name: str) -> None:
         """End all that belongs to a session that the site does not have any more."""
@@ -195,18 +195,18 @@ class Engine:
         """End all processes."""
         self.preparation.close()
         if self._sessions:
-            self._surroundings.cores.close()
+            self._context.cores.close()
         for session in self.sessions:
             session.end()
         self._pool.shutdown()
 
     @cached_property
-    def _surroundings(self) -> Surroundings:
+    def _context(self) -> SessionContext:
         from codeout.run.cores import Cores
         from codeout.run.progress import ProgressBoard
-        from codeout.run.session import Surroundings
+        from codeout.run.session import SessionContext
 
-        return Surroundings(
+        return SessionContext(
             config=self.config,
             lookup=self.lookup,
             cores=Cores(self.config),
@@ -249,7 +249,7 @@ class Engine:
         with self._lock:
             self._working += 1
             if self._working == 1:
-                self._progress.enter_context(show_progress(self._surroundings.progress))
+                self._progress.enter_context(show_progress(self._context.progress))
         try:
             yield
         finally:

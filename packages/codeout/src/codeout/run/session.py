@@ -39,7 +39,7 @@ class Target(msgspec.Struct, frozen=True):
     """Whether more blocks may follow, since their page still converts: the process waits for them."""
 
 
-class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+class SessionContext(msgspec.Struct, frozen=True, kw_only=True):
     """What all sessions of a site share."""
 
     config: Config
@@ -58,11 +58,11 @@ class Interrupted(Exception):
 class RunningSession:
     """Runs the blocks of one session, and keeps its process for its checkpoints."""
 
-    def __init__(self, name: str, surroundings: Surroundings) -> None:
+    def __init__(self, name: str, context: SessionContext) -> None:
         """Start nothing yet."""
         self.name = name
-        self._here = surroundings
-        self._execution = Execution(surroundings.config, surroundings.lookup, surroundings.cores.count)
+        self._context = context
+        self._execution = Execution(context.config, context.lookup, context.cores.count)
         self._changed = Condition()
         self._target: Target | None = None
         self._reached: Target | None = None
@@ -94,7 +94,7 @@ class RunningSession:
         with self._changed:
             return self._count_same(target, now) == len(target)
 
-    def aim(self, target: Target, now: CurrentInputs, rank: tuple[float, ...] = ()) -> None:
+    def set_target(self, target: Target, now: CurrentInputs, rank: tuple[float, ...] = ()) -> None:
         """Set another target; interrupt what runs if it is not part of it.
 
         Args:
@@ -169,7 +169,7 @@ class RunningSession:
     def _begin_work(self) -> None:
         if not self._is_working:
             self._is_working = True
-            self._here.submit(self)
+            self._context.submit(self)
 
     # ---------------------------------------------------------------------------------------- for the thread that works
 
@@ -178,7 +178,7 @@ class RunningSession:
         while (target := self._next_target()) is not None:
             try:
                 if len(self.steps) < len(target.keyed):
-                    with self._here.cores.hold(target.keyed.session, self._rank):
+                    with self._context.cores.hold(target.keyed.session, self._rank):
                         self._run(target)
                 self._settle(target)
             except Interrupted:
@@ -186,7 +186,7 @@ class RunningSession:
             except BlockError as problem:
                 self._give_up(target, problem)
             finally:
-                self._here.progress.remove(self.name)
+                self._context.progress.remove(self.name)
 
     def fail(self, problem: BaseException) -> None:
         """Tell those who wait that the thread has ended by a defect, or a mistake in the settings."""
@@ -217,12 +217,12 @@ class RunningSession:
         execution = self._execution
         try:
             execution.rewind(target.keyed, self._announce(target, start))
-            self._put_out(target, len(self.steps), execution.steps[len(self.steps) :])
+            self._deliver(target, len(self.steps), execution.steps[len(self.steps) :])
             while (number := self._begin_block(target)) is not None:
-                self._put_out(target, number, execution.run_next(may_restart=not self._has_restarted))
+                self._deliver(target, number, execution.run_next(may_restart=not self._has_restarted))
                 execution.checkpoint()
         except BlockError as problem:
-            self._put_out(target, len(execution.steps), self._explain_death(problem))
+            self._deliver(target, len(execution.steps), self._explain_death(problem))
         except Changed:
             # All blocks run once more, since a file was changed while they used it.
             execution.close()
@@ -236,13 +236,13 @@ class RunningSession:
 
     def _announce(self, target: Target, start: float) -> Ticker:
         """Say that the session runs; return what shows its progress."""
-        timing = None if self.steps else self._here.lookup.cache.timings.get(self.name)
+        timing = None if self.steps else self._context.lookup.cache.timings.get(self.name)
         seconds = timing.seconds if timing else None
         blocks = len(target.keyed) - len(self.steps)
         estimate = f", about {seconds:.0f} s" if seconds else ""
         log.info("codeout: %s: running %d block%s%s", self.name, blocks, "" if blocks == 1 else "s", estimate)
         return Ticker(
-            self._here.progress,
+            self._context.progress,
             SessionProgress(
                 session=self.name, block=0, blocks=len(target.keyed), start=start, expected_seconds=seconds
             ),
@@ -250,7 +250,7 @@ class RunningSession:
 
     def _others(self) -> str:
         """Return the end of a message: which other sessions are still running."""
-        others = [progress.session for progress in self._here.progress.running() if progress.session != self.name]
+        others = [progress.session for progress in self._context.progress.running() if progress.session != self.name]
         return f"; still running: {', '.join(others)}" if others else ""
 
     def _begin_block(self, target: Target) -> int | None:
@@ -267,8 +267,8 @@ class RunningSession:
             self._is_interrupted = False
             return self._running
 
-    def _put_out(self, target: Target, first: int, steps: list[Step]) -> None:
-        """Put out steps of a target, from a position on.
+    def _deliver(self, target: Target, first: int, steps: list[Step]) -> None:
+        """Hand out steps of a target, from a position on, to whoever waits and to the listener.
 
         Raises:
             Interrupted: another target is wanted.
@@ -276,20 +276,21 @@ class RunningSession:
         with self._changed:
             is_wanted = self.target is target.keyed and not self._is_ended
             if not is_wanted:
-                # What another target has as well, that of it which runs included, has not been interrupted.
+                # The newer target has the block that runs, too, and at the same position: whoever set it would have
+                # interrupted the block otherwise. Those below it may be others.
                 steps = [] if self._running is None or self._is_interrupted else steps[:1]
             self._running = None
             self.steps = (*self.steps[:first], *steps, *self.steps[first + len(steps) :])
             self._changed.notify_all()
         for number, step in enumerate(steps, start=first):
-            self._here.listener.on_run(self, number, step)
+            self._context.listener.on_run(self, number, step)
         if not is_wanted:
             if self._is_interrupted:
                 self._execution.spoil()
             raise Interrupted
 
     def _explain_death(self, problem: BlockError) -> list[Step]:
-        """Return what is to be put out, since the process is gone.
+        """Return the steps to deliver, since the process is gone.
 
         Raises:
             Interrupted: it was killed since another target is wanted, or only had to resume from a checkpoint that was
@@ -305,7 +306,7 @@ class RunningSession:
         if self._execution.was_resumed:
             self._execution.close()
             raise Interrupted from problem
-        if self._here.config.errors == "raise":
+        if self._context.config.errors == "raise":
             raise problem
         return self._execution.fail(str(problem))
 
@@ -313,7 +314,7 @@ class RunningSession:
         """Note that all has run; keep the process if it can be of use, and how long it took."""
         if not target.may_grow and (timing := self._execution.settle()):
             with suppress(OSError):  # that the cache cannot be written has been logged
-                self._here.lookup.cache.timings.put(self.name, timing)
+                self._context.lookup.cache.timings.put(self.name, timing)
         with self._changed:
             self._reached = target
 
