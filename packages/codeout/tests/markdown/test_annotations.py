@@ -130,6 +130,6 @@ def test_a_script_keeps_the_numbers_that_its_text_explains(tmp_path: Path) -> No
     text = page(('session="s"', CODE)) + NOTES
     made = block(CODE)
     (run,) = Engine(Config.from_options({"root": tmp_path})).run([made])
-    written = script(Page(convert_page(text).text_with_holes(), [made], [run]))
+    written = script(Page(text=convert_page(text).text_with_holes(), blocks=[made], runs=[run]))
     assert "x = 1  # (1)\n" in written
     assert "# 1. Says `x < y`" in written

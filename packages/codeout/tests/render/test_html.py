@@ -15,7 +15,8 @@ from PIL import Image
 
 from codeout import Error, Figure, Output, Run, Source, Stream, Value
 from codeout.model.prose import PageValue
-from codeout.render.html import render_value, time_text
+from codeout.render.html import render_value
+from codeout.render.overview import time_text
 from codeout.render.svg import LARGE, inline_svg
 from helpers import PROVENANCE, renderer
 

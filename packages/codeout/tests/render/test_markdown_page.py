@@ -22,7 +22,8 @@ UNREADABLE = "*Not shown here: an output to look at.*"
 
 def written(*outputs: Output, cases: tuple[Case, ...] = (), sweep: Sweep = ONCE, shows_source: bool = True) -> str:
     run = Run(outputs=outputs, provenance=without_sources(PROVENANCE), values={"x": 3}, cases=cases)
-    return markdown_page(Page(TEXT, [block("x = 3\nprint(x)  # (1)!", sweep=sweep, shows_source=shows_source)], [run]))
+    shown = block("x = 3\nprint(x)  # (1)!", sweep=sweep, shows_source=shows_source)
+    return markdown_page(Page(text=TEXT, blocks=[shown], runs=[run]))
 
 
 def test_prose_code_and_output_follow_each_other() -> None:
@@ -75,9 +76,11 @@ def test_each_case_of_a_sweep_is_named() -> None:
 def test_placeholder_data_is_named() -> None:
     source = Source("D", "placeholder", "drawn")
     run = Run(outputs=(Stream("stdout", "3"),), provenance=without_sources(PROVENANCE, source), values={"x": 3})
-    assert "> **D is placeholder data:** drawn\n\nOutput:" in markdown_page(Page(TEXT, [block("x = 3")], [run]))
+    assert "> **D is placeholder data:** drawn\n\nOutput:" in markdown_page(
+        Page(text=TEXT, blocks=[block("x = 3")], runs=[run])
+    )
     silent = replace(run, outputs=())
-    assert "is placeholder data" not in markdown_page(Page(TEXT, [block("x = 3")], [silent]))
+    assert "is placeholder data" not in markdown_page(Page(text=TEXT, blocks=[block("x = 3")], runs=[silent]))
 
 
 def test_a_site_offers_it(tmp_path: Path) -> None:

@@ -65,7 +65,8 @@ def page(text: str = TEXT, *outputs: tuple[Output, ...], **more: object) -> Page
     runs = [
         Run(outputs=out, provenance=PROVENANCE, values={"x": 42}) for out in outputs or [()] * len(converted.blocks)
     ]
-    return Page(converted.text_with_holes(), [each.block for each in converted.blocks], runs, **more)  # type: ignore[arg-type]
+    blocks = [each.block for each in converted.blocks]
+    return Page(text=converted.text_with_holes(), blocks=blocks, runs=runs, **more)  # type: ignore[arg-type]
 
 
 def cells(made: Page) -> list[nbformat.NotebookNode]:
@@ -143,7 +144,7 @@ def test_an_expected_exception_does_not_stop_a_notebook() -> None:
 def test_a_notebook_names_the_packages_only_if_the_settings_name_some() -> None:
     def last_line(**changes: object) -> str:
         provenance = replace(PROVENANCE, sources=(), date="2026-11-25T10:00:00+00:00", **changes)
-        return str(cells(Page("", (), [Run(outputs=(), provenance=provenance)]))[-1].source)
+        return str(cells(Page(text="", blocks=(), runs=[Run(outputs=(), provenance=provenance)]))[-1].source)
 
     assert last_line(packages=()) == "*Outputs computed on CPU, Python 3.11, on 2026-11-25.*"
     assert "Python 3.11, torch 2.15.0, x 1, on" in last_line(packages=(("torch", "2.15.0"), ("x", "1")))

@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup
 from msgspec.structs import replace
 
 from codeout import Run, Source, Stream
+from codeout.model.blocks import Block
 from codeout.model.expectations import skipped_run
 from codeout.model.outputs import Case
 from codeout.render.overview import Row, facts, placeholder_notice, sentence, table
@@ -20,6 +21,10 @@ from small_sites import CONFIG, build
 
 def run(seconds: float, **provenance: object) -> Run:
     return Run(outputs=(Stream("stdout", "x"),), provenance=replace(PROVENANCE, seconds=seconds, **provenance))
+
+
+def row(page: str, block: Block, run: Run, *, url: str = "", size: int = 0, is_recording: bool = False) -> Row:
+    return Row(page=page, url=url, block=block, run=run, size=size, is_recording=is_recording)
 
 
 def test_a_sentence_says_how_many_blocks_ran_how_long_on_what_and_when() -> None:
@@ -41,14 +46,17 @@ def test_a_sentence_says_how_many_blocks_ran_how_long_on_what_and_when() -> None
 def test_the_times_are_those_of_all_runs_of_a_swept_block() -> None:
     swept = replace(run(1.0), cases=(Case(("2",), (), 2.0), Case(("3",), (), 4.0)))
     assert sentence([swept]).startswith("1 block ran in 7.0 s")
-    assert "<td>7.000</td>" in table([Row("P", "", block("a"), swept, 0)])
+    assert "<td>7.000</td>" in table([row("P", block("a"), swept)])
 
 
 def test_the_table_has_every_block_with_its_facts_and_a_bar() -> None:
     first, second = block("a"), block("b", line=9)
-    rows = [Row("Page <1>", "p/#out-1", first, run(3.0), 1500), Row("Page <1>", "p/#out-2", second, run(1.0), 0)]
-    soup = BeautifulSoup(table([*rows, Row("Other", "o/#out-1", first, run(2.0), 9)]), "html.parser")
-    cells = [[cell.get_text() for cell in row.select("td")] for row in soup.select("tbody tr") if row.select("td")]
+    rows = [
+        row("Page <1>", first, run(3.0), url="p/#out-1", size=1500),
+        row("Page <1>", second, run(1.0), url="p/#out-2"),
+    ]
+    soup = BeautifulSoup(table([*rows, row("Other", first, run(2.0), url="o/#out-1", size=9)]), "html.parser")
+    cells = [[cell.get_text() for cell in tr.select("td")] for tr in soup.select("tbody tr") if tr.select("td")]
     assert cells[0][:3] == [f"page.md:{first.origin.line}", "3.000", "1.5 kB"]
     assert [link["href"] for link in soup.select("td a")] == ["p/#out-1", "p/#out-2", "o/#out-1"]
     assert [head.get_text() for head in soup.select("tbody th")] == ["Page <1>", "Other"]
@@ -65,18 +73,18 @@ def test_a_page_with_results_from_placeholder_data_says_so() -> None:
 
 def test_the_facts_name_data_and_placeholder_data() -> None:
     sources = (Source("cifar", "mirror", "a copy"), Source("weights", "placeholder", "random"))
-    text = BeautifulSoup(facts([Row("P", "", block("a"), run(1, sources=sources), 0)]), "html.parser").get_text(" ")
+    text = BeautifulSoup(facts([row("P", block("a"), run(1, sources=sources))]), "html.parser").get_text(" ")
     assert "Data cifar: a copy" in text
     assert "Placeholder data weights: random" in text
 
 
 def test_the_facts_name_what_did_not_run_on_a_gpu() -> None:
     here, there = block("a", session="train"), run(1, device="NVIDIA T4")
-    rows = [Row("P", "", here, run(1), 0), Row("Q", "", block("b", session="other"), run(1), 0)]
+    rows = [row("P", here, run(1)), row("Q", block("b", session="other"), run(1))]
     reason = "Not run on a GPU P: this machine has none, and there is no recording of this code"
     assert reason in BeautifulSoup(facts(rows, ["tr*"]), "html.parser").get_text(" ")
     assert "Not run" not in facts(rows)
-    assert "Not run" not in facts([*rows, Row("P", "", here, there, 0, is_recording=True)], ["tr*"])
+    assert "Not run" not in facts([*rows, row("P", here, there, is_recording=True)], ["tr*"])
 
 
 def test_downloads_are_next_to_their_page(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ class LoadedSite(msgspec.Struct, frozen=True):
     """A site with the blocks of its pages."""
 
     config: Config
-    """The settings of the engine."""
     url: str
     """The address of the site; empty if unknown."""
     pages: tuple[RecordedPage, ...]
@@ -65,35 +64,26 @@ def _generator(config_file: Path) -> str:
 
 
 def _recorded(config_file: Path) -> LoadedSite:
-    config = _settings_without_generator(config_file)
+    """Return the site as its last build recorded it, wherever its cache is."""
+    root = config_file.resolve().parent
+    found = find_recorded_cache(Config(root=root))
+    record = read_record(found)
+    options = {"root": root, "cache": found.cache, **(record.options if record else {})}
+    config = Config.from_options(options, config_file.name)
     record = read_record(config)
     if record is None:
         raise PageError(f"{config_file}:1: no site generator is installed, and {config.memo} records no build")
     return LoadedSite(config, record.url, record.pages)
 
 
-def _settings_without_generator(config_file: Path) -> Config:
-    """Return the engine's settings from the options that the last build recorded, wherever its cache is."""
-    root = config_file.resolve().parent
-    config = find_recorded_cache(Config(root=root))
-    record = read_record(config)
-    return Config.from_options(
-        {"root": root, "cache": config.cache, **(record.options if record else {})}, config_file.name
-    )
-
-
 def _convert(config_file: Path, generator: str) -> LoadedSite:
-    """Run the part of a build that converts pages.
-
-    Raises:
-        PageError: the generator, a plugin or a page reports a mistake.
-    """
+    """Run the part of a build that converts pages."""
     from mkdocs.exceptions import MkDocsException
 
     from codeout.mkdocs.plugin import CodeoutPlugin
 
     base = importlib.import_module(f"{generator}.config")
-    with _quiet(generator), _undone():
+    with _contained(generator):
         try:
             config = base.load_config(str(config_file.resolve()))
             plugin = config.plugins.get("codeout") or config.plugins.get("codeout/codeout")
@@ -110,7 +100,7 @@ def _convert(config_file: Path, generator: str) -> LoadedSite:
         finally:
             if "plugin" in locals():
                 plugin.on_shutdown()
-    return LoadedSite(plugin.settings, config.site_url or "", tuple(plugin.recorded_pages()))
+    return LoadedSite(plugin.site.config, config.site_url or "", tuple(plugin.recorded_pages()))
 
 
 def _convert_pages(config: Any, generator: str) -> None:
@@ -138,26 +128,17 @@ def _convert_pages(config: Any, generator: str) -> None:
 
 
 @contextmanager
-def _undone() -> Iterator[None]:
-    """Undo what plugins change in this process: a build does so at its end, which is not reached here."""
+def _contained(generator: str) -> Iterator[None]:
+    """Log errors only, and undo what plugins change in this process, as a build does at its end."""
     from codeout.markdown.extension import forget_generator  # here: markdown-exec imports the generator that is chosen
 
-    environment = dict(os.environ)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(environment)
-        forget_generator()
-
-
-@contextmanager
-def _quiet(generator: str) -> Iterator[None]:
-    """Keep the generator's log out of the output of a command, but for errors."""
-    logger = logging.getLogger(generator)
+    environment, logger = dict(os.environ), logging.getLogger(generator)
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
         logger.setLevel(level)
+        os.environ.clear()
+        os.environ.update(environment)
+        forget_generator()

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence, Set
-from functools import partial
 from hashlib import sha256
 from html import escape
 from pathlib import Path
@@ -34,11 +33,10 @@ COMPAT = '<div class="codeout-compat"></div>'  # what a page writes where the ta
 LINK_TEXTS = {"ipynb": "Notebook", "py": "Script", "md": "Markdown"}
 
 
-class PageExtras(msgspec.Struct, frozen=True):
+class PageExtras(msgspec.Struct, frozen=True, kw_only=True):
     """Adds to the pages of one build."""
 
     site: Site
-    """The site."""
     pages: Mapping[str, ConvertedPage]
     """The pages that are converted so far, by their paths."""
     files: Mapping[str, Any]
@@ -51,7 +49,11 @@ class PageExtras(msgspec.Struct, frozen=True):
     """Where the site is written; empty where downloads and data are not: by a server."""
 
     def links(self, page: ConvertedPage) -> list[str]:
-        """Write what can be downloaded of a page; return links to it, and to where else the page can be opened."""
+        """Write what can be downloaded of a page; return links to it, and to where else the page can be opened.
+
+        Raises:
+            PluginError: a download would take the place of a file of the author's.
+        """
         file = self.files.get(page.path)
         if file is None:
             return []
@@ -63,24 +65,16 @@ class PageExtras(msgspec.Struct, frozen=True):
         folder = Path(file.abs_dest_path).parent
         for kind in self.site.config.downloads:
             name = f"{Path(file.src_uri).stem}.{kind}"
-            self._check_is_free(page, file, name)
+            target = (Path(file.dest_uri).parent / name).as_posix()
+            if target in self.destinations:
+                raise PluginError(
+                    f"{page.path}:1: the download {name!r} would overwrite your file {target!r}; "
+                    "rename one of them, or remove its kind from `downloads`"
+                )
             folder.mkdir(parents=True, exist_ok=True)
             blocks = [each.block for each in page.blocks]
             shutil.copyfile(exports.get(page.text_with_holes(), blocks, page.runs, kind), folder / name)
             yield f'<a href="{quote(name)}" download>{LINK_TEXTS[kind]}</a>'
-
-    def _check_is_free(self, page: ConvertedPage, file: Any, name: str) -> None:
-        """Check that a download does not take the place of a file of the author's.
-
-        Raises:
-            PluginError: it would.
-        """
-        folder = Path(file.dest_uri).parent
-        if (folder / name).as_posix() in self.destinations:
-            raise PluginError(
-                f"{page.path}:1: the download {name!r} would overwrite your file {(folder / name).as_posix()!r}; "
-                "rename one of them, or remove its kind from `downloads`"
-            )
 
     def _links_elsewhere(self, file: Any) -> Iterator[str]:
         """Yield links to where else a page can be opened; not those whose address needs a variable that is not set."""
@@ -103,16 +97,15 @@ class PageExtras(msgspec.Struct, frozen=True):
         return html
 
     def _overview(self, page: Page, pages: Sequence[Page]) -> str:
-        render = partial(self._render_overview, page, pages)
+        def render() -> str:
+            rows = list(self._rows(page, pages))
+            return overview.facts(rows, self.site.config.gpu) + overview.table(rows)
+
         if not self.site.resolver.is_live:
             return render()
         blocks = [each.state.name for converted in self.pages.values() for each in converted.blocks]
         attributes = self.site.live.add_dependent("overview", "overview", blocks, render)
         return f"<div {attributes}>{render()}</div>"
-
-    def _render_overview(self, here: Page, pages: Sequence[Page]) -> str:
-        rows = list(self._rows(here, pages))
-        return overview.facts(rows, self.site.config.gpu) + overview.table(rows)
 
     def _rows(self, here: Page, pages: Sequence[Page]) -> Iterator[overview.Row]:
         now = self.site.resolver.run_now
@@ -125,20 +118,16 @@ class PageExtras(msgspec.Struct, frozen=True):
                 for run in (own, *each.state.recordings):
                     if run:
                         yield overview.Row(
-                            str(page.title),
-                            f"{url}#{each.id}",
-                            each.block,
-                            run,
-                            count(run),
+                            page=str(page.title),
+                            url=f"{url}#{each.id}",
+                            block=each.block,
+                            run=run,
+                            size=count(run),
                             is_recording=run is not own,
                         )
 
     def pictures(self, url: str | None) -> SitePictures:
-        """Return what puts pictures beside the pages of the site.
-
-        Args:
-            url: of the page that shows them; None where it is not known yet, as that of an excerpt.
-        """
+        """Return what puts pictures beside the pages of the site; the URL of an excerpt's page is not known yet."""
         layouts = self.site.layouts
 
         def remembered(svg: bytes) -> bool:

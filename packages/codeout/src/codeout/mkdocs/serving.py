@@ -31,7 +31,10 @@ PATH = "/codeout/news"
 FOLDER = Path(__file__).parent
 INTERVAL = 0.1
 """Seconds for which an answer is as good as a new one, unless something has changed that must be told at once."""
-
+MAX_WATCHED = 20
+"""Folders besides those of pages and modules that a server watches; it has a thread for each."""
+SYSTEM_FOLDERS = ("/usr/", "/etc/", "/lib")
+"""What only an installation changes, such as fonts."""
 State = dict[str, str]
 """Of a block: its key, and either its HTML or how far it is."""
 
@@ -48,15 +51,11 @@ class News:
         self._site = site
         self._states: dict[str, tuple[int, State]] = {}
         self._rendered: dict[str, tuple[Run, Renderer, str]] = {}
-        self._version = 0
+        self.version = 0
+        """The number of changes so far; a page that is converted from now on shows them."""
         self._computed = 0.0
         self._has_changed = True
         self._lock = Lock()
-
-    @property
-    def version(self) -> int:
-        """The number of changes so far; a page that is converted from now on shows them."""
-        return self._version
 
     def attach(self, server: LiveReloadServer) -> None:
         """Answer requests beside the server's own pages."""
@@ -97,7 +96,7 @@ class News:
                 self._update(resolver)
                 self._computed = time.monotonic()
             states = {name: state for name, (version, state) in self._states.items() if version > since}
-            return json.dumps({"version": self._version, "running": is_running, "states": states}).encode()
+            return json.dumps({"version": self.version, "running": is_running, "states": states}).encode()
 
     def script(self, since: int) -> str:
         """Return the style and the script of a page that shows everything down to a version."""
@@ -109,9 +108,9 @@ class News:
         """Compute the state of everything that may have changed since the server started."""
         states = dict(self._compute(self._site(), resolver)) if isinstance(resolver, LiveResolver) else {}
         news = {name for name, state in states.items() if name not in self._states or self._states[name][1] != state}
-        self._version += bool(news)
+        self.version += bool(news)
         self._states = {
-            name: (self._version if name in news else self._states[name][0], state) for name, state in states.items()
+            name: (self.version if name in news else self._states[name][0], state) for name, state in states.items()
         }
 
     def _compute(self, site: Site, resolver: LiveResolver) -> Iterator[tuple[str, State]]:
@@ -142,12 +141,6 @@ class News:
         return known[2]
 
 
-MAX_WATCHED = 20
-"""Folders besides those of pages and modules that a server watches; it has a thread for each."""
-SYSTEM_FOLDERS = ("/usr/", "/etc/", "/lib")
-"""What only an installation changes, such as fonts."""
-
-
 class WatchedFolders(msgspec.Struct):
     """The folders of what blocks have read: an editor may replace a file, or put one where none was."""
 
@@ -164,9 +157,8 @@ class WatchedFolders(msgspec.Struct):
         """Watch the folders of what runs have read."""
         for path in reader.paths(runs):
             folder = path if Path(path).is_dir() else str(Path(path).parent)
-            if folder in self._folders or len(self._folders) == MAX_WATCHED or folder.startswith(SYSTEM_FOLDERS):
-                continue
-            if Path(folder).is_dir():
+            is_wanted = folder not in self._folders and not folder.startswith(SYSTEM_FOLDERS)
+            if is_wanted and len(self._folders) < MAX_WATCHED and Path(folder).is_dir():
                 self._folders.add(folder)
                 if self._server:
                     self._server.watch(folder, recursive=False)

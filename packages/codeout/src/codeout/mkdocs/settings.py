@@ -18,23 +18,22 @@ from codeout.config import Config
 from codeout.errors import CodeoutError
 from codeout.markdown.extension import NAME, is_executed
 
+SKIPPED = {".git", ".venv", "node_modules", "site", ".codeout", "__pycache__"}
+
 
 def read_settings(config: MkDocsConfig, options: dict[str, Any], source: str, *, serves: bool) -> Config:
-    """Return the settings of a site.
+    """Return the settings of a site from the options of the extension; messages name the configuration file `source`.
 
-    Args:
-        config: the site's, as MkDocs has read it.
-        options: those of the extension.
-        source: the name of the site's configuration file, for messages.
-        serves: whether a server runs: errors show on their pages, and edits resume from checkpoints.
+    While a server runs, errors show on their pages, and edits resume from checkpoints.
 
     Raises:
         PluginError: the site lacks what blocks need to run, or an option is invalid.
     """
     for need in _missing_parts(config):
         raise PluginError(f"{source}:1: codeout needs {need}")
+    root = Path(config.config_file_path).parent.resolve() if config.config_file_path else Path.cwd()
     try:
-        settings = Config.from_options({"root": site_root(config), **options}, source)
+        settings = Config.from_options({"root": root, **options}, source)
     except CodeoutError as problem:
         raise PluginError(str(problem)) from problem
     return msgspec.structs.replace(
@@ -57,14 +56,6 @@ def _missing_parts(config: MkDocsConfig) -> Iterator[str]:
         yield "`- markdown-exec` under `plugins`: it finds the blocks to run"
 
 
-SKIPPED = {".git", ".venv", "node_modules", "site", ".codeout", "__pycache__"}
-
-
-def site_root(config: MkDocsConfig) -> Path:
-    """Return the folder of the configuration file."""
-    return Path(config.config_file_path).parent.resolve() if config.config_file_path else Path.cwd()
-
-
 class PagePaths:
     """Finds the author's file of each page, relative to the folder of the configuration file."""
 
@@ -84,9 +75,8 @@ class PagePaths:
     def _find(self, file: Any) -> str:
         usual = f"{self.docs_dir}/{file.src_uri}"
         source = file.abs_src_path
-        if source is None or (self._root / usual).resolve() == Path(source).resolve():
+        if source is None or (self._root / usual).resolve() == (path := Path(source).resolve()):
             return usual  # the usual place, or a page that a plugin has generated
-        path = Path(source).resolve()
         if path.is_relative_to(self._root):
             return path.relative_to(self._root).as_posix()
         return self._copied_from(path) or usual
@@ -97,12 +87,9 @@ class PagePaths:
             content = copy.read_bytes()
         except OSError:
             return None
-        originals = [path for path in self._files_named(copy.name) if path.read_bytes() == content]
-        return originals[0].relative_to(self._root).as_posix() if len(originals) == 1 else None
-
-    def _files_named(self, name: str) -> list[Path]:
-        found: list[Path] = []
+        originals: list[Path] = []
         for folder, folders, files in os.walk(self._root):
             folders[:] = [each for each in folders if each not in SKIPPED]
-            found += [Path(folder) / name] if name in files else []
-        return found
+            if copy.name in files and (path := Path(folder, copy.name)).read_bytes() == content:
+                originals.append(path)
+        return originals[0].relative_to(self._root).as_posix() if len(originals) == 1 else None

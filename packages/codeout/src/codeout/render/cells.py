@@ -12,33 +12,31 @@ from codeout.model import prose
 from codeout.model.blocks import ANNOTATION, HOLE, Block
 from codeout.model.outputs import Run
 
-REFERENCE = re.compile(  # or code, which is left as it is
-    rf"(?s)^ *```.*?^ *```|`[^`\n]*`|{prose.REFERENCE.pattern}", re.MULTILINE
-)
+REFERENCE = re.compile(rf"(?sm)^ *```.*?^ *```|`[^`\n]*`|{prose.REFERENCE.pattern}")  # or code, which stays as it is
 HIDE_COMMENT = re.compile(r"[ \t]*# markdown-exec: hide[ \t]*$", re.MULTILINE)
+FENCE = re.compile(r"^(?P<indent>[ >]*)(?P<fence>`{3,}|~{3,})")
+ADMONITION = re.compile(r"""^(?P<indent>\s*)(?:!!!|\?\?\?\+?)\s+(?P<kind>[\w-]+)[^"]*(?:"(?P<title>[^"]*)")?\s*$""")
+TAB = re.compile(r"""^(?P<indent>\s*)===[!+]?\s+"(?P<title>[^"]*)"\s*$""")
+LINK = re.compile(r"(?<=\]\()(?P<page>[\w./-]*?)(?P<name>[\w-]+)\.md(?P<anchor>#[\w-]+)?(?=[)\s])")
+ATTRIBUTES = re.compile(r"\s?\{:?\s*[.#][^{}\n]*\}")
+FILLED_IN = re.compile(r'^<div class="codeout-[\w-]+"></div>$')
+"""What a site fills in when it is built: a list of all outputs, for instance."""
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
-class Page(msgspec.Struct, frozen=True):
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """What a notebook or a script is made from."""
 
     text: str
     """The Markdown of the page as it was converted, with `HOLE` and a number in place of each block."""
-
     blocks: Sequence[Block]
-    """Its blocks, in page order."""
-
     runs: Sequence[Run]
-    """The run of each block."""
-
     modules: Mapping[str, str] = msgspec.field(default_factory=dict)
     """The site's own modules that blocks import: name → source."""
-
     prelude: str = ""
     """The script that runs first in every session."""
-
     site_url: str = ""
     """URL of the published site, ending in a slash; links to other pages lead there."""
-
     gpu: bool = False
     """Whether a block uses a GPU if there is one."""
 
@@ -48,12 +46,8 @@ class Cell(msgspec.Struct, frozen=True):
 
     text: str
     """Markdown or Python."""
-
     block: Block | None = None
-    """The block; None for prose."""
-
     run: Run | None = None
-    """Its run; None for prose."""
 
 
 def split_page(page: Page) -> Iterator[Cell]:
@@ -91,42 +85,25 @@ def _value_text(match: re.Match[str], runs: Sequence[Run], blocks_above: int) ->
     return match[0] if value is None else value.marked((match["format"] or "")[1:])
 
 
-FENCE = re.compile(r"^(?P<indent>[ >]*)(?P<fence>`{3,}|~{3,})")
-ADMONITION = re.compile(r"""^(?P<indent>\s*)(?:!!!|\?\?\?\+?)\s+(?P<kind>[\w-]+)[^"]*(?:"(?P<title>[^"]*)")?\s*$""")
-TAB = re.compile(r"""^(?P<indent>\s*)===[!+]?\s+"(?P<title>[^"]*)"\s*$""")
-LINK = re.compile(r"(?<=\]\()(?P<page>[\w./-]*?)(?P<name>[\w-]+)\.md(?P<anchor>#[\w-]+)?(?=[)\s])")
-ATTRIBUTES = re.compile(r"\s?\{:?\s*[.#][^{}\n]*\}")
-FILLED_IN = re.compile(r'^<div class="codeout-[\w-]+"></div>$')
-"""What a site fills in when it is built: a list of all outputs, for instance."""
-COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-
-
 def portable_markdown(text: str, site_url: str = "") -> str:
     """Return Markdown in which admonitions are quotations, tabs are titles, and links lead to the published site.
 
-    Args:
-        text: the Markdown of a MkDocs page.
-        site_url: of the published site, ending in a slash; without it, links stay as they are.
+    The address of the site ends in a slash; without it, links stay as they are.
     """
-    converter = _Converter(site_url)
+    converter = _Converter(site_url=site_url)
     for line in COMMENT.sub("", text).split("\n"):
         converter.add(line)
     markdown = re.sub(r"(?m)^[> ]*>$\n(?=[^>])", "\n", "\n".join(converter.lines))  # a box ends before a blank line
     return re.sub(r"(?m)^([> ]*)$(?:\n^\1$)+", r"\1", markdown)  # one blank line is enough
 
 
-class _Converter(msgspec.Struct):
+class _Converter(msgspec.Struct, kw_only=True):
     """Converts a page line by line."""
 
     site_url: str
-    """Where links lead."""
-
     lines: list[str] = msgspec.field(default_factory=list)
-    """The converted lines."""
-
     boxes: list[tuple[int, str]] = msgspec.field(default_factory=list)
     """Open admonitions and tabs, outermost first: the column of their content, and what precedes it when converted."""
-
     closing: str = ""
     """What closes the open code fence; empty outside of one."""
 
@@ -145,7 +122,6 @@ class _Converter(msgspec.Struct):
             self.lines.append((prefix + self._convert_line(content)).rstrip())
 
     def _add_code(self, prefix: str, content: str) -> None:
-        """Add a line of a code fence unchanged."""
         if not self.closing and (match := FENCE.match(content)):
             self.closing = match["fence"]
         elif content.strip() == self.closing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,26 +14,21 @@ from pathlib import Path
 import msgspec
 
 from codeout.model.mime import HTML, JAVASCRIPT, JSON, LATEX, MARKDOWN, SVG, preferred_type
-from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Source, Stream, Value
+from codeout.model.outputs import Error, Figure, Output, Run, Stream, Value
 from codeout.model.prose import PLACEHOLDER_MARK, PageValue
 from codeout.model.sweeps import ONCE, Sweep
+from codeout.render.overview import date_text, run_line
 from codeout.render.pictures import HEAD_LENGTH, Pictures
 from codeout.render.svg import has_large_picture, inline_svg, svg_image
 from codeout.render.sweep import sweep_html
 
 MAX_LINES = 40
 """Lines of text above which a part of them is folded away."""
-
-FIGURE_SCALE = 2
-"""How many pixels of a figure's PNG are one pixel of the page: the kernel draws twice the resolution."""
-
 UNFOLDED_LINES = 30
 """Lines that remain visible then."""
-
+FIGURE_SCALE = 2
+"""How many pixels of a figure's PNG are one pixel of the page: the kernel draws twice the resolution."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-
-MarkdownConverter = Callable[[str], str]
-"""Markdown text → HTML."""
 
 Remember = Callable[[Mapping[str, str], Callable[[], str]], str]
 """What HTML is made of, and what makes it → the HTML, which may have been made before."""
@@ -46,35 +42,24 @@ def make_anew(parts: Mapping[str, str], make: Callable[[], str]) -> str:
 class Renderer(msgspec.Struct, frozen=True):
     """Converts runs to the HTML of an Out tab."""
 
-    markdown: MarkdownConverter
+    markdown: Callable[[str], str]
     """Converts Markdown and LaTeX outputs of the site's own runs."""
-
     pictures: Pictures
-    """Knows where the page finds pictures."""
-
     draws_images: bool = False
     """Whether all drawings are images of their own, which load when they come into view, not parts of the page."""
-
     sweep: Sweep = ONCE
-    """The knobs of the block."""
-
     has_run_lines: bool = True
     """Whether a line under each output says how it was made."""
-
     remember: Remember = make_anew
     """Keeps drawings as the page shows them: nothing else takes so long to convert."""
 
     def render_run(
         self, run: Run, block_id: str, origin: str = "", last: Run | None = None, *, is_recording: bool = False
     ) -> str:
-        """Return the HTML of a run; empty if it has no output.
+        """Return the HTML of a run, above the last successful one if it failed; empty if it has no output.
 
-        Args:
-            run: the run.
-            block_id: unique in the page; ids inside of pictures begin with it.
-            origin: `path:line` of the code, for whoever reads the source of the page.
-            last: the last successful run, if this one failed.
-            is_recording: whether the run comes from another machine, not from this site's build cache.
+        Ids inside of pictures begin with `block_id`, which is unique in the page. `origin` is `path:line` of the code,
+        for whoever reads the source of the page.
         """
         if not run.all_outputs:
             return ""
@@ -82,7 +67,7 @@ class Renderer(msgspec.Struct, frozen=True):
             return self._render_sweep(run, block_id, origin, is_recording=is_recording)
         parts = [*self.outputs(run, block_id), self._run_line(run, is_recording=is_recording)]
         if last and last.outputs:
-            summary = f"<summary>Last successful output, from {_date_text(last.provenance)}</summary>"
+            summary = f"<summary>Last successful output, from {date_text(last.provenance)}</summary>"
             outputs = "".join(self.outputs(last, f"{block_id}-before"))
             parts.append(f'<details class="codeout-before">{summary}{outputs}</details>')
         return _container("codeout", origin, parts)
@@ -92,14 +77,10 @@ class Renderer(msgspec.Struct, frozen=True):
         cases = self.sweep.cases
         as_images = msgspec.structs.replace(self, draws_images=True)
         other_cases = [(case.values, run.of_case(case), as_images) for case in run.cases if case.values in cases]
-        parts = (
-            (
-                values,
-                "".join(renderer.outputs(case_run, f"{block_id}-case{number}" if number else block_id))
-                + self._run_line(case_run, is_recording=is_recording),
-            )
-            for number, (values, case_run, renderer) in enumerate([(cases[0], run, self), *other_cases])
-        )
+        parts = []
+        for number, (values, case_run, renderer) in enumerate([(cases[0], run, self), *other_cases]):
+            outputs = "".join(renderer.outputs(case_run, f"{block_id}-case{number}" if number else block_id))
+            parts.append((values, outputs + self._run_line(case_run, is_recording=is_recording)))
         return _container("codeout codeout-sweep", origin, [sweep_html(self.sweep, parts, block_id)])
 
     def render_queued(self, last: Run | None, block_id: str, origin: str = "") -> str:
@@ -110,12 +91,15 @@ class Renderer(msgspec.Struct, frozen=True):
         return _container("codeout codeout-waiting", origin, parts)
 
     def _run_line(self, run: Run, *, is_recording: bool) -> str:
-        return _run_line(run.provenance, is_recording=is_recording) if self.has_run_lines else ""
+        return run_line(run.provenance, is_recording=is_recording) if self.has_run_lines else ""
 
     @staticmethod
     def warnings(run: Run) -> Iterator[str]:
         """Yield what must be said of the data of a run, above its outputs."""
-        yield from (_placeholder_warning(source) for source in run.provenance.sources if source.is_placeholder)
+        for source in run.provenance.sources:
+            if source.is_placeholder:
+                text = f"<strong>{escape(source.name)} is placeholder data:</strong> {escape(source.note)}"
+                yield f'<p class="codeout-placeholder">{text}</p>'
 
     def outputs(self, run: Run, block_id: str) -> Iterator[str]:
         """Yield the HTML of each output of a run, below what must be said of its data."""
@@ -143,12 +127,7 @@ class Renderer(msgspec.Struct, frozen=True):
     def _bundle(self, data: Mapping[str, str], output_id: str, alt: str, *, scale: int = 1, width: int = 0) -> str:
         """Return the HTML of the richest type in a MIME bundle.
 
-        Args:
-            data: the bundle.
-            output_id: unique in the page.
-            alt: alt text of a picture.
-            scale: how many of a raster picture's pixels are one of the page.
-            width: of the picture, if one was asked for, in pixels of the page.
+        `scale` pixels of a raster picture are one of the page; `width`, if it was asked for, is in pixels of the page.
         """
         mime = preferred_type(data)
         content = data.get(mime.name, "")
@@ -168,9 +147,7 @@ class Renderer(msgspec.Struct, frozen=True):
                 return self.markdown(_latex_as_markdown(content))
             case JAVASCRIPT.extension:
                 return _script(content)
-            case JSON.extension:
-                return _streams([Stream("stdout", content)], output_id, "codeout-json")
-        return _streams([Stream("stdout", content)], output_id, "")
+        return _streams([Stream("stdout", content)], output_id, "codeout-json" if mime is JSON else "")
 
     def _drawing(self, svg: str, output_id: str, alt: str) -> str:
         digest = hashlib.sha256(svg.encode()).hexdigest()
@@ -179,36 +156,24 @@ class Renderer(msgspec.Struct, frozen=True):
             return self.pictures.move_data_out(self.remember(parts, lambda: inline_svg(svg, output_id, alt)))
         both = self.remember({"image": digest, "alt": alt}, lambda: "\0".join(svg_image(svg, alt)))
         content, _, attributes = both.partition("\0")
-        return f'<img class="codeout-picture" src="{self.pictures.drawing_address(content)}" {attributes}>'
+        address = self.pictures.address(SVG.name, base64.b64encode(content.encode()).decode())
+        return f'<img class="codeout-picture" src="{address}" {attributes}>'
 
 
 def _size(head: bytes, scale: int, width: int) -> str:
     """Return the attributes for a picture's size, so that nothing moves when it loads; empty if it is not known."""
-    own = _png_size(head)
-    if own is None:
+    is_png = head.startswith(b"\x89PNG") and len(head) >= HEAD_LENGTH
+    own_width, own_height = (int.from_bytes(head[start : start + 4], "big") if is_png else 0 for start in (16, 20))
+    if not own_width:
         return f' width="{width}"' if width else ""
-    factor = width / own[0] if width else 1 / scale
-    return f' width="{own[0] * factor:.0f}" height="{own[1] * factor:.0f}"'
-
-
-def _png_size(head: bytes) -> tuple[int, int] | None:
-    """Return the width and the height of a PNG picture by how it begins; None if it is none."""
-    if not head.startswith(b"\x89PNG") or len(head) < HEAD_LENGTH:
-        return None
-    width, height = (int.from_bytes(head[start : start + 4], "big") for start in (16, 20))
-    return (width, height) if width else None
+    factor = width / own_width if width else 1 / scale
+    return f' width="{own_width * factor:.0f}" height="{own_height * factor:.0f}"'
 
 
 def _script(code: str) -> str:
     """Return a script of the site's own, which finds the place of its output as `element`, as in a notebook."""
     safe = re.sub("</(?=script)|<!--", lambda match: match[0].replace("<", "\\x3c"), code, flags=re.IGNORECASE)
-    start = "(function (element) {"
-    return f"<script>{start}\n{safe}\n}})(document.currentScript.parentElement)</script>"
-
-
-def _placeholder_warning(source: Source) -> str:
-    text = f"<strong>{escape(source.name)} is placeholder data:</strong> {escape(source.note)}"
-    return f'<p class="codeout-placeholder">{text}</p>'
+    return f"<script>(function (element) {{\n{safe}\n}})(document.currentScript.parentElement)</script>"
 
 
 def _container(css_class: str, origin: str, parts: Iterable[str]) -> str:
@@ -243,51 +208,6 @@ def _text_box(html: str, output_id: str, css_class: str = "") -> str:
     return f'<div class="{classes}"><pre id="{output_id}-text"><code>{html}</code></pre></div>'
 
 
-def _run_line(provenance: Provenance, *, is_recording: bool) -> str:
-    """Return the line under an output: device, version and time; more facts when opened."""
-    brief = [provenance.device, *(f"{name} {version}" for name, version in provenance.packages[:1])]
-    brief.append(time_text(provenance.seconds))
-    brief += [f"{source.name}: {_brief_note(source)}" for source in provenance.sources]
-    facts = [("Ran", _date_text(provenance)), *_memory_facts(provenance), ("Python", provenance.python)]
-    facts += [(name, version) for name, version in provenance.packages]
-    facts += [(source.name, _full_note(source)) for source in provenance.sources]
-    facts += [("Code", provenance.code_digest)] if provenance.code_digest else []
-    facts += [("From", "a recording made on another machine" if is_recording else "this site's build cache")]
-    lines = escape("\n".join(f"{name}: {fact}" for name, fact in facts))  # text: a search plugin parses each element
-    summary = f"<summary>{escape(' · '.join(brief))}</summary>"
-    return f'<details class="codeout-run" data-search-exclude>{summary}<pre>{lines}</pre></details>'
-
-
-def _memory_facts(provenance: Provenance) -> list[tuple[str, str]]:
-    peaks = {"Memory": provenance.memory, "GPU memory": provenance.gpu_memory}
-    return [(name, f"{peak / 1e6:,.0f} MB at most") for name, peak in peaks.items() if peak]
-
-
-def _date_text(provenance: Provenance) -> str:
-    return provenance.date.replace("T", " ").replace("+00:00", " UTC")
-
-
-def _brief_note(source: Source) -> str:
-    return "placeholder data" if source.is_placeholder else re.split("[:;,] ", source.note)[0]
-
-
-def _full_note(source: Source) -> str:
-    return f"placeholder data; {source.note}" if source.is_placeholder else source.note
-
-
-def time_text(seconds: float) -> str:
-    """Return a duration as people write it.
-
-    >>> time_text(0.003), time_text(1.25), time_text(75)
-    ('3 ms', '1.2 s', '1 min 15 s')
-    """
-    if seconds < 0.0995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
-
-
 def _latex_as_markdown(latex: str) -> str:
     """Return LaTeX as Markdown: a formula is displayed; text with formulas in it stays text."""
     formula = latex.strip().removeprefix(r"$\displaystyle").strip("$").strip()
@@ -296,10 +216,6 @@ def _latex_as_markdown(latex: str) -> str:
 
 def render_value(value: PageValue, spec: str) -> str:
     """Return the HTML of a value; one from placeholder data is followed by a mark that needs no stylesheet.
-
-    Args:
-        value: the value, and the placeholder data that it comes from.
-        spec: Python's format specification.
 
     Raises:
         ValueError: the specification does not suit the value.
@@ -314,12 +230,7 @@ def render_value(value: PageValue, spec: str) -> str:
 
 @cache
 def page_assets(*, has_outputs: bool, has_sweeps: bool) -> str:
-    """Return the style of outputs, and what sweeps need besides; empty for a page without either.
-
-    Args:
-        has_outputs: whether the page has outputs.
-        has_sweeps: whether it has a swept block.
-    """
+    """Return the style of outputs, and what sweeps need besides; empty for a page without either."""
     style = (_read("outputs.css") if has_outputs else "") + (_read("sweep.css") if has_sweeps else "")
     script = f"<script>{_read('sweep.js')}</script>" if has_sweeps else ""
     return f"<style>{style}</style>{script}" if style else ""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import unescape
+from itertools import groupby
 
-from codeout.model.outputs import Error, Figure, Output, Source, Stream, Value
+from codeout.model.outputs import Error, Figure, Output, Stream, Value
 from codeout.render.cells import Cell, Page, split_page
 from codeout.render.notebook import provenance_text
 
@@ -31,7 +32,8 @@ def _cell_parts(cell: Cell) -> Iterator[str]:
     if cell.block.shows_source:
         yield _fence(cell.text, "python")
     if cell.run.all_outputs:
-        yield from map(_placeholder_note, (source for source in cell.run.provenance.sources if source.is_placeholder))
+        sources = (source for source in cell.run.provenance.sources if source.is_placeholder)
+        yield from (f"> **{source.name} is placeholder data:** {source.note}" for source in sources)
     sweep = cell.block.sweep
     yield from _outputs(cell.run.outputs, f"Output with {sweep.describe(sweep.cases[0])}:" if sweep else "Output:")
     for case in cell.run.cases:
@@ -46,17 +48,12 @@ def _outputs(outputs: Sequence[Output], title: str) -> Iterator[str]:
 
 def _merge_texts(outputs: Iterable[tuple[str, bool]]) -> Iterator[str]:
     """Yield outputs as Markdown; text that follows text is in one fence."""
-    text = ""
-    for content, is_text in outputs:
+    for is_text, group in groupby(outputs, lambda output: output[1]):
+        contents = [content for content, _ in group]
         if is_text:
-            text += content if content.endswith("\n") else f"{content}\n"
-            continue
-        if text:
-            yield _fence(text.rstrip("\n"), "text")
-            text = ""
-        yield content
-    if text:
-        yield _fence(text.rstrip("\n"), "text")
+            lines = (content.removesuffix("\n") for content in contents)
+            contents = [_fence("\n".join(lines).rstrip("\n"), "text")]
+        yield from contents
 
 
 def _output(output: Output) -> tuple[str, bool]:
@@ -82,10 +79,6 @@ def _describe_drawing(svg: str) -> str:
     """Return what a drawing says of itself: its title and its description."""
     parts = [unescape(part.strip()) for part in re.findall(r"<(?:title|desc)\b[^>]*>([^<]*)<", svg)[:2]]
     return ". ".join(part.rstrip(".") for part in parts if part) or "a drawing"
-
-
-def _placeholder_note(source: Source) -> str:
-    return f"> **{source.name} is placeholder data:** {source.note}"
 
 
 def _fence(text: str, language: str) -> str:

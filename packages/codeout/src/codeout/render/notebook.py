@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from codeout.model.mime import IMAGE_TYPES
-from codeout.model.outputs import Error, Figure, Output, Provenance, Run, Stream, Value
-from codeout.render.cells import Cell, Page, exported_code, split_page
+from codeout.model.outputs import Error, Figure, Output, Provenance, Stream, Value
+from codeout.render.cells import Page, exported_code, split_page
 
 Json = dict[str, Any]
 
@@ -70,12 +70,8 @@ def _page_cells(page: Page) -> Iterator[Json]:
             yield _markdown_cell(cell.text)
         else:
             count += 1
-            yield _block_cell(cell, cell.run, count)
-
-
-def _block_cell(cell: Cell, run: Run, count: int) -> Json:
-    metadata = {"tags": ["raises-exception"]} if cell.block and cell.block.raises else {}
-    return _code_cell(cell.text, metadata, count, [_output(output, count) for output in run.outputs])
+            metadata = {"tags": ["raises-exception"]} if cell.block.raises else {}
+            yield _code_cell(cell.text, metadata, count, [_output(output, count) for output in cell.run.outputs])
 
 
 def _markdown_cell(text: str) -> Json:
@@ -83,8 +79,8 @@ def _markdown_cell(text: str) -> Json:
 
 
 def _code_cell(text: str, metadata: Json, count: int | None = None, outputs: Sequence[Json] = ()) -> Json:
-    result = {"execution_count": count, "outputs": list(outputs)}
-    return {"cell_type": "code", "source": text, "metadata": metadata, **result}
+    cell = {"cell_type": "code", "source": text, "metadata": metadata}
+    return {**cell, "execution_count": count, "outputs": list(outputs)}
 
 
 def _output(output: Output, count: int) -> Json:
@@ -92,31 +88,26 @@ def _output(output: Output, count: int) -> Json:
         case Stream(name, text):
             return {"output_type": "stream", "name": name, "text": text}
         case Value(data, width):
-            bundle = {"data": _on_white(data), "metadata": _picture_width(data, width)}
-            return {"output_type": "execute_result", "execution_count": count, **bundle}
+            return {"output_type": "execute_result", "execution_count": count, **_bundle(data, width)}
         case Figure(data, _, width):
-            return {"output_type": "display_data", "data": _on_white(data), "metadata": _picture_width(data, width)}
+            return {"output_type": "display_data", **_bundle(data, width)}
         case Error(type=kind, message=message, traceback=traceback):
             lines = traceback.rstrip().split("\n")
             return {"output_type": "error", "ename": kind, "evalue": message, "traceback": lines}
 
 
-def _on_white(data: Mapping[str, str]) -> Json:
-    """Return a MIME bundle in which SVG has a white background, so that its ink shows in a dark theme."""
+def _bundle(data: Mapping[str, str], width: int) -> Json:
+    """Return a MIME bundle. Its SVG has a white background, so that its ink shows in a dark theme."""
     background = r'\1<rect width="100%" height="100%" fill="white"/>'
     texts = {mime: re.sub(r"(<svg\b[^>]*>)", background, part, count=1) for mime, part in data.items()}
-    return {mime: json.loads(text) if mime.endswith("json") else text for mime, text in texts.items()}
-
-
-def _picture_width(data: Mapping[str, str], width: int) -> Json:
-    """Return what a notebook says of a bundle: the width at which its pictures are shown."""
-    return {mime.name: {"width": width} for mime in IMAGE_TYPES if mime.name in data} if width else {}
+    parts = {mime: json.loads(text) if mime.endswith("json") else text for mime, text in texts.items()}
+    widths = {mime.name: {"width": width} for mime in IMAGE_TYPES if mime.name in data} if width else {}
+    return {"data": parts, "metadata": widths}
 
 
 def provenance_text(provenance: Provenance) -> str:
     """Return how the outputs of a page were computed, as a line of Markdown."""
-    packages = [f"{name} {version}" for name, version in provenance.packages]
-    machine = ", ".join([provenance.device, f"Python {provenance.python}", *packages])
+    machine = ", ".join([provenance.device, f"Python {provenance.python}", *map(" ".join, provenance.packages)])
     sources = "".join(f" {source.name}: {source.note}." for source in provenance.sources)
     day = provenance.date.partition("T")[0]
     return f"*Outputs computed on {machine}, on {day}.{sources}*"

@@ -1,12 +1,10 @@
-"""Describe how the outputs of a page and of a whole site were computed: a sentence, a list of facts, a table.
-
-Runs in; text or HTML out.
-"""
+"""Say how outputs were computed, in text or HTML: those of a block, of a page, and of a whole site."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 from itertools import groupby
@@ -16,63 +14,79 @@ import msgspec
 
 from codeout.model.blocks import Block
 from codeout.model.expectations import SKIPPED
-from codeout.model.outputs import Provenance, Run
-from codeout.render.html import time_text
+from codeout.model.outputs import Provenance, Run, Source
 
 MARKER = '<div class="codeout-overview"></div>'
 """What an author writes into a page where facts and table are to appear."""
-
 HEADINGS = ("Block", "Seconds", "Output", "Device", "Ran")
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A block of the site with one of its runs."""
 
     page: str
     """Title of its page."""
-
     url: str
     """URL of the block, relative to the page with the table."""
-
     block: Block
-    """The block."""
-
     run: Run
-    """The run."""
-
     size: int
     """Number of characters of its output."""
-
     is_recording: bool = False
     """Whether it comes from another device, and is shown next to the run of this build."""
 
 
 def sentence(runs: Sequence[Run], recordings: Sequence[Run] = ()) -> str:
-    """Return how the blocks of a page ran, in a sentence of plain text; empty if the page has none.
-
-    Args:
-        runs: the runs of its blocks.
-        recordings: the runs from other devices that the page shows as well.
-    """
+    """Return how the blocks of a page ran, also those of its recordings, in plain text; empty if the page has none."""
     if not runs:
         return ""
     provenances = [run.provenance for run in runs]
     skips = sum(run.error is not None and run.error.type == SKIPPED for run in runs)
     count = "1 block" if len(runs) == 1 else f"{len(runs) - skips} {f'of {len(runs)} ' if skips else ''}blocks"
     seconds = time_text(sum(run.total_seconds for run in runs))
-    packages = [package for provenance in provenances for package in provenance.packages[:1]]
-    versions = _enumerate(f"{name} {version}" for name, version in packages)
+    versions = _enumerate(" ".join(package) for each in provenances for package in each.packages[:1])
     facts = [f"{count} ran in {seconds} on {_enumerate(_devices(runs))}", versions, _period(provenances)]
     also = [f"; {n} of them also on {device}" for device, n in Counter(_devices(recordings)).items()]
     return ", ".join(filter(None, facts)) + "".join(also)
 
 
-def placeholder_notice(runs: Sequence[Run]) -> str:
-    """Return which placeholder data the outputs of a page come from, in plain text; empty if they come from none.
+def run_line(provenance: Provenance, *, is_recording: bool) -> str:
+    """Return the line under an output: device, version and time; more facts when opened."""
+    brief = [provenance.device, *map(" ".join, provenance.packages[:1]), time_text(provenance.seconds)]
+    brief += [f"{source.name}: {_brief_note(source)}" for source in provenance.sources]
+    peaks = {"Memory": provenance.memory, "GPU memory": provenance.gpu_memory}
+    memory = [(name, f"{peak / 1e6:,.0f} MB at most") for name, peak in peaks.items() if peak]
+    facts = [("Ran", date_text(provenance)), *memory, ("Python", provenance.python)]
+    facts += [(name, version) for name, version in provenance.packages]
+    mark = "placeholder data; "
+    facts += [(source.name, f"{mark if source.is_placeholder else ''}{source.note}") for source in provenance.sources]
+    facts += [("Code", provenance.code_digest)] if provenance.code_digest else []
+    facts += [("From", "a recording made on another machine" if is_recording else "this site's build cache")]
+    lines = escape("\n".join(f"{name}: {fact}" for name, fact in facts))  # text: a search plugin parses each element
+    summary = f"<summary>{escape(' · '.join(brief))}</summary>"
+    return f'<details class="codeout-run" data-search-exclude>{summary}<pre>{lines}</pre></details>'
 
-    Args:
-        runs: the runs of its blocks.
-    """
+
+def date_text(provenance: Provenance) -> str:
+    """Return when a run was made."""
+    return provenance.date.replace("T", " ").replace("+00:00", " UTC")
+
+
+def _brief_note(source: Source) -> str:
+    return "placeholder data" if source.is_placeholder else re.split("[:;,] ", source.note)[0]
+
+
+def time_text(seconds: float) -> str:
+    """Return a duration as people write it: 3 ms, 1.2 s, 1 min 15 s."""
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def placeholder_notice(runs: Sequence[Run]) -> str:
+    """Return which placeholder data the outputs of a page come from, in plain text; empty if they come from none."""
     sources = [source for run in runs for source in run.provenance.sources if source.is_placeholder]
     notes = dict.fromkeys(f"{source.name}: {source.note}" for source in sources)
     return f"Some results on this page come from placeholder data: {'; '.join(notes)}." if notes else ""
@@ -107,9 +121,8 @@ def _bar_chart(rows: Sequence[Row]) -> str:
     bars = []
     for page, group in pages.items():
         segments = "".join(map(_bar_segment, group))
-        label = f"{escape(page)}, {time_text(totals[page])}"
         bar = f'<div class="codeout-bar" style="width: {100 * totals[page] / longest:.2f}%">{segments}</div>'
-        bars.append(f"<dt>{label}</dt><dd>{bar}</dd>")
+        bars.append(f"<dt>{escape(page)}, {time_text(totals[page])}</dt><dd>{bar}</dd>")
     return f'<dl class="codeout-bars">{"".join(bars)}</dl>'
 
 
@@ -120,29 +133,19 @@ def _bar_segment(row: Row) -> str:
 
 
 def facts(rows: Sequence[Row], gpu: Sequence[str] = ()) -> str:
-    """Return the devices, versions and data behind a site's outputs, and which GPU sessions have not run on one.
-
-    Args:
-        rows: the blocks of the site.
-        gpu: the setting `gpu`.
-    """
+    """Return the devices, versions and data behind a site's outputs, and which sessions for a GPU ran on none."""
     values: dict[str, dict[str, None]] = {}  # a dict in place of a set keeps the order
-    for row in rows:
-        provenance = row.run.provenance
-        values.setdefault("Device", {})[provenance.device] = None
-        values.setdefault("Python", {})[provenance.python] = None
-        for name, version in provenance.packages:
-            values.setdefault(name, {})[version] = None
-        for source in provenance.sources:
-            kind = "Placeholder data" if source.is_placeholder else "Data"
-            values.setdefault(kind, {})[f"{source.name}: {source.note}"] = None
+    for provenance in (row.run.provenance for row in rows):
+        notes = [
+            ("Placeholder data" if source.is_placeholder else "Data", f"{source.name}: {source.note}")
+            for source in provenance.sources
+        ]
+        machine = [("Device", provenance.device), ("Python", provenance.python)]
+        for name, value in (*machine, *provenance.packages, *notes):
+            values.setdefault(name, {})[value] = None
     for page in _pages_without_gpu(rows, gpu):
         reason = f"{page}: this machine has none, and there is no recording of this code"
         values.setdefault("Not run on a GPU", {})[reason] = None
-    return _definition_list(values)
-
-
-def _definition_list(values: Mapping[str, Iterable[str]]) -> str:
     items = "".join(f"<dt>{escape(name)}</dt><dd>{escape('; '.join(texts))}</dd>" for name, texts in values.items())
     return f'<dl class="codeout-facts">{items}</dl>'
 

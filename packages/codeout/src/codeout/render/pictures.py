@@ -24,7 +24,6 @@ HEAD_LENGTH = 24
 """Bytes in which a PNG says how large it is."""
 DIGEST_LENGTH = 20
 """Characters of a digest in the name of a file."""
-
 _URL = re.compile(rf'="data:(?P<mime>[\w.+-]+/[\w.+-]+);base64,(?P<data>[A-Za-z0-9+/=\s]{{{MIN_DATA_LENGTH},}})"')
 # Only what a page shows or loads by itself: an output must not be able to publish a page under the site's address.
 _EXTRACTABLE = re.compile(r"(?:image|font|audio|video)/[\w.+-]+|text/javascript")
@@ -34,16 +33,10 @@ class Pictures:
     """Pictures as `data:` URLs: for Markdown that has no site around it."""
 
     def __init__(self, folder: PictureFolder) -> None:
-        """Take the pictures of the cache."""
         self.folder = folder
 
     def address(self, mime: str, part: str) -> str:
-        """Return the URL of a picture.
-
-        Args:
-            mime: its MIME type.
-            part: what a bundle has of it: the name of a file in the cache, or base64.
-        """
+        """Return the URL of a picture by what a bundle has of it: the name of a file in the cache, or base64."""
         data = base64.b64encode(self.folder.read(part)).decode() if self.folder.path_of(part) else part.strip()
         return f"data:{mime};base64,{data}"
 
@@ -53,10 +46,6 @@ class Pictures:
             with path.open("rb") as file:
                 return file.read(HEAD_LENGTH)
         return base64.b64decode(part[: HEAD_LENGTH // 3 * 4])
-
-    def drawing_address(self, svg: str) -> str:
-        """Return the URL of a drawing that is an image of its own."""
-        return self.address(SVG.name, base64.b64encode(svg.encode()).decode())
 
     def move_data_out(self, html: str) -> str:
         """Return the HTML of an output without its large `data:` URLs."""
@@ -69,13 +58,9 @@ class SitePictures(Pictures):
     def __init__(
         self, folder: PictureFolder, target: Path, url_of: Callable[[str], str], only_draws: Callable[[bytes], bool]
     ) -> None:
-        """Take where they belong.
+        """Take the pictures of the cache, and the folder of the site's, whose files `url_of` addresses from a page.
 
-        Args:
-            folder: the pictures of the cache.
-            target: the folder of the files.
-            url_of: returns the URL, relative to the page, of a file with a given name.
-            only_draws: whether SVG only draws, so that a file with it can do nothing when a browser opens it by itself.
+        `only_draws` tells whether SVG only draws, so that a file with it can do nothing when a browser opens it.
         """
         super().__init__(folder)
         self._target, self._url_of, self._only_draws = target, url_of, only_draws
@@ -92,9 +77,8 @@ class SitePictures(Pictures):
 
         def move(match: re.Match[str]) -> str:
             is_in_tag = html.rfind("<", 0, match.start()) > html.rfind(">", 0, match.start())
-            if not (is_in_tag and _EXTRACTABLE.fullmatch(match["mime"])):
-                return match[0]
-            return f'="{self._move(match["mime"], match["data"])}"'
+            is_movable = is_in_tag and _EXTRACTABLE.fullmatch(match["mime"])
+            return f'="{self._move(match["mime"], match["data"])}"' if is_movable else match[0]
 
         return _URL.sub(move, html) if "data:" in html else html
 
@@ -109,8 +93,11 @@ class SitePictures(Pictures):
             return own  # left for the browser to report
         if mime == SVG.name and not self._only_draws(content):
             return own
-        digest = hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH]
-        return self._write(digest + (EXTENSIONS.get(mime) or _extension(mime)), lambda: content)
+        if (extension := EXTENSIONS.get(mime)) is None:
+            from mimetypes import guess_extension  # on use: its import takes longer than all the rest
+
+            extension = guess_extension(mime) or ".bin"
+        return self._write(hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH] + extension, lambda: content)
 
     def _write(self, name: str, content: Callable[[], bytes]) -> str:
         """Return the URL of a file, which is written if it is not there: the same name means the same content."""
@@ -138,10 +125,3 @@ class ServedPictures(Pictures):
             return None
         mime = next(mime.name for mime in MIME_TYPES_BY_NAME.values() if f".{mime.extension}" == path.suffix)
         return mime, path.read_bytes()
-
-
-def _extension(mime: str) -> str:
-    # On use: its import takes longer than all the rest.
-    from mimetypes import guess_extension
-
-    return guess_extension(mime) or ".bin"

@@ -12,7 +12,6 @@ SCHEME_STYLE = (
     "<style>svg{color:#1d2433}text{fill:currentColor}@media (prefers-color-scheme:dark){svg{color:#e2e4e9}}</style>"
 )
 """In an `<img>`, the scheme is that of the element's property `color-scheme`."""
-
 LARGE = 20_000
 """Characters of base64 from which a picture in a drawing is worth waiting until it is seen."""
 _LARGE_PICTURE = re.compile(rf"data:image/[^\"']{{{LARGE},}}")
@@ -24,10 +23,7 @@ ElementTree.register_namespace("xlink", XLINK_NAMESPACE)
 def inline_svg(text: str, prefix: str, alt: str) -> str:
     """Return SVG for use inside a page: its ids are unique, black follows the page's text color, and it has alt text.
 
-    Args:
-        text: an SVG document of the site's own code.
-        prefix: what its ids begin with, so that no two pictures of a page share one.
-        alt: alt text; if empty, that of the document remains.
+    The ids begin with the prefix. Without alt text, that of the document remains.
 
     Raises:
         ElementTree.ParseError: the document is not well-formed.
@@ -48,9 +44,7 @@ def inline_svg(text: str, prefix: str, alt: str) -> str:
 def svg_image(text: str, alt: str) -> tuple[str, str]:
     """Return SVG that is an image of its own, and the attributes of its `<img>`; its black follows the color scheme.
 
-    Args:
-        text: an SVG document of the site's own code.
-        alt: alt text; if empty, that of the document.
+    Without alt text, it is that of the document.
 
     Raises:
         ElementTree.ParseError: the document is not well-formed.
@@ -66,10 +60,8 @@ def svg_image(text: str, alt: str) -> tuple[str, str]:
 
 
 def has_large_picture(text: str) -> bool:
-    """Return whether SVG has a large picture in it, like a photograph, which should load only when it is seen.
-
-    Not if it has a script, which would not run in an `<img>`.
-    """
+    """Return whether SVG has a large picture in it, like a photograph, which should load only when it is seen."""
+    # A script would not run in an `<img>`.
     return "<script" not in text and _LARGE_PICTURE.search(text) is not None
 
 

@@ -12,13 +12,7 @@ from codeout.model.sweeps import Knob, Sweep
 
 
 def sweep_html(sweep: Sweep, cases: Iterable[tuple[tuple[str, ...], str]], block_id: str) -> str:
-    """Return the controls of a sweep, and its cases.
-
-    Args:
-        sweep: the knobs.
-        cases: the values of each case, and the HTML of its outputs; the first is shown at first.
-        block_id: unique in the page.
-    """
+    """Return the controls of a sweep, and its cases: the values and the HTML of each, the first of which is shown."""
     knobs = "".join(_knob(knob, f"{block_id}-{knob.name}") for knob in sweep.knobs)
     controls = f'<div class="codeout-knobs" data-search-exclude>{knobs}</div>'
     cases_html = "".join(_case(sweep, values, html, number) for number, (values, html) in enumerate(cases))
