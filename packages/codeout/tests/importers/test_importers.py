@@ -12,8 +12,8 @@ import yaml
 from markdown import markdown
 
 from codeout.cli.main import main
+from codeout.cli.starting_commands import add_settings
 from codeout.importers.gallery import to_markdown
-from codeout.importers.settings import add_settings
 from codeout.importers.text import indent_lists
 from notebooks import attached, code, notebook, text
 from small_sites import build, page_html

@@ -16,11 +16,10 @@ import msgspec
 from codeout.model.mime import HTML, JAVASCRIPT, JSON, LATEX, MARKDOWN, SVG, preferred_type
 from codeout.model.outputs import Error, Figure, Output, Run, Stream, Value
 from codeout.model.prose import PLACEHOLDER_MARK, PageValue
-from codeout.model.sweeps import ONCE, Sweep
+from codeout.model.sweeps import ONCE, Knob, Sweep
 from codeout.render.overview import date_text, run_line
 from codeout.render.pictures import HEAD_LENGTH, Pictures
 from codeout.render.svg import has_large_picture, inline_svg, svg_image
-from codeout.render.sweep import sweep_html
 
 MAX_LINES = 40
 """Lines of text above which a part of them is folded away."""
@@ -81,7 +80,7 @@ class Renderer(msgspec.Struct, frozen=True):
         for number, (values, case_run, renderer) in enumerate([(cases[0], run, self), *other_cases]):
             outputs = "".join(renderer.outputs(case_run, f"{block_id}-case{number}" if number else block_id))
             parts.append((values, outputs + self._run_line(case_run, is_recording=is_recording)))
-        return _container("codeout codeout-sweep", origin, [sweep_html(self.sweep, parts, block_id)])
+        return _container("codeout codeout-sweep", origin, [_sweep_html(self.sweep, parts, block_id)])
 
     def render_queued(self, last: Run | None, block_id: str, origin: str = "") -> str:
         """Return the HTML of a block that has not run yet: its progress, above its last successful output."""
@@ -226,6 +225,33 @@ def render_value(value: PageValue, spec: str) -> str:
     title = escape("Computed from placeholder data: " + "; ".join(f"{s.name}: {s.note}" for s in value.placeholders))
     mark = f'<small class="codeout-placeholder-mark">{PLACEHOLDER_MARK}</small>'
     return f'<span class="codeout-named codeout-placeholder-value" title="{title}"><span>{text}</span>{mark}</span>'
+
+
+def _sweep_html(sweep: Sweep, cases: Iterable[tuple[tuple[str, ...], str]], block_id: str) -> str:
+    """Return a control for each knob, and the outputs of all cases, of which a script shows the chosen one.
+
+    Without scripts the cases stand one below the other.
+    """
+    knobs = "".join(_knob(knob, f"{block_id}-{knob.name}") for knob in sweep.knobs)
+    controls = f'<div class="codeout-knobs" data-search-exclude>{knobs}</div>'
+    cases_html = "".join(_case(sweep, values, html, number) for number, (values, html) in enumerate(cases))
+    return f'{controls}<div class="codeout-cases" aria-live="polite">{cases_html}</div>'
+
+
+def _knob(knob: Knob, name: str) -> str:
+    values = "".join(
+        f'<label><input type="radio" name="{name}" value="{number}" autocomplete="off"'
+        f"{' checked' if not number else ''}><span>{escape(value)}</span></label>"
+        for number, value in enumerate(knob.values)
+    )
+    return f"<fieldset><legend>{escape(knob.name)}</legend>{values}</fieldset>"
+
+
+def _case(sweep: Sweep, values: tuple[str, ...], html: str, number: int) -> str:
+    indices = " ".join(str(knob.values.index(value)) for knob, value in zip(sweep.knobs, values, strict=True))
+    title = f'<p class="codeout-case-values">{escape(sweep.describe(values))}</p>'
+    is_shown = " data-shown" if not number else ""
+    return f'<div class="codeout-case" data-case="{indices}"{is_shown}>{title}{html}</div>'
 
 
 @cache
