@@ -20,12 +20,9 @@ from mkdocs.utils import get_relative_url
 from codeout.cache.store import RunStore
 from codeout.markdown.page_blocks import TOKEN, ConvertedPage
 from codeout.markdown.site import Site
-from codeout.recordings.limits import InvalidRecording, PictureBudget
-from codeout.recordings.svg import check_svg
 from codeout.render import overview
 from codeout.render.export import Exports
 from codeout.render.pictures import SitePictures
-from codeout.render.svg import SCHEME_STYLE
 
 FOLDER = "assets/outputs"  # of the site, for large data of outputs
 UNKNOWN_URL = f"codeout-{TOKEN}:"  # stands for the URL of that folder
@@ -149,6 +146,11 @@ class PageExtras(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_drawing(svg: bytes) -> bool:
     """Return whether SVG only draws, so that a file with it can do nothing when a browser opens it by itself."""
+    # On use, so that a build without such drawings starts quickly.
+    from codeout.recordings.limits import InvalidRecording, PictureBudget
+    from codeout.recordings.svg import check_svg
+    from codeout.render.svg import SCHEME_STYLE
+
     try:
         check_svg(svg.decode().replace(SCHEME_STYLE, ""), PictureBudget())
     except (UnicodeDecodeError, InvalidRecording):

@@ -31,10 +31,8 @@ from codeout.errors import CodeoutError, PageError, log
 from codeout.markdown.extension import NAME
 from codeout.markdown.fences import stamp, strip_stamps
 from codeout.markdown.page_blocks import ConvertedPage
-from codeout.markdown.predictor import Predictor
 from codeout.markdown.site import BuildResolver, CacheResolver, CurrentPage, Host, LiveParts, LiveResolver, Site
 from codeout.mkdocs.page_extras import PageExtras
-from codeout.mkdocs.serving import WatchedFolders
 from codeout.mkdocs.settings import PagePaths, read_settings
 from codeout.model.blocks import Session, group_sessions
 from codeout.model.outputs import Run
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
     from mkdocs.livereload import LiveReloadServer
 
     from codeout.markdown.site import Resolver
-    from codeout.mkdocs.serving import News
+    from codeout.mkdocs.serving import News, WatchedFolders
 
 Mode = Literal["build", "serve", "collect"]
 
@@ -76,7 +74,7 @@ class CodeoutPlugin(BasePlugin[Settings], Host):
         self._is_dirty = False
         self._news: News | None = None
         self._shown = 0  # how many changes the pages of this build show at least
-        self._watched = WatchedFolders()
+        self._watched: WatchedFolders | None = None
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Note whether a server runs: then an error shows on its page, and the server goes on."""
@@ -104,10 +102,11 @@ class CodeoutPlugin(BasePlugin[Settings], Host):
     def _new_resolver(self, settings: Config) -> Resolver:
         if self.mode == "serve":
             # On use, so that a build starts quickly.
-            from codeout.mkdocs.serving import News
+            from codeout.mkdocs.serving import News, WatchedFolders
             from codeout.run.live import LiveSessions
 
             self._news = self._news or News(lambda: self.site)
+            self._watched = self._watched or WatchedFolders()
             live = LiveSessions(settings, self._news.publish, self._watch_inputs)
             live.engine.preparation.start()  # while MkDocs gets ready
             return LiveResolver(live)
@@ -119,7 +118,7 @@ class CodeoutPlugin(BasePlugin[Settings], Host):
 
     def _watch_inputs(self, runs: Sequence[Run]) -> None:
         """Have the server watch what runs have read."""
-        if isinstance(self.site.resolver, LiveResolver):
+        if self._watched and isinstance(self.site.resolver, LiveResolver):
             self._watched.add(self.site.resolver.live.engine.lookup.inputs, runs)
 
     @event_priority(-100)  # last: a blog hides its posts until then
@@ -140,6 +139,8 @@ class CodeoutPlugin(BasePlugin[Settings], Host):
 
     def predict(self, md: Markdown) -> list[Session]:
         """Return the sessions that the pages that are still to be converted will probably have."""
+        from codeout.markdown.predictor import Predictor  # on use, since it is for sites with something to run
+
         predictor = Predictor(md, self.site.config)
         later = [(path, file) for path, file in self._files.items() if path not in self.pages]
         return group_sessions([block for path, file in later for block in predictor.predict(path, file.content_string)])
@@ -254,12 +255,12 @@ class CodeoutPlugin(BasePlugin[Settings], Host):
 
     def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
         """Watch the files that pages depend on, and answer open pages that ask for news."""
-        if self._news:
+        if self._news and self._watched:
             self._news.attach(server)
+            self._watched.attach(server)
         settings = self.site.config
         for path in {*settings.paths, settings.prelude} - {""}:
             server.watch(str(settings.path(path)))
-        self._watched.attach(server)
         return server
 
     def on_shutdown(self) -> None:
