@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from codeout import BlockError, Config, Engine, PageError, Run
+from codeout.run.process import KernelProcess
 from helpers import block, linux, printed_text
 
 Runner = Callable[..., list[Run]]
@@ -38,6 +41,16 @@ def test_a_folder_that_does_not_exist_is_one_sentence(run: Runner) -> None:
         run("1", workdir="gone")
     with pytest.raises(BlockError, match=r"^docs/page\.md:1: workdir: gone is not a folder$"):
         run(block("1", workdir="gone"))
+
+
+@linux
+def test_a_process_that_cannot_start_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    files = psutil.Process().num_fds()
+    with pytest.raises(PageError):
+        KernelProcess(Config.from_options({"root": tmp_path, "workdir": "gone"}))
+    assert psutil.Process().num_fds() == files
+    assert not list(tmp_path.glob("codeout-*"))
 
 
 def test_links_without_a_sandbox_are_an_error() -> None:

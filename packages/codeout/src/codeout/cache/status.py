@@ -162,7 +162,7 @@ def unused_runs(lookup: Lookup, blocks: Sequence[Block]) -> list[Path]:
     record = read_record(lookup.config)
     recorded = [key for page in record.pages for key in page.keys] if record else []
     codes = {key.code for key in keys} | {key.partition("-")[0] for key in recorded}
-    with _cache_errors():
+    with cache_errors():
         return lookup.cache.unused(codes, [*recorded, *(str(key) for key in keys if key.trace)])
 
 
@@ -172,7 +172,7 @@ def remove_runs(lookup: Lookup, paths: Sequence[Path]) -> None:
     Raises:
         PageError: a folder of the cache cannot be read, or a file cannot be removed.
     """
-    with _cache_errors():
+    with cache_errors():
         for path in paths:
             path.unlink(missing_ok=True)
         lookup.cache.clean_pictures()
@@ -180,7 +180,12 @@ def remove_runs(lookup: Lookup, paths: Sequence[Path]) -> None:
 
 
 @contextlib.contextmanager
-def _cache_errors() -> Iterator[None]:
+def cache_errors() -> Iterator[None]:
+    """Say in one sentence what cannot be read or changed in the cache.
+
+    Raises:
+        PageError: there is something.
+    """
     try:
         yield
     except OSError as problem:

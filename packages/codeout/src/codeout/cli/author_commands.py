@@ -205,7 +205,7 @@ def clean(site: CommandSite, dry_run: bool) -> None:
     other devices and Python versions are kept, and so is everything that codeout has not written.
     """
     from codeout.cache.lookup import Lookup
-    from codeout.cache.status import remove_runs, unused_runs
+    from codeout.cache.status import cache_errors, remove_runs, unused_runs
     from codeout.render.export import Exports
 
     lookup = Lookup(site.config)
@@ -215,7 +215,8 @@ def clean(site: CommandSite, dry_run: bool) -> None:
         print(path)
     if not dry_run:
         remove_runs(lookup, files)
-        Exports(site.config).remove_all()  # the next build writes them again
+        with cache_errors():
+            Exports(site.config).remove_all()  # the next build writes them again
     print(f"{'would remove' if dry_run else 'removed'} {len(files)} runs, {total - len(files)} remain")
 
 

@@ -35,16 +35,22 @@ class KernelProcess:
     """A child process that runs the blocks of one session, in a scratch folder that is removed with it."""
 
     def __init__(self, config: Config) -> None:
-        """Start the process."""
+        """Start the process.
+
+        Raises:
+            PageError: the folder of the settings in which blocks work does not exist.
+        """
         self._config = config
         self.folder = create_scratch_folder(config)
         self._control: socket.socket | None = None
         theirs: socket.socket | None = None
         if sys.platform == "linux":
             self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._process = start_kernel(config, self.folder, theirs)
-        if theirs:
-            theirs.close()
+        with contextlib.ExitStack() as unless_started, theirs or contextlib.nullcontext():
+            unless_started.callback(shutil.rmtree, self.folder)
+            unless_started.enter_context(self._control or contextlib.nullcontext())
+            self._process = start_kernel(config, self.folder, theirs)
+            unless_started.pop_all()  # from now on, `close` does that
         self._watcher = start_watcher(self._process.pid, self.folder)
         self.checkpoints = Checkpoints(self.folder)
         """The checkpoints of the process, and of those that have resumed from one; none where it cannot be forked."""
