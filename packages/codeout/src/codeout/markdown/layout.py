@@ -73,6 +73,7 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
             # The number that markdown-exec would give it, whenever and however often it is converted.
             arguments["id_prefix"] = f"exec-{self.number}--"
         html = base_format(language="python", run=lambda *_, **__: _printed_text(run.outputs), **arguments)
+        MarkdownConverter.counter -= 1  # the fence has been counted
         return self.pictures.move_data_out(str(html))
 
     def html(self, state: BlockState, block_id: str) -> str:
@@ -153,7 +154,9 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
                 text = tabbed(*outs)
                 text = add_source(source=code, location=source, output=text, **options) if source else text
         # Ids begin with the block's own, which is put in later: so a layout is the same in every build.
-        return str(MarkdownConverter(self._md, update_toc=False).convert(text, id_prefix=f"{ID}--"))
+        html = MarkdownConverter(self._md, update_toc=False).convert(text, id_prefix=f"{ID}--")
+        MarkdownConverter.counter -= 1  # a layout from the cache is not converted, and no id may depend on that
+        return str(html)
 
     def _outputs(self, state: BlockState, block_id: str) -> dict[str, str]:
         """Return the HTML of the output on each device, by the device's short name; the CPU's is first."""
