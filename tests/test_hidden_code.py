@@ -23,8 +23,8 @@ LESSONS = [path for path in SNIPPETS if path.name != "prelude.py"]
 MARKER = re.compile(r"# --8<-- \[(start|end):(\w+)\]")
 FENCE = re.compile(r'^ *```python exec="on" .*\n *--8<-- "(?P<file>\w+\.py):(?P<section>\w+)"', re.MULTILINE)
 OUTPUT = {"print", "display", "show", "plot", "imshow", "savefig", "write"}
-QUICK = {"tensors", "autograd", "neural_networks"}
-"""Sessions that are run twice more; the others take minutes."""
+NOT_COMPARED = {"index", "time", "training_a_classifier", "training_knobs", "training_on_gpu"}
+"""Sessions that train for minutes, measure, or get pictures by their hidden code where they cannot be downloaded."""
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -115,7 +115,9 @@ def pages(site: Path) -> LoadedSite:
 
 def test_pages_show_the_same_without_their_hidden_code(pages: LoadedSite, tmp_path: Path) -> None:
     blocks = [replace(block, sweep=ONCE) for page in pages.pages for block in page.blocks if not block.measured]
-    kept = [block for session in group_sessions(blocks) if session.label in QUICK for block in session.blocks]
+    kept = [
+        block for session in group_sessions(blocks) if session.label not in NOT_COMPARED for block in session.blocks
+    ]
     texts = []
     for number, part in enumerate((kept, [replace(block, checks="") for block in kept])):
         engine = Engine(replace(pages.config, cache=str(tmp_path / str(number)), errors="show"))
