@@ -19,6 +19,7 @@ import msgspec
 
 from codeout.cache.files import load_memo, save_memo
 
+VERSION = re.compile(r"-[^-]*(?=\.(?:dist|egg)-info$)")  # in the name of a distribution's metadata
 SCRIPTS = ("console_scripts", "gui_scripts")  # groups of entry points that no library loads
 
 
@@ -37,7 +38,7 @@ class _Installation(msgspec.Struct):
     owners: dict[str, list[str]] = {}
     """The names of the packages that own something directly in the folder of packages, by its name there."""
     entry_points: str = ""
-    """A digest of those that libraries look for to find plugins."""
+    """A digest of what a list of the folders tells: which modules and distributions there are, and their plugins."""
 
 
 _decoder = msgspec.json.Decoder(_Installation)
@@ -64,7 +65,7 @@ class InstalledPackages(msgspec.Struct):
         return self._installation.owners.get(name, ())
 
     def entry_points(self) -> str:
-        """Return a digest of the entry points that libraries look for to find plugins."""
+        """Return a digest of which modules and distributions there are, without versions, and of their plugins."""
         return self._installation.entry_points
 
     def refresh(self) -> None:
@@ -108,8 +109,10 @@ def normalize_name(name: str) -> str:
 
 
 def _read_installation(stamp: list[str]) -> _Installation:
-    installation, entry_points = _Installation(stamp), []
+    installation, entry_points = _Installation(stamp), list[tuple[str, ...]]()
     for folder in package_folders():
+        names = {VERSION.sub("", path.name) for path in folder.iterdir()} if folder.is_dir() else set()
+        entry_points += [(name,) for name in names - {"__pycache__"}]
         for distribution in importlib.metadata.distributions(path=[str(folder)]):
             name = normalize_name(distribution.metadata["Name"] or "")
             if name and name not in installation.packages:  # an earlier folder hides those of later ones

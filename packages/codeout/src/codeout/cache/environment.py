@@ -25,7 +25,7 @@ import msgspec
 
 from codeout.cache.distributions import InstalledPackages
 from codeout.cache.input_reader import InputReader
-from codeout.cache.keys import CONFIG_FOLDER, KEY_VARIABLES, Environment, File, KeyedSession, Step, accumulate_inputs
+from codeout.cache.keys import CONFIG_FOLDER, KEY_VARIABLES, Environment, File, KeyedSession, Step, accumulate_inputs, digest
 from codeout.config import Config
 from codeout.errors import PageError
 from codeout.model.blocks import Block, Session
@@ -62,14 +62,25 @@ def _step(block: Block) -> Step:
 
 def read_environment(config: Config, packages: InstalledPackages) -> Environment:
     """Return the environment of all blocks: Python, the device, and what the settings name."""
-    variables = {*config.variables, *KEY_VARIABLES} - {CONFIG_FOLDER}
+    values = kernel_variables(config)
     return Environment(
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
         device=detect_device(),
         packages=tuple(sorted((name, version) for name in {*config.packages} if (version := packages.version(name)))),
-        variables=tuple((name, os.environ.get(name, "")) for name in sorted(variables)),
+        variables=tuple((name, digest(values.get(name, ""))[:16]) for name in sorted({*config.variables, *values})),
     )
+
+
+def kernel_variables(config: Config) -> dict[str, str]:
+    """Return the environment variables of this process that a kernel is given."""
+    values = {name: os.environ[name] for name in {*KEY_VARIABLES, *config.variables} if name in os.environ}
+    values.pop(CONFIG_FOLDER, None)
+    # The folder of this Python is first, whether or not its environment was activated.
+    folders = [os.path.dirname(sys.executable), *values.get("PATH", os.defpath).split(os.pathsep)]  # noqa: PTH120
+    values["PATH"] = os.pathsep.join(dict.fromkeys(folders))
+    modules = [path for path in values.get("PYTHONPATH", "").split(os.pathsep) if path]
+    return {**values, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, modules))}
 
 
 @cache

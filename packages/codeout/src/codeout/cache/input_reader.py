@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Sequence, Set
 from functools import cached_property
@@ -14,8 +13,11 @@ import msgspec
 from codeout.cache.distributions import InstalledPackages, package_folders
 from codeout.cache.files import load_memo, save_memo
 from codeout.config import Config
-from codeout.kernel.file_states import (
+from codeout.model.inputs import NAMES_SEPARATOR, Input, Kind, Observation, is_elsewhere
+from codeout.model.outputs import Run
+from codeout.observe.file_states import (
     Status,
+    decode_name,
     describe_path,
     digest_file,
     digest_names,
@@ -23,16 +25,9 @@ from codeout.kernel.file_states import (
     is_recent,
     status_of,
 )
-from codeout.kernel.places import is_missing
-from codeout.model.inputs import Input, Kind, Observation, is_elsewhere
-from codeout.model.outputs import Run
 
-PASSED_VARIABLES = ("PATH", "SYSTEMROOT", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
-"""Environment variables that every kernel is given, since programs need them to start; an input where they are read."""
-PATH_KINDS = ("file", "folder", "status", "missing")
+PATH_KINDS: tuple[Kind, ...] = ("file", "folder", "status", "link", "missing")
 """Inputs whose name is a path."""
-LEFT_KINDS = ("file", "folder", "status")
-"""Those of which a later block of the same session can leave something else."""
 MAX_REMEMBERED = 200_000  # files
 UNKNOWN = "?"
 """The digest of a file that was changed after it was read."""
@@ -79,9 +74,8 @@ class InputReader:
                     changed_names.append(name)
                     inputs[observation.kind, name] = Input(kind=observation.kind, name=name, digest=UNKNOWN)
                 elif input_.kind == "missing" and (old := inputs.get((input_.kind, input_.name))):
-                    inputs[input_.kind, input_.name] = Input(
-                        kind="missing", name=input_.name, digest=f"{old.digest},{input_.digest}"
-                    )
+                    names = f"{old.digest}{NAMES_SEPARATOR}{input_.digest}"
+                    inputs[input_.kind, input_.name] = Input(kind="missing", name=input_.name, digest=names)
                 else:
                     inputs.setdefault((input_.kind, input_.name), input_)
         return tuple(inputs[key] for key in sorted(inputs)), tuple(changed_names)
@@ -100,45 +94,55 @@ class InputReader:
                 return self._package(name)
             case "entry_points":
                 return self.packages.entry_points()
-            case "program":
-                program = shutil.which(name)
-                return self._digest(program) if program else ""
-            case "variable":
-                return digest_text(os.environ.get(name, ""))
+            case "link":
+                return _link_target(self.path(name))
             case "missing":
-                return ",".join(_still_missing(self.path(name), old.split(",")))
+                return NAMES_SEPARATOR.join(_still_missing(self.path(name), old.split(NAMES_SEPARATOR)))
 
     def path(self, name: str) -> str:
         """Return the absolute path of an input."""
+        name = decode_name(name)
         for alias, folder in self._aliases:
             if name.startswith(alias):
                 return folder + name[len(alias) :]
-        return name if is_elsewhere(name) else os.path.join(self._root, name)
+        return name if is_elsewhere(name) else os.path.normpath(os.path.join(self._root, name))
 
     def paths(self, runs: Iterable[Run]) -> set[str]:
         """Return the absolute paths that runs depend on, but for those of Python and of installed packages."""
         inputs = {input_ for run in runs for input_ in run.inputs if input_.kind in PATH_KINDS}
         return {self.path(input_.name) for input_ in inputs if not input_.name.startswith("<")}
 
-    def listed_folders(self, inputs: Iterable[Input]) -> set[str]:
-        """Return the absolute paths of the folders of which inputs are the names in them."""
-        return {self.path(each.name) for each in inputs if each.kind == "folder"}
+    def are_touched(self, inputs: Iterable[Input], written: Set[str]) -> bool:
+        """Return whether any input is something else now that these absolute paths were created, changed or removed."""
+        return any(self._is_touched(each, written) for each in inputs) if written else False
 
-    def note_left(self, inputs: Sequence[Input], written: Set[str]) -> tuple[Input, ...]:
-        """Return the inputs of a block with what a later one of the same session has left of them.
+    def note_left(self, inputs: Sequence[Input], written: Set[str], *, by_itself: bool = False) -> tuple[Input, ...]:
+        """Return the inputs of a block with what its session has left of them, which has written some paths since.
 
-        That one has created, changed or removed the absolute paths that are `written`.
+        What the block has changed `by_itself`, and would read otherwise the next time, is for that to show: it counts
+        only where it has removed something, or filled a folder.
         """
-        parents = {os.path.dirname(path) for path in written}
 
         def with_left(old: Input) -> Input:
-            path = self.path(old.name)
-            above = [path[:end] for end, character in enumerate(path) if character == os.sep and end]
-            if path in written or (old.kind == "folder" and path in parents) or not written.isdisjoint(above):
-                return msgspec.structs.replace(old, left=self.read(old.kind, old.name))
-            return old
+            if not written or not self._is_touched(old, written):
+                return old
+            left = self.read(old.kind, old.name, old.digest)
+            is_kept = by_itself and left and old.kind not in ("missing", "folder")
+            return old if is_kept else msgspec.structs.replace(old, left=left)
 
-        return tuple(with_left(old) if written and old.kind in LEFT_KINDS else old for old in inputs)
+        return tuple(map(with_left, inputs))
+
+    def _is_touched(self, input_: Input, written: Set[str]) -> bool:
+        if input_.kind not in PATH_KINDS:
+            return False
+        path = self.path(input_.name)
+        if input_.kind == "missing":
+            names = input_.digest.split(NAMES_SEPARATOR)
+            below = (os.path.relpath(other, path) for other in written if other.startswith(path.rstrip(os.sep) + os.sep))
+            return any(name == other or name.startswith(other + os.sep) for other in below for name in names)
+        if path in written or (input_.kind == "folder" and path in map(os.path.dirname, written)):
+            return True
+        return not written.isdisjoint(path[:end] for end, character in enumerate(path) if character == os.sep and end)
 
     def save(self) -> None:
         """Write down the digests that are new."""
@@ -148,15 +152,12 @@ class InputReader:
 
     def _resolve(self, observation: Observation) -> list[Input | None]:
         """Return an observation as inputs; None stands for a file that has changed since it was read."""
-        kind, path, state = observation.kind, observation.name, observation.state
+        kind, path, state = observation.kind, decode_name(observation.name), observation.state
         if kind == "package":
             return list(self._owners(path))
-        if kind == "program" and isinstance(state, tuple) and status_of(shutil.which(path) or path) != state:
-            return [None]
-        if kind in ("program", "entry_points", "variable"):
-            is_input = kind != "variable" or path in PASSED_VARIABLES
-            return [Input(kind=kind, name=path, digest=self.read(kind, path))] if is_input else []
-        name = self._name(path)
+        if kind == "entry_points":
+            return [Input(kind=kind, name="", digest=self.read(kind, ""))]
+        name = self._name(observation.name)
         if not isinstance(state, tuple):
             return [Input(kind=kind, name=name, digest=(state or "").removeprefix("sha256:"))]
         digest = self._digest(path)
@@ -236,13 +237,24 @@ def _aliases() -> Iterable[tuple[str, str]]:
     yield "<base>", os.path.abspath(sys.base_prefix)
 
 
-def _still_missing(folder: str, modules: Sequence[str]) -> Sequence[str]:
-    """Return those modules that are still missing in a folder. One list of it spares a look for each of many."""
+def _link_target(path: str) -> str:
     try:
-        stems = {name.partition(".")[0] for name in os.listdir(folder)}
+        return os.readlink(path)
     except OSError:
-        return modules
-    return [module for module in modules if module.rstrip("/") not in stems or is_missing(folder, module)]
+        return ""
+
+
+def _still_missing(folder: str, names: Sequence[str]) -> Sequence[str]:
+    """Return those paths below a folder that still lead nowhere. One list of it spares a look for each of many."""
+    try:
+        present = {*os.listdir(folder)}
+    except OSError:
+        return names
+    return [name for name in names if name.partition("/")[0] not in present or not _leads_to_something(folder, name)]
+
+
+def _leads_to_something(folder: str, name: str) -> bool:
+    return os.path.lexists(os.path.join(folder, decode_name(name)))
 
 
 def _files_below(folder: str) -> Sequence[str]:

@@ -16,11 +16,11 @@ from codeout.model.blocks import Block, Session, is_same_program
 from codeout.model.inputs import Input
 from codeout.model.outputs import Run
 
-KEY_VARIABLES = ("TZ", "LANG", "LC_ALL")
-"""Environment variables that blocks always see, since they change outputs."""
+KEY_VARIABLES = ("TZ", "LANG", "LC_ALL", "PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")
+"""Environment variables that blocks always see: they change outputs, or programs need them to start."""
 CONFIG_FOLDER = "MKDOCS_CONFIG_DIR"
 """The variable in which blocks find the site's folder, as in markdown-exec; it differs from machine to machine."""
-FORMAT = 9
+FORMAT = 10
 """The format of entries; raise it when captured outputs change shape, and every entry on disk is a miss."""
 
 
@@ -36,7 +36,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     packages: tuple[tuple[str, str], ...]
     """(name, version) of the distributions that the setting `packages` names, sorted."""
     variables: tuple[tuple[str, str], ...]
-    """(name, value) of environment variables, sorted."""
+    """(name, digest of the value) of environment variables, sorted."""
 
 
 class File(msgspec.Struct, frozen=True):

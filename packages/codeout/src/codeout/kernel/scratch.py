@@ -6,4 +6,4 @@ STDERR = ".stderr"
 STACKS = ".stacks"  # tracebacks of all threads, written when a block exceeds its time limit
 CHECKPOINTS = ".checkpoints"  # copies of `FILES`, one for each checkpoint
 BRANCHES = ".branches"  # copies of `FILES`, one for each case of a sweep
-INPUTS = ".inputs"  # what other processes of the session than the kernel have read
+EXIT = ".exit"  # how the kernel ended, by its supervisor

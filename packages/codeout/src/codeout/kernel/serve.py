@@ -3,76 +3,66 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import json
 import math
 import os
 import re
-import signal
 import socket
 import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, Protocol
 
 from codeout.kernel import checkpoints, scratch
 from codeout.kernel.capture import capture_output
 from codeout.kernel.display import Display
 from codeout.kernel.exceptions import format_warning
-from codeout.kernel.file_states import original_stat
+from codeout.kernel.line_numbers import LineNumbers
+from codeout.kernel.listings import hide_folder
 from codeout.kernel.namespace import Namespace, Scalar
-from codeout.kernel.tracer import CHILDREN, FOLDER_VARIABLE, Tracer
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # writing "5" resets the peak, proc(5)
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # Linux, prctl(2)
-INSTALLED = str(Path(os.__file__).parent) + os.sep  # the library of Python
-PACKAGES = {"site-packages", "dist-packages"}
 
 
-def serve(parent_pid: int, scratch_folder: str, control: int, folders: Sequence[str]) -> None:
+class Observer(Protocol):
+    """Observes what blocks read, in this process."""
+
+    def start(self) -> None:
+        """Begin; this lasts until the process ends."""
+
+    def take(self) -> Mapping[str, Any]:
+        """Return what was read since the last call, as fields of an event."""
+
+
+def serve(scratch_folder: str, control: int, observer: Observer | None) -> NoReturn:
     """Run a kernel whose blocks work in the current folder; this ends the process and never returns.
 
-    The end of the parent also ends it. All paths are absolute; `codeout.kernel.__main__` says what they are.
+    Args:
+        scratch_folder: the absolute path of the folder of its own files.
+        control: the descriptor of a socket on which it hands over its forks, or -1.
+        observer: observes what blocks read; None if a supervisor does.
     """
-    _end_with_parent(parent_pid)
-    import_from(folders)
     warnings.formatwarning = format_warning
     sys.argv[:] = [""]  # as in an interactive Python: a block has no arguments
     channel = None
     if control >= 0:
         os.set_inheritable(control, False)  # a program that a block starts has no use for it
         channel = checkpoints.Channel(socket.socket(fileno=control))
-    kernel = Kernel(Path(scratch_folder), channel)
-    # Processes that blocks start with this Python note what they read, too.
-    search_path = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = CHILDREN + (os.pathsep + search_path if search_path else "")
-    os.environ[FOLDER_VARIABLE] = scratch_folder
-    kernel.run()
+    Kernel(Path(scratch_folder), channel, observer).run()
     os._exit(0)  # threads that blocks have left running must not keep the process alive
-
-
-def _end_with_parent(parent_pid: int) -> None:
-    """Let Linux end this process when its parent is gone, and give it orphans, so that the parent can find them."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
-        if os.getppid() != parent_pid:  # the parent ended before the first call
-            os._exit(1)
 
 
 class Kernel:
     """The loop that answers requests, in this process and in those that resume from a checkpoint."""
 
-    def __init__(self, folder: Path, channel: checkpoints.Channel | None) -> None:
-        """Take the scratch folder, and the channel on which forks are handed over; None where there are none."""
-        self._scratch, self._channel = folder, channel
+    def __init__(self, folder: Path, channel: checkpoints.Channel | None, observer: Observer | None) -> None:
+        """Take the scratch folder, the channel on which forks are handed over, and what observes, if there are any."""
+        self._scratch, self._channel, self._observer = folder, channel, observer
         self._requests, self._log = capture_output(folder)
-        self._tracer = Tracer(str(folder))
+        self._line_numbers = LineNumbers()
         self._stacks = (folder / scratch.STACKS).open("w")  # for the tracebacks of a block that exceeds its time limit
         self._folder = Path.cwd()  # where blocks run
         self._pid = os.getpid()
@@ -80,8 +70,12 @@ class Kernel:
         self._namespace = Namespace(self._display, self._log)
 
     def run(self) -> None:
-        """Observe what blocks read, and answer requests until the parent hangs up."""
-        self._tracer.start()
+        """Answer requests until the parent hangs up."""
+        self._line_numbers.start()
+        if self._observer:
+            self._observer.start()
+        if cache := os.environ.get("CODEOUT_CACHE"):
+            hide_folder(cache)
         while line := self._requests.readline():
             request = json.loads(line)
             self._log.buffer.clear()
@@ -111,7 +105,8 @@ class Kernel:
             obstacle=checkpoints.find_obstacle(),
             memory=_peak_bytes(),
             gpu_memory=int(cuda.max_memory_allocated()) if (cuda := _cuda()) else 0,
-            **self._tracer.take(),
+            reads_lines=self._line_numbers.take(),
+            **(self._observer.take() if self._observer else {}),
         )
 
     def _time_block(self, request: Mapping[str, Any]) -> float:
@@ -119,7 +114,7 @@ class Kernel:
         if workdir := request["workdir"]:
             os.chdir(workdir)
         os.environ["COLUMNS"] = str(request["width"] or 80)
-        self._tracer.block_files.add(request["file"])
+        self._line_numbers.files.add(request["file"])
         self._display.keeps_saved_figures = request["keeps_saved_figures"]
         loading = self._display.ipython.loading_seconds
         start = time.perf_counter()
@@ -159,7 +154,6 @@ class Kernel:
         if channel.connection is None:
             raise AssertionError("only the first kernel has pipes")
         self._pid, self._channel = os.getpid(), channel
-        self._tracer.log.become_kernel()
         self._requests = channel.connection.makefile("rb")
         self._log.reconnect(os.dup(channel.connection.fileno()), self._scratch)
 
@@ -195,28 +189,3 @@ def _cuda() -> Any:
     """Return PyTorch's interface to CUDA if a block has used it, else None. Torch is not imported for that."""
     cuda = getattr(sys.modules.get("torch"), "cuda", None)
     return cuda if cuda is not None and cuda.is_initialized() else None
-
-
-def import_from(folders: Sequence[str]) -> None:
-    """Let blocks import from folders, ahead of every module that is not built into Python."""
-
-    def author_finder(path: str) -> FileFinder:
-        is_inside = (os.path.normpath(path) + os.sep).startswith(tuple(folder + os.sep for folder in folders))
-        if "site-packages" in path or not is_inside or Path(path).is_file():  # `runpy` asks for files
-            raise ImportError(path)
-        return FileFinder(path, (SourceFileLoader, SOURCE_SUFFIXES), (ExtensionFileLoader, EXTENSION_SUFFIXES))
-
-    SourceFileLoader.path_stats = _installed_stats  # type: ignore[assignment]
-    sys.path[:] = [*folders, *sys.path]
-    sys.path_hooks.insert(0, author_finder)
-
-
-def _installed_stats(_: object, path: Any) -> Mapping[str, Any]:
-    """Return what bytecode of an installed module is compared with; fail for others, which then have no bytecode.
-
-    Theirs would be stale after an edit that keeps size and second; it is neither read nor written.
-    """
-    if not path.startswith(INSTALLED) and not PACKAGES & {*Path(path).parts}:
-        raise OSError(f"no bytecode for {path}")
-    status = original_stat(path)
-    return {"mtime": status.st_mtime, "size": status.st_size}

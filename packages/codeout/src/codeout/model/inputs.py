@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-Kind: TypeAlias = Literal["file", "folder", "status", "package", "program", "variable", "missing", "entry_points"]
+Kind: TypeAlias = Literal["file", "folder", "status", "link", "missing", "package", "entry_points"]
 Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$", max_length=4_096)]
 
 MAX_NAMES = 5
 """That a description lists of many."""
+NAMES_SEPARATOR = "\0"
+"""Between the names of what was missing in a folder: no path can hold it."""
+MODULE_FILE = re.compile(r"(?:/__init__)?(?:\.(?:cpython|abi3|cp)[\w-]*)?\.(?:py|so|pyd)$")
+"""The end of each path at which Python looks for a module."""
 
 
 class Observation(msgspec.Struct, frozen=True, array_like=True):
@@ -18,7 +24,7 @@ class Observation(msgspec.Struct, frozen=True, array_like=True):
 
     kind: Kind
     name: Name
-    """An absolute path, or the name of a program or variable."""
+    """An absolute path; with what was missing, of the folder that was there. See `codeout.observe.record.encode_name`."""
     state: str | tuple[int, int, int, int] | None
     """Of a file: size, modification time in ns, inode, change time in ns; of other things a word, or None if absent."""
 
@@ -29,11 +35,10 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     kind: Kind
     """What was read:
 
-    - "file": the content of a file; "folder": the names in a folder; "status": whether a path exists, and its size
-    - "package": an installed distribution; "entry_points": the plugins that all distributions declare
-    - "program": a program that was started; "variable": an environment variable
-    - "missing": modules that a folder did not have when they were imported, with commas between them; a slash behind
-      the name says that it did not even have a folder without Python of that name
+    - "file": the content of a file; "folder": the names in a folder; "link": where a symbolic link leads
+    - "status": whether a path exists, and its size; "missing": paths that a folder did not have, relative to it
+    - "package": an installed distribution; "entry_points": which distributions there are, and the plugins that they
+      declare
     """
     name: Name
     """Relative to the site's folder where possible, so that it means the same on another machine."""
@@ -51,15 +56,13 @@ def describe_input(input_: Input) -> str:
     """Return an input in words, without its state."""
     match input_.kind:
         case "missing":
-            names = [*dict.fromkeys(input_.digest.replace("/", "").split(","))]
+            names = _modules(input_.digest.split(NAMES_SEPARATOR))
             more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
             return f"no {', '.join(names[:MAX_NAMES])}{more} in {input_.name}"
         case "entry_points":
             return "plugins of installed packages"
         case "package":
             return f"package {input_.name} {_version(input_.digest)}"
-        case "variable":
-            return f"variable {input_.name}"
         case kind:
             return f"{kind} {input_.name}" + ("" if input_.digest else ", which does not exist")
 
@@ -69,18 +72,24 @@ def describe_change(old: Input, digest: str) -> str:
     existence = "now exists" if digest else "is gone"
     match old.kind:
         case "missing":
-            new_names = sorted({name.rstrip("/") for name in {*old.digest.split(",")} - {*digest.split(",")}})
-            return f"{old.name}/{', '.join(new_names)} now exists"
+            new_names = sorted({*old.digest.split(NAMES_SEPARATOR)} - {*digest.split(NAMES_SEPARATOR)})
+            return f"{'' if old.name == '.' else f'{old.name}/'}{', '.join(new_names)} now exists"
         case "entry_points":
             return "the plugins of installed packages changed"
         case "package":
             before, after = _version(old.digest), _version(digest)
             return f"{old.name} {before} → {after}" if before != after else f"{old.name} {before}: reinstalled, changed"
-        case "program" | "variable":
-            return f"{old.kind} {old.name}: {'changed' if old.digest and digest else existence}"
+        case "link":
+            return f"{old.name} leads elsewhere" if digest else f"{old.name} is gone"
     if not (old.digest and digest):
         return f"{old.name} {existence}"
     return f"{old.name}: " + {"folder": "other files in it", "status": "other size"}.get(old.kind, "content changed")
+
+
+def _modules(names: Sequence[str]) -> list[str]:
+    """Return paths with one name for all at which Python looks for a module, if there are several."""
+    stems = [MODULE_FILE.sub("", name) for name in names]
+    return [*dict.fromkeys(stem if stems.count(stem) > 1 else name for stem, name in zip(stems, names, strict=True))]
 
 
 def is_elsewhere(name: str) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 from codeout.model.inputs import Input
 
 Channel: TypeAlias = Literal["stdout", "stderr"]
+Observer: TypeAlias = Literal["system", "python"]
 Bundle: TypeAlias = Mapping[str, str]
 """MIME type → data; binary data are in base64, as in a notebook."""
 Scalar: TypeAlias = bool | int | float | str
@@ -95,6 +96,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """The beginning of the cache key's first part, which covers the code and the files that it depends on."""
     used_network: bool = False
     """Whether it connected to another machine, so that not all that it depends on is known."""
+    observer: Observer = "system"
+    """Who has seen what it read: the system, or only Python, which does not see what is read below it."""
     memory: Annotated[int, msgspec.Meta(ge=0, le=2**60)] = 0
     """The peak of its process's memory while it ran, in bytes; 0 if it is not known."""
     gpu_memory: Annotated[int, msgspec.Meta(ge=0, le=2**60)] = 0

@@ -50,8 +50,8 @@ class Checkpoints:
         """Return whether another checkpoint fits into the limits."""
         return len(self._checkpoints) < MAX_CHECKPOINTS and can_copy(self._files)
 
-    def add(self, number: int, control: socket.socket) -> None:
-        """Accept the checkpoint that was just forked, and copy the files; there is none if either fails.
+    def add(self, number: int, control: socket.socket) -> Fork | None:
+        """Accept the checkpoint that was just forked, and copy the files; return None if either fails.
 
         Args:
             number: how many blocks had run.
@@ -59,18 +59,20 @@ class Checkpoints:
         """
         fork = accept_fork(control, number)
         if fork is None:
-            return
+            return None
         self._checkpoints[number] = Checkpoint(fork, self._copies / str(number))
         try:
             copy_files(self._files, self._checkpoints[number].files)
         except OSError:
             self._drop(number)
+            return None
+        return fork
 
-    def resume(self, number: int) -> Fork | None:
+    def resume(self, number: int) -> tuple[Fork, Fork | None]:
         """Restore the files of a checkpoint, and let a process resume from it. Later checkpoints are dropped.
 
         Returns:
-            The process; None if the checkpoint does not answer in time.
+            The process that waits, and the one that resumes; None if it does not answer in time.
         """
         for later in [n for n in self._checkpoints if n > number]:
             self._drop(later)
@@ -79,8 +81,8 @@ class Checkpoints:
             restore_files(checkpoint.files, self._files)
             checkpoint.fork.connection.sendall(b"!")
         except OSError:
-            return None
-        return accept_fork(checkpoint.fork.control, RESUMED)
+            return checkpoint.fork, None
+        return checkpoint.fork, accept_fork(checkpoint.fork.control, RESUMED)
 
     def close(self) -> None:
         """Drop all checkpoints."""

@@ -133,14 +133,15 @@ class Execution:
         )
 
     def _keeps_files(self, number: int) -> bool:
-        """Return whether no later block has touched what the first blocks wrote, removed or listed.
+        """Return whether no later block has touched what the first blocks wrote, removed, read, looked for or listed.
 
         A checkpoint restores the files of the scratch folder. Others stay as a later block has left them.
         """
         first, later = (set[str]().union(*part) for part in (self._written[:number], self._written[number:]))
-        runs = [step.run for step in self.steps[:number] if step.run]
-        first |= self._lookup.inputs.listed_folders(each for run in runs for each in run.inputs)
-        return not any(_are_related(one, other) for one in first for other in later)
+        read = (each for step in self.steps[:number] if step.run for each in step.run.inputs)
+        return not self._lookup.inputs.are_touched(read, later) and not any(
+            _are_related(one, other) for one in first for other in later
+        )
 
     def _start(self) -> None:
         """Start a process in place of the one that there is, and run the prelude in it."""
@@ -195,6 +196,7 @@ class Execution:
         report, written = result.report, frozenset(result.report.written)
         self._written.append(written)
         read = self._resolve(block, (*self._observed, *report.observed))
+        read = self._lookup.inputs.note_left(read, written, by_itself=True)
         run = self._compose(result, read)
         key = msgspec.structs.replace(inputs.key, trace=add_trace(self._trace(), read))
         name = self._target.session.block_names[number]

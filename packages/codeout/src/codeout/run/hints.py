@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from codeout.cache.input_reader import PASSED_VARIABLES
+from codeout.cache.keys import KEY_VARIABLES
 from codeout.config import Config
 from codeout.model.blocks import Block
 from codeout.model.outputs import Error
@@ -97,7 +97,7 @@ def _file_hint(error: Error, block: Block, config: Config) -> str:
 
 def _variable_hint(error: Error, config: Config) -> str:
     name = error.message.strip("'\"")
-    is_hidden = name in os.environ and name not in (*config.variables, *PASSED_VARIABLES)
+    is_hidden = name in os.environ and name not in (*config.variables, *KEY_VARIABLES)
     if not is_hidden or not ("<frozen os>" in error.traceback or "os.py" in error.traceback):
         return ""
     return f"the build has the variable {name}, but blocks do not see it: add it to the setting `variables`"

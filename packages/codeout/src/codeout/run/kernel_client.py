@@ -18,6 +18,7 @@ from codeout.errors import BlockError
 from codeout.kernel import scratch
 from codeout.model.blocks import Block
 from codeout.run.connection import MAX_WAIT, Closed, Connection
+from codeout.run.observer import Observer
 from codeout.run.protocol import (
     BeginEvent,
     DoneEvent,
@@ -51,9 +52,15 @@ class TooMuchText(Exception):
 class KernelClient:
     """Runs blocks in a process."""
 
-    def __init__(self, config: Config, folder: Path, connection: Connection, pid: int) -> None:
-        """Take the settings, the scratch folder of the session, the connection to the process, and its id."""
+    def __init__(
+        self, config: Config, folder: Path, connection: Connection, pid: int, observer: Observer | None
+    ) -> None:
+        """Take the settings, the scratch folder of the session, the connection to the process, and its id.
+
+        The observer knows what the process has touched; there is none where a kernel reports that itself.
+        """
         self.pid = pid
+        self._observer = observer
         self.fork = connection.fork
         """What was handed over of the process, if it is a fork of the session's kernel."""
         self._config, self._folder, self._connection = config, folder, connection
@@ -79,7 +86,8 @@ class KernelClient:
             self._connection.send(self._request(block, limit))
             for event in self._receive_for(limit, on_progress):
                 if isinstance(event, DoneEvent):
-                    return BlockResult(outputs=collector.collapsed(), report=event)
+                    report = self._observer.complete(event, self.pid) if self._observer else event
+                    return BlockResult(outputs=collector.collapsed(), report=report)
                 collector.add(event)
                 text = event.text if isinstance(event, StreamEvent) else ""
                 self._first_text += text[: MAX_FIRST_TEXT - len(self._first_text)]

@@ -14,12 +14,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from codeout.cache.input_reader import PASSED_VARIABLES
-from codeout.cache.keys import CONFIG_FOLDER, KEY_VARIABLES
+from codeout.cache.environment import kernel_variables
+from codeout.cache.keys import CONFIG_FOLDER
 from codeout.config import Config
 from codeout.errors import PageError
 from codeout.kernel import scratch
-from codeout.kernel.places import CACHE_VARIABLE
+from codeout.observe import audit
 
 CLEAN_UP = r"""
 read _  # waits until the build closes its end of the pipe, or is gone
@@ -42,13 +42,14 @@ def create_scratch_folder(config: Config) -> Path:
     return folder
 
 
-def start_kernel(config: Config, folder: Path, control: socket.socket | None = None) -> subprocess.Popen[bytes]:
+def start_kernel(config: Config, folder: Path, *sockets: socket.socket) -> subprocess.Popen[bytes]:
     """Start a kernel where its blocks work, as the leader of a new process group.
 
     Args:
         config: the settings.
         folder: the scratch folder of the session.
-        control: the kernel's end of the socket on which it hands over its forks; None if it cannot be forked.
+        sockets: the other ends of the one on which the kernel hands over its forks, and of the one on which its
+            supervisor answers; none if the system has neither.
 
     Raises:
         PageError: the folder of the settings does not exist.
@@ -60,10 +61,10 @@ def start_kernel(config: Config, folder: Path, control: socket.socket | None = N
         config.home.mkdir(parents=True, exist_ok=True)
         if is_new:
             (cache / ".gitignore").write_text("*\n", encoding="utf8")  # who wants to commit it deletes this once
-    descriptors = () if control is None else (control.fileno(),)
-    number = str(*descriptors) or "-1"
+    descriptors = tuple(each.fileno() for each in sockets)
+    numbers = [str(number) for number in descriptors or (-1, -1)]
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "codeout.kernel", str(os.getpid()), str(folder), number, *folders],
+        [sys.executable, "-P", "-m", "codeout.observe", str(os.getpid()), str(folder), *numbers, *folders],
         pass_fds=descriptors,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -102,10 +103,9 @@ def working_folder(config: Config, sandbox: Path) -> Path:
 
 def kernel_environment(config: Config, folder: Path) -> dict[str, str]:
     """Return the environment variables of a kernel."""
-    names = (*PASSED_VARIABLES, *KEY_VARIABLES, *config.variables)
     return {
-        **{name: os.environ[name] for name in names if name in os.environ},
-        **_import_path(),
+        **kernel_variables(config),
+        **{name: os.environ[name] for name in (audit.VARIABLE,) if name in os.environ},
         "HOME": str(config.home),
         "USERPROFILE": str(config.home),
         "TORCHINDUCTOR_CACHE_DIR": str(config.home / ".cache" / "torchinductor"),  # by default in TMPDIR
@@ -115,7 +115,7 @@ def kernel_environment(config: Config, folder: Path) -> dict[str, str]:
         "PYTHONUTF8": "1",
         "PYTHONHASHSEED": "0",
         "CODEOUT_ROOT": str(config.root.resolve()),
-        CACHE_VARIABLE: str(config.path(config.cache)),
+        "CODEOUT_CACHE": str(config.path(config.cache)),
         CONFIG_FOLDER: str(config.root.resolve()),
     }
 
@@ -123,12 +123,6 @@ def kernel_environment(config: Config, folder: Path) -> dict[str, str]:
 def temporary_folder(folder: Path) -> str:
     """Return the temporary folder of a session's processes, by which they are known; checkpoints copy it."""
     return str(folder / scratch.FILES)
-
-
-def _import_path() -> dict[str, str]:
-    """Return the variable PYTHONPATH of this process, if it is set, with absolute paths."""
-    folders = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    return {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, folders))} if folders else {}
 
 
 def _link(target: Path, link: Path) -> None:

@@ -23,9 +23,10 @@ from codeout.run.checkpoints import Checkpoints, can_copy, copy_files
 from codeout.run.connection import Closed, Connection, Fork, accept_fork
 from codeout.run.kernel_client import KernelClient
 from codeout.run.launch import create_scratch_folder, start_kernel, start_watcher, temporary_folder, working_folder
+from codeout.run.observer import Observer
 from codeout.run.protocol import BranchRequest, CheckpointRequest
 from codeout.run.results import BlockResult
-from codeout.run.termination import descendants, describe_exit, kill_all, kill_group, kill_strays
+from codeout.run.termination import descendants, describe_exit, kill_all, kill_group, kill_strays, wait_for
 
 EXIT_TIME = 5.0
 """Seconds that an idle kernel may take to exit."""
@@ -43,21 +44,27 @@ class KernelProcess:
         self._config = config
         self.folder = create_scratch_folder(config)
         self._control: socket.socket | None = None
-        theirs: socket.socket | None = None
-        if sys.platform == "linux":
-            self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with contextlib.ExitStack() as unless_started, theirs or contextlib.nullcontext():
+        self._observer: Observer | None = None
+        with contextlib.ExitStack() as unless_started, contextlib.ExitStack() as theirs:
             unless_started.callback(shutil.rmtree, self.folder)
-            unless_started.enter_context(self._control or contextlib.nullcontext())
-            self._process = start_kernel(config, self.folder, theirs)
+            sockets: list[socket.socket] = []
+            if sys.platform == "linux":
+                self._control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                connection, link = socket.socketpair()
+                sockets = [theirs.enter_context(each) for each in (control, link)]
+                self._observer = Observer(connection)
+                unless_started.callback(self._close_sockets)
+            self._process = start_kernel(config, self.folder, *sockets)
             unless_started.pop_all()  # from now on, `close` does that
-        self._watcher = start_watcher(self._process.pid, self.folder)
+        # What was started is the kernel itself only where there is no supervisor.
+        self._pid = (self._observer.await_kernel() if self._observer else None) or self._process.pid
+        self._watcher = start_watcher(self._pid, self.folder)
         self.checkpoints = Checkpoints(self.folder)
         """The checkpoints of the process, and of those that have resumed from one; none where it cannot be forked."""
         if self._process.stdin is None or self._process.stdout is None:
             raise AssertionError("both are pipes")
-        connection = Connection(self._process.stdin, self._process.stdout)
-        self._client = KernelClient(config, self.folder, connection, self._process.pid)
+        events = Connection(self._process.stdin, self._process.stdout)
+        self._client = KernelClient(config, self.folder, events, self._pid, self._observer)
         self._branches: list[KernelClient] = []
         self._branchings = 0
         self.replays: set[KernelProcess] = set()
@@ -83,14 +90,16 @@ class KernelProcess:
         if not self._config.checkpoints or self._forks_control is None or not self.checkpoints.has_room():
             return
         if self._client.request_fork(CheckpointRequest(number)):
-            self.checkpoints.add(number, self._forks_control)
+            fork = self.checkpoints.add(number, self._forks_control)
+            if fork and self._observer:
+                self._observer.note_fork(self._client.pid, fork.pid)
 
     def resume(self, number: int) -> bool:
         """Continue in a process that resumes from the checkpoint after `number` blocks; return whether it answers."""
         self._hang_up()
-        fork = self.checkpoints.resume(number)
+        waiting, fork = self.checkpoints.resume(number)
         if fork is not None:
-            self._client = self._client_of(fork)
+            self._client = self._client_of(fork, waiting.pid)
         return fork is not None
 
     def branch(self, count: int) -> Sequence[KernelClient]:
@@ -116,7 +125,7 @@ class KernelProcess:
         if not self._client.request_fork(BranchRequest(self._branchings, folders)):
             return []
         forks = [accept_fork(control, self._branchings) for _ in range(count)]
-        self._branches = [self._client_of(fork) for fork in forks if fork]
+        self._branches = [self._client_of(fork, self._client.pid) for fork in forks if fork]
         return self._branches
 
     def end_branches(self) -> None:
@@ -145,8 +154,7 @@ class KernelProcess:
         self._hang_up()
         self._kill(started)
         self.checkpoints.close()
-        if self._control:
-            self._control.close()
+        self._close_sockets()
         if self._watcher:
             with self._watcher:  # closes its pipe, and waits
                 self._watcher.kill()
@@ -164,12 +172,21 @@ class KernelProcess:
         """Where the process that runs the blocks now hands over its forks."""
         return self._client.fork.control if self._client.fork else self._control
 
-    def _client_of(self, fork: Fork) -> KernelClient:
-        return KernelClient(self._config, self.folder, Connection.from_fork(fork), fork.pid)
+    def _client_of(self, fork: Fork, origin: int) -> KernelClient:
+        """Return the client of a fork of a process with this id."""
+        if self._observer:
+            self._observer.note_fork(origin, fork.pid)
+        return KernelClient(self._config, self.folder, Connection.from_fork(fork), fork.pid, self._observer)
 
     def _kill(self, started: tuple[psutil.Process, ...]) -> None:
         kill_all(started)
-        kill_group(self._process)
+        kill_group(self._pid, self._process)
+
+    def _close_sockets(self) -> None:
+        if self._control:
+            self._control.close()
+        if self._observer:
+            self._observer.close()
 
     def _hang_up(self) -> None:
         """Let the process that runs the blocks exit."""
@@ -177,19 +194,34 @@ class KernelProcess:
         if self._process.stdin:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(EXIT_TIME)
+        self._wait()
 
     def _descendants(self) -> tuple[psutil.Process, ...]:
         """Return the processes that blocks have started."""
-        return descendants({self._process.pid, self._client.pid, *self.checkpoints.pids})
+        return descendants({self._pid, self._client.pid, *self.checkpoints.pids})
+
+    def _wait(self) -> bool:
+        """Wait until the kernel has ended; return whether it does in time."""
+        if self._pid != self._process.pid:
+            return wait_for(self._pid, EXIT_TIME)
+        try:
+            self._process.wait(EXIT_TIME)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _exit_code(self) -> int:
+        """Return how the kernel has ended, as `subprocess` gives it; its supervisor has written that down."""
+        with contextlib.suppress(OSError, ValueError):
+            return int((self.folder / scratch.EXIT).read_text())
+        return self._process.wait()
 
     def _describe_death(self) -> str:
         if self._client.fork:
             return f"the kernel died{self._client.last_output('')}"
-        try:
-            end = describe_exit(self._process.wait(EXIT_TIME))
-        except subprocess.TimeoutExpired:
+        if self._wait():
+            end = describe_exit(self._exit_code())
+        else:
             self.kill()
             end = "closed its connection to the build"
         return f"the kernel {end}{self._client.last_output(self._client.end_of(scratch.STDERR))}"

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from codeout.model.inputs import Observation
-from codeout.model.outputs import Channel, Scalar
+from codeout.model.outputs import Channel, Observer, Scalar
 
 MAX_EVENT_SIZE = 50_000_000  # bytes
 MAX_QUOTE = 80  # bytes of an invalid event that a message quotes
@@ -115,7 +115,18 @@ class NonFinite(msgspec.Struct, frozen=True):
     number: Literal["nan", "inf", "-inf"]
 
 
-class DoneEvent(msgspec.Struct, frozen=True, kw_only=True, tag="done", tag_field="event"):
+class Touched(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process and those that it started have touched since the last block."""
+
+    observed: tuple[Observation, ...] = ()
+    """What was read."""
+    written: tuple[str, ...] = ()
+    """The absolute paths outside of the scratch folder that were created, changed or removed."""
+    used_network: bool = False
+    """Whether there was a connection to another machine, or a look for one."""
+
+
+class DoneEvent(Touched, frozen=True, kw_only=True, tag="done", tag_field="event"):
     """The block ended, with or without an exception."""
 
     seconds: Seconds
@@ -127,14 +138,10 @@ class DoneEvent(msgspec.Struct, frozen=True, kw_only=True, tag="done", tag_field
     """The peak of the process's memory while the block ran."""
     gpu_memory: Bytes = 0
     """The peak of the GPU's."""
-    observed: tuple[Observation, ...] = ()
-    """What the session has read since the last block."""
-    written: tuple[str, ...] = ()
-    """The files outside of its scratch folder that it has written since, as absolute paths."""
     reads_lines: bool = False
     """Whether the block looked at line numbers of blocks."""
-    used_network: bool = False
-    """Whether the block connected to another machine, or looked for one."""
+    observer: Observer = "system"
+    """Who has seen what it touched."""
 
     def scalars(self) -> dict[str, Scalar]:
         """Return the values as Python has them."""

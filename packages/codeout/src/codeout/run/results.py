@@ -58,6 +58,7 @@ def compose_run(
         sources=used_sources(session, config, [*above, *read]),
         code_digest=inputs.key.code[:12],
         used_network=report.used_network,
+        observer=report.observer,
         memory=report.memory,
         gpu_memory=report.gpu_memory,
     )

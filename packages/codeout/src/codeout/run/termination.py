@@ -30,14 +30,24 @@ def kill_all(processes: Iterable[psutil.Process]) -> None:
             process.kill()
 
 
-def kill_group(leader: subprocess.Popen[bytes]) -> None:
-    """Kill a process and all of its process group."""
-    if sys.platform == "win32":
-        leader.kill()
-    else:
+def kill_group(leader: int, started: subprocess.Popen[bytes]) -> None:
+    """Kill a process and all of its process group, and then the one that was started, if it is another."""
+    if sys.platform != "win32":
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(leader.pid, signal.SIGKILL)
-    leader.wait()
+            os.killpg(leader, signal.SIGKILL)
+    started.kill()
+    started.wait()
+
+
+def wait_for(pid: int, seconds: float) -> bool:
+    """Wait for the end of a process that another one has started; return whether it has ended in time."""
+    try:
+        psutil.Process(pid).wait(seconds)
+    except psutil.TimeoutExpired:
+        return False
+    except psutil.NoSuchProcess:
+        pass
+    return True
 
 
 def kill_strays(folder: str) -> None:

@@ -1,4 +1,4 @@
-"""What a file or folder is at this moment. Both sides use it: a kernel when a block reads, the build when it compares.
+"""What a file or folder is at this moment. Both sides use it: a supervisor when a block reads, the build to compare.
 
 Paths are text here and not `Path`: it is asked for thousands of files.
 """
@@ -9,11 +9,12 @@ import os
 import stat
 import time
 
+RAW = "<bytes>"
+"""Before a name that is not UTF-8."""
 RECENT = 100_000_000
 """Nanoseconds: a file that was changed so recently may change again without a new modification time."""
 Status = tuple[int, int, int, int]
 """Of a regular file: size, modification time in ns, inode, change time in ns."""
-original_stat = os.stat  # a kernel replaces `os.stat` with one that notes what it is asked
 
 
 def status_of(path: str) -> Status | None:
@@ -59,6 +60,26 @@ def digest_names(folder: str, hidden_name: str = "") -> str:
         return ""
 
 
+def encode_name(path: str) -> str:
+    """Return a path as JSON can hold it: one that is not UTF-8 with escapes, as in a URL, behind a mark."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        from urllib.parse import quote_from_bytes
+
+        return RAW + quote_from_bytes(os.fsencode(path))
+    return path
+
+
+def decode_name(name: str) -> str:
+    """Return the path that `encode_name` has made a name of."""
+    if not name.startswith(RAW):
+        return name
+    from urllib.parse import unquote_to_bytes
+
+    return os.fsdecode(unquote_to_bytes(name[len(RAW) :]))
+
+
 def digest_text(text: str) -> str:
     """Return the SHA-256 of a text, in hexadecimal."""
     import hashlib
@@ -68,6 +89,6 @@ def digest_text(text: str) -> str:
 
 def _stat(path: str) -> os.stat_result | None:
     try:
-        return original_stat(path)
+        return os.stat(path)
     except (OSError, ValueError):
         return None

@@ -1,0 +1,98 @@
+"""`python -P -m codeout.observe BUILD SCRATCH CONTROL LINK FOLDER...`: start a kernel in the current folder, observed.
+
+BUILD is the process id of the build and SCRATCH the folder of the session's own files. Two descriptors follow, of
+sockets to the build, or -1: on CONTROL the kernel hands over its forks, and on LINK its supervisor answers. Blocks may
+import from the other folders.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+from codeout.kernel.imports import import_from
+from codeout.kernel.serve import serve
+from codeout.observe.audit import VARIABLE, AuditObserver
+from codeout.observe.places import Places
+from codeout.observe.seccomp import Listener, install_filter
+from codeout.observe.supervisor import Supervisor, leave_exit_status
+
+CACHE, ROOT = "CODEOUT_CACHE", "CODEOUT_ROOT"
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
+
+
+def main(build: int, scratch: str, control: int, link: int, folders: list[str]) -> None:
+    """Become a kernel, or its supervisor; this ends the process and never returns."""
+    places = Places(scratch, os.environ.get(CACHE, ""), os.environ.get(ROOT, os.getcwd()))
+    fallback = AuditObserver(places)
+    import_from(folders)
+    end_with_parent(build)
+    if link < 0:
+        serve(scratch, control, fallback)
+    theirs, ours = socket.socketpair()
+    supervisor = os.getpid()
+    if not (kernel := os.fork()):
+        ours.close()
+        os.close(link)
+        os.setsid()  # signals to the group of a block must not reach the supervisor
+        end_with_parent(supervisor)
+        serve(scratch, control, SystemObserver(theirs, fallback))
+    theirs.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the build says when to end
+    with open(os.devnull, "r+b") as nothing:
+        for descriptor in (0, 1):  # the kernel's connection, which must close when the kernel ends
+            os.dup2(nothing.fileno(), descriptor)
+    os.close(control)
+    _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
+    connection = socket.socket(fileno=link)
+    connection.sendall(json.dumps([kernel, bool(descriptors)]).encode() + b"\n")
+    if descriptors:
+        Supervisor(kernel, Listener(descriptors[0]), connection, places).run(scratch)
+    else:
+        leave_exit_status(kernel, scratch)
+    os._exit(0)
+
+
+class SystemObserver:
+    """Has the system report the calls of a kernel to its supervisor; if it does not, the fallback observes."""
+
+    def __init__(self, supervisor: socket.socket, fallback: AuditObserver) -> None:
+        """Take the connection to the supervisor."""
+        self._supervisor = supervisor
+        self._fallback: AuditObserver | None = fallback
+
+    def start(self) -> None:
+        """Begin to observe."""
+        with contextlib.suppress(OSError):
+            listener = -1 if os.environ.get(VARIABLE) else install_filter()
+            if listener >= 0:
+                socket.send_fds(self._supervisor, [b"!"], [listener])
+                os.close(listener)
+                self._fallback = None
+        self._supervisor.close()
+        if self._fallback:
+            self._fallback.start()
+
+    def take(self) -> dict[str, Any]:
+        """Return what was touched, as fields of an event; what the supervisor knows it is asked by the build."""
+        return self._fallback.take() if self._fallback else {}
+
+
+def end_with_parent(parent: int) -> None:
+    """Let Linux end this process when its parent is gone, and give it orphans, so that the build can find them."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+        if os.getppid() != parent:  # it ended before the first call
+            os._exit(1)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:])
