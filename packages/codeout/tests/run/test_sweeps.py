@@ -158,11 +158,11 @@ def test_where_a_kernel_cannot_be_forked_the_session_is_replayed(tmp_path: Path)
 
 
 def test_a_sweep_comes_from_the_cache_until_a_value_changes(tmp_path: Path) -> None:
-    code = f"import os\nx = 1\nwith open({str(tmp_path / 'note')!r}, 'a') as file:\n    print(x, file=file)\nprint(x)"
+    code = f"import time\nx = 1\nopen(f'{tmp_path}/{{x}}-{{time.time_ns()}}.note', 'x').close()\nprint(x)"
     below = f"with open({str(tmp_path / 'below')!r}, 'a') as file:\n    print('ran', file=file)"
     once = run(tmp_path, swept(code, "x=1,2"), block(below))
     assert run(tmp_path, swept(code, "x=1,2"), block(below)) == once
-    assert sorted((tmp_path / "note").read_text().split()) == ["1", "2"]
+    assert sorted(path.name[0] for path in tmp_path.glob("*.note")) == ["1", "2"]
     again = run(tmp_path, swept(code, "x=1,3"), block(below))
     assert printed(again[0]) == ["1", "3"]
 

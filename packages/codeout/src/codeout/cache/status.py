@@ -118,6 +118,10 @@ def block_inputs(lookup: Lookup, blocks: Sequence[Block]) -> Iterator[BlockInput
             words = [describe_input(each) for each in read]
             if run and run.provenance.used_network:
                 words.append("the network")
+            if run and run.provenance.observer == "python":
+                words.append("observed: Python's own reads")
+            if run and run.provenance.checks_obstacle:
+                words.append(f"checks in the session itself, since {run.provenance.checks_obstacle}")
             yield BlockInputs(str(block), tuple(words))
 
 

@@ -60,6 +60,15 @@ class EventLog:
             file.close()
         self._files = _redirect(folder, f"-{os.getpid()}")
 
+    def adopt(self, connection: int) -> None:
+        """Send events to a descriptor, in a fork whose parent passes them on."""
+        self._connection = connection
+
+    def pass_on(self, line: bytes) -> None:
+        """Send an event that a fork has sent."""
+        with self._lock:
+            self._write_all(line)
+
     def disconnect(self) -> None:
         """Close the inherited connection, in a checkpoint: the parent must notice when the kernel itself ends."""
         if self._inherited is not None:
@@ -101,9 +110,12 @@ class EventLog:
         self._lock.release()
 
     def _write(self, event: str, **fields: Any) -> None:
-        line = memoryview(encode_event(event, fields) + b"\n")
-        while line and self._connection is not None:
-            line = line[os.write(self._connection, line) :]
+        self._write_all(encode_event(event, fields) + b"\n")
+
+    def _write_all(self, line: bytes) -> None:
+        left = memoryview(line)
+        while left and self._connection is not None:
+            left = left[os.write(self._connection, left) :]
 
 
 def _redirect(folder: Path, suffix: str = "") -> dict[str, IO[bytes]]:

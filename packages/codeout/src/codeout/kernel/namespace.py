@@ -6,17 +6,19 @@ import __future__
 import ast
 import io
 import linecache
+import math
 import random
 import re
 import sys
 import tokenize
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import reduce
 from operator import or_
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from codeout.kernel.copies import run_in_copy
 from codeout.kernel.exceptions import describe_exception
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from codeout.kernel.display import Display
     from codeout.kernel.events import EventLog
+    from codeout.kernel.sharing import SharedState
 
 Scalar = bool | int | float | str
 
@@ -52,8 +55,11 @@ class MainModule(ModuleType):
 class Namespace:
     """The module `__main__` of the blocks."""
 
-    def __init__(self, display: Display, log: EventLog) -> None:
-        self._display, self._log = display, log
+    def __init__(self, display: Display, log: EventLog, shared: SharedState) -> None:
+        self._display, self._log, self._shared = display, log, shared
+        self._checked_values: Mapping[str, Any] = {}
+        self.checks_obstacle = ""
+        """Why the last checks ran in this process, and not in a copy of it."""
         self._module = sys.modules["__main__"] = MainModule("__main__")
         self._executor = Executor(vars(self._module))
         self._values: dict[str, Scalar] = {}
@@ -64,6 +70,7 @@ class Namespace:
         Tracebacks name the file; code and checks begin on lines of it, counted from 1.
         """
         vars(self._module)[BLOCK_FILE] = file
+        self.checks_obstacle, self._checked_values = "", {}
         if has_magics and MAGIC.search(code):
             code = self._display.expand_magics(code, self._module)
         padded_code = "\n" * (line - 1) + code
@@ -79,18 +86,49 @@ class Namespace:
                     self._display.show_value(value)
             finally:
                 self._display.show_figures()
-            if checks:
-                self._log.send("checks")
-                with _kept_random_state():
-                    self._executor.execute(padded_checks, file)
         except BaseException as exception:  # the outermost frame of the author's code: whatever it raises is reported
             self._log.send("error", **describe_exception(exception, file))
+        else:
+            if checks:
+                self._run_checks(padded_checks, file)
 
-    def changed_values(self) -> dict[str, Scalar]:
-        """Return the public names that are bound to another number or short text than at the last call."""
+    def _run_checks(self, code: str, file: str) -> None:
+        """Run checks in a copy of the process; where there can be none, keep at least the state of random numbers."""
+        self._log.send("checks")
+        self.checks_obstacle = self._shared.describe()
+        if self.checks_obstacle:
+            with _kept_random_state():
+                self._check(code, file)
+        else:
+
+            def check() -> Mapping[str, Any]:
+                self.changed_values()
+                self._check(code, file)
+                return self.changed_values()
+
+            self._checked_values = run_in_copy(self._log, check)
+
+    def _check(self, code: str, file: str) -> None:
+        try:
+            self._executor.execute(code, file)
+        except BaseException as exception:
+            self._log.send("error", **describe_exception(exception, file))
+
+    def changed_values(self) -> dict[str, Scalar | dict[str, str]]:
+        """Return the public names that are bound to another number or short text than at the last call, for JSON.
+
+        What checks have computed in a copy is among them: prose may quote it, though no block below can use it.
+        """
         old, names = self._values, vars(self._module)
         self._values = {name: names[name] for name in names if not name.startswith("_") and _is_scalar(names[name])}
-        return {name: value for name, value in self._values.items() if name not in old or old[name] is not value}
+        changed = {name: value for name, value in self._values.items() if name not in old or old[name] is not value}
+        return {name: _to_json(value) for name, value in changed.items()} | {**self._checked_values}
+
+
+def _to_json(value: Scalar) -> Scalar | dict[str, str]:
+    """Return a value as JSON can hold it: NaN and the infinities become objects."""
+    is_json = not isinstance(value, float) or math.isfinite(value)
+    return value if is_json else {"number": str(float(value))}
 
 
 def _is_scalar(value: object) -> bool:

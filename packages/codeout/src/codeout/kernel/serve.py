@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import json
-import math
 import os
 import re
 import socket
@@ -22,7 +21,8 @@ from codeout.kernel.display import Display
 from codeout.kernel.exceptions import format_warning
 from codeout.kernel.line_numbers import LineNumbers
 from codeout.kernel.listings import hide_folder
-from codeout.kernel.namespace import Namespace, Scalar
+from codeout.kernel.namespace import Namespace
+from codeout.kernel.sharing import SharedState
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # writing "5" resets the peak, proc(5)
 
@@ -67,7 +67,8 @@ class Kernel:
         self._folder = Path.cwd()  # where blocks run
         self._pid = os.getpid()
         self._display = Display(self._log)
-        self._namespace = Namespace(self._display, self._log)
+        self._shared = SharedState()
+        self._namespace = Namespace(self._display, self._log, self._shared)
 
     def run(self) -> None:
         """Answer requests until the parent hangs up."""
@@ -101,8 +102,9 @@ class Kernel:
         self._log.send(
             "done",
             seconds=seconds,
-            values={name: _to_json(value) for name, value in self._namespace.changed_values().items()},
-            obstacle=checkpoints.find_obstacle(),
+            values=self._namespace.changed_values(),
+            obstacle=self._shared.describe(),
+            checks_obstacle=self._namespace.checks_obstacle,
             memory=_peak_bytes(),
             gpu_memory=int(cuda.max_memory_allocated()) if (cuda := _cuda()) else 0,
             reads_lines=self._line_numbers.take(),
@@ -128,45 +130,47 @@ class Kernel:
     def _checkpoint(self, ticket: int) -> None:
         """Fork a checkpoint if that is safe. The fork returns from here when the parent resumes from it."""
         channel = self._prepare_fork()
-        if channel and (own := checkpoints.fork_checkpoint(channel, ticket, self._hang_up)):
-            self._continue_as_fork(own)
+        if channel:
+            self._go_on(checkpoints.fork_checkpoint(channel, ticket, self._hang_up))
 
-    def _branch(self, ticket: int, folders: Sequence[str]) -> None:
+    def _branch(self, ticket: int, folders: Sequence[tuple[str, str]]) -> None:
         """Fork processes that work in these folders, if that is safe. Each of them returns from here, too."""
         channel = self._prepare_fork()
-        for folder in folders if channel else ():
-            if channel and (own := checkpoints.fork_branch(channel, ticket, self._hang_up)):
+        for folder, temporary in folders if channel else ():
+            if channel and self._go_on(checkpoints.fork_branch(channel, ticket, self._hang_up)):
                 self._folder = Path(folder)
                 os.chdir(folder)
-                self._continue_as_fork(own)
+                os.environ["TMPDIR"] = os.environ["TEMP"] = temporary
+                if "tempfile" in sys.modules:
+                    sys.modules["tempfile"].tempdir = None
                 return
 
     def _prepare_fork(self) -> checkpoints.Channel | None:
         """Tell the parent whether this process can be forked, and have it ready if it can; return its channel then."""
-        channel = None if checkpoints.find_obstacle() else self._channel
+        channel = None if self._shared.describe() else self._channel
         if channel:
             self._display.ipython.load()  # once, rather than in each fork
             checkpoints.release_threads()
         self._log.send("forked", forked=channel is not None)
         return channel
 
-    def _continue_as_fork(self, channel: checkpoints.Channel) -> None:
-        if channel.connection is None:
+    def _go_on(self, fork: checkpoints.Channel | int) -> bool:
+        """Go on after a fork, whose id or channel is given; return whether this is the fork."""
+        if isinstance(fork, int):
+            self._shared.forks.add(fork)
+            return False
+        if fork.connection is None:
             raise AssertionError("only the first kernel has pipes")
-        self._pid, self._channel = os.getpid(), channel
-        self._requests = channel.connection.makefile("rb")
-        self._log.reconnect(os.dup(channel.connection.fileno()), self._scratch)
+        self._pid, self._channel = os.getpid(), fork
+        self._requests = fork.connection.makefile("rb")
+        self._log.reconnect(os.dup(fork.connection.fileno()), self._scratch)
+        self._shared.renew()
+        return True
 
     def _hang_up(self) -> None:
         """Close the connection to the parent, so that it notices when the process that uses it ends."""
         self._log.disconnect()
         self._requests.close()
-
-
-def _to_json(value: Scalar) -> Scalar | dict[str, str]:
-    """Return a value as JSON can hold it: NaN and the infinities become objects."""
-    is_json = not isinstance(value, float) or math.isfinite(value)
-    return value if is_json else {"number": str(float(value))}
 
 
 def _begin_peak() -> None:

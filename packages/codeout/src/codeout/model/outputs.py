@@ -98,6 +98,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it connected to another machine, so that not all that it depends on is known."""
     observer: Observer = "system"
     """Who has seen what it read: the system, or only Python, which does not see what is read below it."""
+    checks_obstacle: str = ""
+    """Why its checks ran in the session's own process, and not in a copy of it; empty otherwise."""
     memory: Annotated[int, msgspec.Meta(ge=0, le=2**60)] = 0
     """The peak of its process's memory while it ran, in bytes; 0 if it is not known."""
     gpu_memory: Annotated[int, msgspec.Meta(ge=0, le=2**60)] = 0

@@ -37,6 +37,8 @@ class Record:
         self._contents: dict[str, str] = {}  # digests of files before their first change
         self._names: dict[str, str] = {}  # digests of listings of folders before theirs
         self._written: dict[str, None] = {}  # since the last `take`
+        self.seen: set[tuple[int, int, bytes]] = set()
+        """Calls that told nothing new the second time; for the supervisor, which is quick about them."""
         self.used_network = False
 
     def copy(self) -> Record:
@@ -226,6 +228,7 @@ class Record:
             made: whether nothing of what was there remains.
             keeps: whether a part of it does.
         """
+        self.seen.clear()
         before = identify(here)
         if (keeps and here not in self._contents and here not in self._before) or self._is_pending(here):
             self._digest_before(here)

@@ -26,6 +26,7 @@ NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # places in `struct seccomp_data`
 X32 = 0x40000000  # numbers of a third interface to x86-64 begin here
 AT_EMPTY_PATH = 0x1000  # asks for an open file, whose opening has been reported
 REPORT = struct.Struct("<QIIiIQ6Q")  # `struct seccomp_notif`
+EMPTY = bytes(REPORT.size)
 ANSWER = struct.Struct("<QqiI")  # `struct seccomp_notif_resp`
 
 
@@ -159,13 +160,13 @@ class Listener:
 
     def receive(self) -> Report | None:
         """Return the next report; None if the one who called is gone by now."""
-        self._buffer[:] = bytes(REPORT.size)  # the system insists
+        self._buffer[:] = EMPTY  # the system insists
         try:
             fcntl.ioctl(self.descriptor, RECEIVE, self._buffer)
         except OSError:
             return None
-        id_, thread, _, number, _, _, *arguments = REPORT.unpack(self._buffer)
-        return Report(id_, thread, number, tuple(arguments))
+        fields = REPORT.unpack(self._buffer)
+        return Report(fields[0], fields[1], fields[3], fields[6:])
 
     def let_go_on(self, report: Report) -> None:
         """Let a call go on, unless the one who called is gone."""
@@ -191,7 +192,7 @@ class Memory:
         """Return so many bytes, at most a page, at an address of a process or thread; fewer where it has no more."""
         self._remote.base, self._remote.size = address, size
         count = self._libc.process_vm_readv(pid, self._local_reference, 1, self._remote_reference, 1, 0)
-        return self._buffer.raw[:count] if count > 0 else b""
+        return ctypes.string_at(self._local.base, count) if count > 0 else b""
 
     def read_text(self, pid: int, address: int) -> bytes:
         """Return the bytes from an address on up to the first zero; what there is of a path that is too long."""

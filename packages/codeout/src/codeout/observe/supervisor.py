@@ -20,7 +20,7 @@ from codeout.observe.places import Places
 from codeout.observe.record import Record
 from codeout.observe.seccomp import Listener, Memory, Report, this_machine
 
-AT_FDCWD, AT_SYMLINK_NOFOLLOW, AT_REMOVEDIR = -100, 0x100, 0x200
+AT_FDCWD, AT_SYMLINK_NOFOLLOW = -100, 0x100
 AF_INET, AF_INET6 = 2, 10
 NAME_SERVICE = 53  # a port: asking for an address is use of the network, even of a resolver on this machine
 
@@ -34,7 +34,9 @@ class Supervisor:
         self._records = {kernel: Record(places)}
         self._threads: dict[int, Record] = {}  # a cache: whom a thread belongs to
         machine = this_machine()
-        self._calls = {number: _CALLS[name] for name, number in machine.calls.items()} if machine else {}
+        numbers = machine.calls if machine else {}
+        self._calls = {number: _CALLS[name] for name, number in numbers.items()}
+        self._looks = {number: _LOOKS[name] for name, number in numbers.items() if name in _LOOKS}
         self._memory = Memory()
         self._requests = b""
 
@@ -64,11 +66,26 @@ class Supervisor:
         if report is None:
             return
         try:
-            self._calls[report.number](Call(report, self._record_of(report.thread), self._memory))
+            record = self._record_of(report.thread)
+            call = Call(report, record, self._memory)
+            looks = self._looks.get(report.number)
+            if looks is None or not self._is_seen(call, report.number, *looks):
+                self._calls[report.number](call)
         except OSError:  # the one who called is gone, or what it has named
             pass
         finally:
             self._listener.let_go_on(report)
+
+    def _is_seen(self, call: Call, number: int, position: int, flags: int | None) -> bool:
+        """Return whether the same look at an absolute path has been noted already: imports repeat most of theirs."""
+        path, flag = call.text(position), 0 if flags is None else call.arguments[flags]
+        if not path.startswith(b"/") or path.startswith(b"/proc/") or flag & _CHANGES:
+            return False
+        key = (number, flag, path)
+        if key in call.record.seen:
+            return True
+        call.record.seen.add(key)
+        return False
 
     def _answer_build(self) -> bool:
         """Answer a request: [pid] takes what it has touched, [pid, other] makes the other go on from it."""
@@ -102,6 +119,13 @@ class Call:
     def __init__(self, report: Report, record: Record, memory: Memory) -> None:
         self.arguments, self.record = report.arguments, record
         self._thread, self._memory = report.thread, memory
+        self._texts: dict[int, bytes] = {}
+
+    def text(self, position: int) -> bytes:
+        """Return an argument that is a text."""
+        if position not in self._texts:
+            self._texts[position] = self._memory.read_text(self._thread, self.arguments[position])
+        return self._texts[position]
 
     def path(self, position: int, folder: int | None = None) -> str:
         """Return an argument that is a path, absolute; `folder` is the argument to which it may be relative.
@@ -109,7 +133,7 @@ class Call:
         Raises:
             OSError: the process is gone.
         """
-        path = os.fsdecode(self._memory.read_text(self._thread, self.arguments[position]))
+        path = os.fsdecode(self.text(position))
         descriptor = AT_FDCWD if folder is None else _signed(self.arguments[folder])
         if path.startswith("/proc/self/"):
             path = f"/proc/{self._thread}/{path[11:]}"
@@ -202,6 +226,12 @@ _CALLS: dict[str, Callable[[Call], None]] = {
     "utimensat": _touch(1, 0),
     "connect": _connect,
 }
+# Those that may change nothing, with the positions of the path and of the flags.
+_LOOKS: dict[str, tuple[int, int | None]] = {
+    **{"open": (0, 1), "openat": (1, 2), "newfstatat": (1, 3), "statx": (1, 2), "stat": (0, None), "lstat": (0, None)},
+    **{"access": (0, None), "faccessat": (1, None), "readlink": (0, None), "readlinkat": (1, None)},
+}
+_CHANGES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
 def leave_exit_status(kernel: int, folder: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from codeout.run.hints import find_hint
 from codeout.run.process import KernelProcess
 from codeout.run.progress import Ticker
 from codeout.run.results import BlockResult, compose_run
-from codeout.run.sweep import run_sweep
+from codeout.run.sweep import SharedFiles, merge_cases, run_sweep
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -270,7 +271,15 @@ class Execution:
         is_alone = block.matches((*self._config.exclusive, *self._config.gpu))
         workers = 1 if is_alone else self._cores
         log.info("codeout: %s: %d cases, %d at a time", block, len(block.sweep.cases), workers)
-        return run_sweep(self._process, block, self._ticker, partial(self._replay, self._process), workers)
+        try:
+            return run_sweep(self._process, block, self._ticker, partial(self._replay, self._process), workers)
+        except SharedFiles:
+            log.info("codeout: %s: its cases write the same files; they run again, one after the other", block)
+        others = [self._replay(self._process, case) for case in block.cases]
+        # The first attempt of the block itself has met the others' files, so it comes last, in a process that has not.
+        self._process.close()
+        self._process = self._replayed(block)
+        return merge_cases(block, self._process.run(block, self._ticker), others)
 
     def _replay(self, owner: KernelProcess, case: Block) -> BlockResult:
         """Run a case of a block in a process of its own, after the blocks above it.
@@ -278,17 +287,25 @@ class Execution:
         Raises:
             BlockError: as for `KernelProcess.run`, or nothing may start any more.
         """
-        process = KernelProcess(self._config)
-        owner.replays.add(process)
+        with closing(self._replayed(case, owner.replays)) as process:
+            return process.run(case, self._ticker)
+
+    def _replayed(self, block: Block, group: set[KernelProcess] | None = None) -> KernelProcess:
+        """Return a process in which the blocks above one have run; it leaves the group when it is closed.
+
+        Raises:
+            BlockError: as for `KernelProcess.run`, or nothing may start any more.
+        """
+        process = KernelProcess(self._config, group)
         try:
             if self._is_ended:
-                raise BlockError(f"{case}: not run: the build stopped")
-            for block in (*self._prelude(case), *(step.block for step in self.steps)):
-                process.run(block, self._ticker)
-            return process.run(case, self._ticker)
-        finally:
-            owner.replays.discard(process)
+                raise BlockError(f"{block}: not run: the build stopped")
+            for above in (*self._prelude(block), *(step.block for step in self.steps)):
+                process.run(above, self._ticker)
+        except BaseException:
             process.close()
+            raise
+        return process
 
     def _resolve(self, block: Block, observed: Sequence[Observation]) -> tuple[Input, ...]:
         """Return what a block has read as inputs; note if some of it has changed since."""

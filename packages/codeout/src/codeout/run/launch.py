@@ -25,7 +25,7 @@ CLEAN_UP = r"""
 read _  # waits until the build closes its end of the pipe, or is gone
 kill -KILL "-$1"
 for round in 1 2 3; do  # what has left the process group is known by its temporary folder, where there is /proc
-  for environment in $(grep -lszx "TMPDIR=$2/files" /proc/[0-9]*/environ); do
+  for environment in $(grep -lszx "TMPDIR=$2/.*" /proc/[0-9]*/environ); do
     pid=${environment#/proc/}; kill -KILL "${pid%/environ}"
   done
 done

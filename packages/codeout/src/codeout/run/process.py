@@ -22,7 +22,7 @@ from codeout.model.blocks import Block
 from codeout.run.checkpoints import Checkpoints, can_copy, copy_files
 from codeout.run.connection import Closed, Connection, Fork, accept_fork
 from codeout.run.kernel_client import KernelClient
-from codeout.run.launch import create_scratch_folder, start_kernel, start_watcher, temporary_folder, working_folder
+from codeout.run.launch import create_scratch_folder, start_kernel, start_watcher, working_folder
 from codeout.run.observer import Observer
 from codeout.run.protocol import BranchRequest, CheckpointRequest
 from codeout.run.results import BlockResult
@@ -35,8 +35,8 @@ EXIT_TIME = 5.0
 class KernelProcess:
     """A child process that runs the blocks of one session, in a scratch folder that is removed with it."""
 
-    def __init__(self, config: Config) -> None:
-        """Start the process.
+    def __init__(self, config: Config, group: set[KernelProcess] | None = None) -> None:
+        """Start the process; until it is closed, it is in the group, if there is one.
 
         Raises:
             PageError: the folder of the settings in which blocks work does not exist.
@@ -69,6 +69,8 @@ class KernelProcess:
         self._branchings = 0
         self.replays: set[KernelProcess] = set()
         """Processes that run a case of a sweep for this one, and end with it."""
+        self._group = set() if group is None else group
+        self._group.add(self)
 
     def run(self, block: Block, on_progress: Callable[[str], None]) -> BlockResult:
         """Run a block.
@@ -105,7 +107,7 @@ class KernelProcess:
     def branch(self, count: int) -> Sequence[KernelClient]:
         """Fork the process as it is now, so that as many blocks can run in its place.
 
-        In a sandbox, each works in a copy of its files.
+        Each has a temporary folder of its own, which is a copy; in a sandbox it works there.
 
         Returns:
             The forks; fewer than asked for, or none, if it cannot be done.
@@ -115,13 +117,13 @@ class KernelProcess:
             return []
         copies = [self.folder / scratch.BRANCHES / str(number) for number in range(count)]
         try:
-            for folder in copies if self._config.sandbox else ():
+            for folder in copies:
                 shutil.rmtree(folder, ignore_errors=True)
                 copy_files(files, folder)
         except OSError:
             return []
         self._branchings += 1
-        folders = tuple(str(working_folder(self._config, copy)) for copy in copies)
+        folders = tuple((str(working_folder(self._config, copy)), str(copy)) for copy in copies)
         if not self._client.request_fork(BranchRequest(self._branchings, folders)):
             return []
         forks = [accept_fork(control, self._branchings) for _ in range(count)]
@@ -150,6 +152,7 @@ class KernelProcess:
 
     def close(self) -> None:
         """End the process and all that it has started, and remove its scratch folder."""
+        self._group.discard(self)
         started = self._descendants()  # now, while their parent is there
         self._hang_up()
         self._kill(started)
@@ -158,7 +161,7 @@ class KernelProcess:
         if self._watcher:
             with self._watcher:  # closes its pipe, and waits
                 self._watcher.kill()
-        kill_strays(temporary_folder(self.folder))
+        kill_strays(str(self.folder))
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self) -> None:

@@ -56,8 +56,8 @@ class BranchRequest(msgspec.Struct, frozen=True, tag="branch", tag_field="reques
 
     ticket: int
     """What they are handed over with."""
-    folders: tuple[str, ...]
-    """The folder in which each of them works."""
+    folders: tuple[tuple[str, str], ...]
+    """The folder in which each of them works, and its temporary folder."""
 
 
 class BeginEvent(msgspec.Struct, frozen=True, tag="begin", tag_field="event"):
@@ -134,6 +134,8 @@ class DoneEvent(Touched, frozen=True, kw_only=True, tag="done", tag_field="event
     """The names that the block bound to a number or a short text."""
     obstacle: str
     """Why the process cannot be forked now; empty if it can."""
+    checks_obstacle: str = ""
+    """Why its checks ran in the process itself, and not in a copy; empty otherwise."""
     memory: Bytes = 0
     """The peak of the process's memory while the block ran."""
     gpu_memory: Bytes = 0

@@ -59,6 +59,7 @@ def compose_run(
         code_digest=inputs.key.code[:12],
         used_network=report.used_network,
         observer=report.observer,
+        checks_obstacle=report.checks_obstacle,
         memory=report.memory,
         gpu_memory=report.gpu_memory,
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from codeout.model.blocks import Block
+from codeout.model.inputs import Observation
 from codeout.model.outputs import Case
 from codeout.run.connection import Closed
 from codeout.run.kernel_client import KernelClient
@@ -16,6 +18,10 @@ from codeout.run.results import BlockResult
 
 if TYPE_CHECKING:
     from codeout.run.process import KernelProcess
+
+class SharedFiles(Exception):
+    """Cases that ran side by side have written the same files, or read what another has written."""
+
 
 Replay = Callable[[Block], BlockResult]
 """Runs a block in a new process, after the blocks above it."""
@@ -35,6 +41,7 @@ def run_sweep(
 
     Raises:
         BlockError: as for `KernelProcess.run`, for any of the cases.
+        SharedFiles: the results are worth nothing, since the cases have disturbed each other.
     """
     blocks = block.cases
     branches = process.branch(len(blocks))
@@ -52,7 +59,28 @@ def run_sweep(
                 raise
     finally:
         process.end_branches()
-    return _merge(block, result, results)
+    if _share_files([result, *results]):
+        raise SharedFiles
+    return merge_cases(block, result, results)
+
+
+def _share_files(results: Sequence[BlockResult]) -> bool:
+    """Return whether one case has changed what another has changed or read."""
+    owners: dict[str, int] = {}
+    for number, result in enumerate(results):
+        if any(owners.setdefault(path, number) != number for path in result.report.written):
+            return True
+    return any(
+        owners.get(path, number) != number
+        for number, result in enumerate(results)
+        for path in map(_path_of, result.report.observed)
+    )
+
+
+def _path_of(observation: Observation) -> str:
+    """Return the path that was read, or looked for in vain."""
+    is_missing = observation.kind == "missing" and isinstance(observation.state, str)
+    return os.path.join(observation.name, str(observation.state)) if is_missing else observation.name  # noqa: PTH118
 
 
 def _run_case(block: Block, fork: KernelClient | None, replay: Replay) -> BlockResult:
@@ -71,7 +99,7 @@ def _ignore(text: str) -> None:
     """Show no progress: the terminal has that of the code's own values."""
 
 
-def _merge(block: Block, own: BlockResult, others: list[BlockResult]) -> BlockResult:
+def merge_cases(block: Block, own: BlockResult, others: Sequence[BlockResult]) -> BlockResult:
     """Return the result of a block with its cases; it has read whatever one of them has."""
     reports = [own.report, *(other.report for other in others)]
     report = msgspec.structs.replace(

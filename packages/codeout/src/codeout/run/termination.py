@@ -51,7 +51,7 @@ def wait_for(pid: int, seconds: float) -> bool:
 
 
 def kill_strays(folder: str) -> None:
-    """Kill the processes whose environment names this folder as their temporary folder."""
+    """Kill the processes whose temporary folder, by their environment, is below this folder."""
     for _ in range(MAX_ROUNDS):
         strays = _strays(folder)
         if not strays:
@@ -83,6 +83,6 @@ def _strays(folder: str) -> list[psutil.Process]:
     for pid in psutil.pids():  # `process_iter` is not for several threads at once
         with contextlib.suppress(psutil.Error, OSError):
             process = psutil.Process(pid)
-            if process.environ().get("TMPDIR") == folder:
+            if process.environ().get("TMPDIR", "").startswith(folder + os.sep):
                 found.append(process)
     return found

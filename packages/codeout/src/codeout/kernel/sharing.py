@@ -1,0 +1,107 @@
+"""What this process shares with others, by the system's own account: a fork is a copy only if that is nothing.
+
+A fork has only the thread that forks, so whatever another thread was to do or to release does not happen in it. The
+pools of OpenMP and OpenBLAS are idle between blocks and can be made anew; any other thread is shared, so to say, and
+so is CUDA, which does not survive a fork. Of a descriptor a fork shares the position or the queue behind it; a child
+of this process is no child of the fork, which cannot wait for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import threading
+from pathlib import Path
+
+PROCESS = Path("/proc/self")
+STATELESS = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+DELETED = " (deleted)"
+
+
+class SharedState:
+    """What a process shares besides what it had when it began."""
+
+    def __init__(self) -> None:
+        """Take the descriptors that there are now for the kernel's own."""
+        self._own = _descriptors()
+        self.forks: set[int] = set()
+        """The ids of checkpoints and branches, which are the kernel's own children."""
+
+    def renew(self) -> None:
+        """Begin again in a fork, with its own descriptors."""
+        self._own = _descriptors()
+        self.forks = set()
+
+    def describe(self) -> str:
+        """Return what is shared, to complete "because"; an empty string if there is nothing."""
+        if sys.platform != "linux":
+            return "checkpoints need Linux"
+        # What says most comes first: CUDA also starts threads, and memory that is shared has a descriptor, too.
+        return self._children() or _mappings() or self._open_descriptors() or _threads()
+
+    def _open_descriptors(self) -> str:
+        for number, target in _descriptors().items():
+            if self._own.get(number) != target and (problem := _describe_descriptor(number, target)):
+                return problem
+        return ""
+
+    def _children(self) -> str:
+        names = []
+        for task in (PROCESS / "task").iterdir():
+            with contextlib.suppress(OSError):  # it has just ended
+                pids = map(int, (task / "children").read_text().split())
+                names += [_name_of(Path(f"/proc/{pid}")) for pid in pids if pid not in self.forks]
+        return f"a program that a block has started is there ({', '.join(names)})" if names else ""
+
+
+def _descriptors() -> dict[int, str]:
+    """Return where each open descriptor leads."""
+    found = {}
+    if sys.platform == "linux":
+        for link in (PROCESS / "fd").iterdir():
+            with contextlib.suppress(OSError):  # the one that lists the folder
+                found[int(link.name)] = str(link.readlink())
+    return found
+
+
+def _describe_descriptor(number: int, target: str) -> str:
+    """Return what is shared through a descriptor; an empty string if it is of no consequence."""
+    if target.startswith("/dev/nvidia"):
+        return "CUDA is in use"
+    try:
+        mode = os.fstat(number).st_mode
+    except OSError:  # closed meanwhile
+        return ""
+    if target in STATELESS or stat.S_ISDIR(mode):
+        return ""
+    if target.startswith("/"):
+        return f"{Path(target).name.removesuffix(DELETED)} is open (descriptor {number})"
+    kind = target.partition(":")[0].replace("anon_inode", target.rpartition(":")[2].strip("[]"))
+    return f"descriptor {number} is open: {kind}"
+
+
+def _mappings() -> str:
+    for line in (PROCESS / "maps").read_text(errors="replace").splitlines():
+        _, access, _, _, _, *path = line.split(maxsplit=5)
+        if access[1] == "w" and access[3] == "s":
+            is_named = path and not path[0].endswith(DELETED)
+            return f"memory is shared ({Path(*path).name})" if is_named else "memory is shared with other processes"
+    return ""
+
+
+def _threads() -> str:
+    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if others or len(sys._current_frames()) > 1:  # noqa: SLF001  # knows threads that `threading` does not
+        return f"a thread runs ({', '.join(others) or 'started below Python'})"
+    # A library names the threads of its own pool; those of OpenMP and OpenBLAS have no name.
+    names = {*map(_name_of, (PROCESS / "task").iterdir())} - {_name_of(PROCESS), ""}
+    return f"a thread runs ({', '.join(sorted(names))})" if names else ""
+
+
+def _name_of(folder: Path) -> str:
+    """Return the name of a process or thread, by its folder in /proc; an empty string if it has just ended."""
+    with contextlib.suppress(OSError):
+        return (folder / "comm").read_text(errors="replace").strip()
+    return ""
