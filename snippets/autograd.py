@@ -38,13 +38,18 @@ assert all(p.grad is not None for p in model.parameters())
 # --8<-- [start:optimizer]
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9)
 # --8<-- [end:optimizer]
-before = [p.detach().clone() for p in model.parameters()]
 
 # --8<-- [start:step]
 optimizer.step()  # gradient descent
 # --8<-- [end:step]
-for old, p in zip(before, model.parameters()):
-    assert torch.allclose(p, old - 1e-2 * p.grad)
+from copy import deepcopy
+
+twin, again = deepcopy((model, optimizer))
+for p, q in zip(model.parameters(), twin.parameters()):
+    q.grad = p.grad
+again.step()  # now the momentum adds 0.9 of the first step
+for p, q in zip(model.parameters(), twin.parameters()):
+    assert torch.allclose(q, p - 1e-2 * 1.9 * p.grad)
 
 # --8<-- [start:leaves]
 import torch

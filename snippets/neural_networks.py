@@ -209,7 +209,6 @@ print("conv1.bias.grad after backward")
 print(net.conv1.bias.grad)
 # --8<-- [end:backprop]
 assert net.conv1.bias.grad.shape == (6,)
-before = loss.item()
 
 # --8<-- [start:update]
 learning_rate = 0.01
@@ -217,7 +216,7 @@ with torch.no_grad():
     for f in net.parameters():
         f -= learning_rate * f.grad  # (1)!
 # --8<-- [end:update]
-assert criterion(net(images), target).item() < before
+assert criterion(net(images), target).item() < loss.item()
 
 # --8<-- [start:optim]
 import torch.optim as optim

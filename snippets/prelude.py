@@ -19,6 +19,10 @@ SEED = 0
 ROOT = Path(os.environ.get("CODEOUT_ROOT") or Path.cwd())
 sys.path.append(str(ROOT / "snippets" / "support"))  # for a snippet that runs as a script  # markdown-exec: hide
 
+import data  # markdown-exec: hide
+
+data.accept_when_loaded()  # a copy of CIFAR-10 as well  # markdown-exec: hide
+
 # One thread: with batches of four, more threads cost more time than they save, and sums keep their order.
 torch.set_num_threads(1)
 torch.manual_seed(SEED)

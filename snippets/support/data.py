@@ -19,6 +19,9 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
 
 import data_files
 from data_files import lock, md5, stamps, write_json
@@ -48,8 +51,38 @@ def ready(name: str) -> Source:
     """
     source = prepare(name)
     if name == "cifar10":
-        Cifar10.allow_in_torchvision(source)
+        from torchvision.datasets import CIFAR10
+
+        Cifar10.accept(source, CIFAR10)
     return source
+
+
+def accept_when_loaded() -> None:
+    """Have torchvision accept the files of CIFAR-10 on this machine once it is loaded, wherever they are from."""
+    sys.meta_path.insert(0, _AcceptingFinder())
+
+
+class _AcceptingFinder:
+    """Finds one module of torchvision, which it changes when it has been executed."""
+
+    MODULE = "torchvision.datasets.cifar"
+
+    def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
+        if name != self.MODULE:
+            return None
+        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        spec = find_spec(name)
+        loader = spec.loader if spec else None
+        if loader is not None:
+            execute = loader.exec_module
+
+            def execute_and_accept(module: ModuleType) -> None:
+                execute(module)
+                if source := _stored("cifar10"):
+                    Cifar10.accept(source, module.CIFAR10)
+
+            loader.exec_module = execute_and_accept  # type: ignore[method-assign]
+        return spec
 
 
 def prepare(name: str, *, again: bool = False) -> Source:

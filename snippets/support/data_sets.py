@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import data_files
 from data_files import md5, move_into_place, sha256, temporary_folder
@@ -116,13 +116,11 @@ class Cifar10:
         return Source("CIFAR-10", "placeholder", placeholder.CIFAR10_NOTE, md5s)
 
     @staticmethod
-    def allow_in_torchvision(source: Source) -> None:
-        """Tell torchvision the MD5s of these files, because it accepts only those of the original."""
-        from torchvision.datasets import CIFAR10
-
-        CIFAR10.train_list = [[name, source.files[name]] for name, _ in CIFAR10.train_list]
-        CIFAR10.test_list = [[name, source.files[name]] for name, _ in CIFAR10.test_list]
-        CIFAR10.meta = {**CIFAR10.meta, "md5": source.files[CIFAR10.meta["filename"]]}
+    def accept(source: Source, data_set: Any) -> None:
+        """Tell the class of torchvision the MD5s of these files, because it accepts only those of the original."""
+        data_set.train_list = [[name, source.files[name]] for name, _ in data_set.train_list]
+        data_set.test_list = [[name, source.files[name]] for name, _ in data_set.test_list]
+        data_set.meta = {**data_set.meta, "md5": source.files[data_set.meta["filename"]]}
 
     @staticmethod
     def _original_md5s() -> dict[str, str]:

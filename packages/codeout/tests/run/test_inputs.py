@@ -245,9 +245,13 @@ def test_what_python_does_not_import_is_no_reason_to_run_again(
     [
         pytest.param("a module of the library", "first/colorsys.py", "first/colorsys.py", id="a module"),
         pytest.param("a module of the library", "first/colorsys.so", "first/colorsys.so", id="an extension module"),
-        pytest.param("a module of the library", "first/colorsys/__init__.py", "first/colorsys/__init__.py", id="a package"),
+        pytest.param(
+            "a module of the library", "first/colorsys/__init__.py", "first/colorsys/__init__.py", id="a package"
+        ),
         pytest.param("a module below a namespace", "first/ns/m.py", "first/ns/m.py", id="a module in a namespace"),
-        pytest.param("a namespace", "second/ns/__init__.py", "second/ns/__init__.py", id="a package in place of a namespace"),
+        pytest.param(
+            "a namespace", "second/ns/__init__.py", "second/ns/__init__.py", id="a package in place of a namespace"
+        ),
         pytest.param("a namespace", "third/ns.py", "third/ns.py", id="a module behind a namespace"),
         pytest.param("a namespace", "third/ns/data.csv", "third/ns", id="another part of a namespace"),
         pytest.param("nothing", "second/none/data.csv", "second/none", id="a namespace"),

@@ -25,7 +25,16 @@ import msgspec
 
 from codeout.cache.distributions import InstalledPackages
 from codeout.cache.input_reader import InputReader
-from codeout.cache.keys import CONFIG_FOLDER, KEY_VARIABLES, Environment, File, KeyedSession, Step, accumulate_inputs, digest
+from codeout.cache.keys import (
+    CONFIG_FOLDER,
+    KEY_VARIABLES,
+    Environment,
+    File,
+    KeyedSession,
+    Step,
+    accumulate_inputs,
+    digest,
+)
 from codeout.config import Config
 from codeout.errors import PageError
 from codeout.model.blocks import Block, Session

@@ -21,7 +21,7 @@ from codeout.observe.file_states import (
     describe_path,
     digest_file,
     digest_names,
-    digest_text,
+    encode_name,
     is_recent,
     status_of,
 )
@@ -138,7 +138,9 @@ class InputReader:
         path = self.path(input_.name)
         if input_.kind == "missing":
             names = input_.digest.split(NAMES_SEPARATOR)
-            below = (os.path.relpath(other, path) for other in written if other.startswith(path.rstrip(os.sep) + os.sep))
+            below = (
+                os.path.relpath(other, path) for other in written if other.startswith(path.rstrip(os.sep) + os.sep)
+            )
             return any(name == other or name.startswith(other + os.sep) for other in below for name in names)
         if path in written or (input_.kind == "folder" and path in map(os.path.dirname, written)):
             return True
@@ -148,7 +150,10 @@ class InputReader:
         """Write down the digests that are new."""
         if not self._is_saved:
             self._is_saved = True
-            save_memo(self._memo_file, _Memo(dict(list(self._files.items())[-MAX_REMEMBERED:])))
+            save_memo(
+                self._memo_file,
+                _Memo({encode_name(path): entry for path, entry in list(self._files.items())[-MAX_REMEMBERED:]}),
+            )
 
     def _resolve(self, observation: Observation) -> list[Input | None]:
         """Return an observation as inputs; None stands for a file that has changed since it was read."""
@@ -208,7 +213,7 @@ class InputReader:
     @cached_property
     def _files(self) -> dict[str, tuple[Status, str]]:
         memo = load_memo(self._memo_file, _decoder)
-        return memo.files if memo else {}
+        return {decode_name(name): entry for name, entry in memo.files.items()} if memo else {}
 
 
 class CurrentInputs(msgspec.Struct):

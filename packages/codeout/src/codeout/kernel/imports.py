@@ -67,7 +67,9 @@ class AskingFinder(FileFinder):
             ImportError: it is for Python's own to look there: in its library, and inside of installed packages.
         """
         parts = Path(path).parts
-        is_inside = bool(PACKAGES & {*parts[:-1]}) or (f"{path}{os.sep}".startswith(INSTALLED) and parts[-1] not in PACKAGES)
+        is_inside = bool(PACKAGES & {*parts[:-1]}) or (
+            f"{path}{os.sep}".startswith(INSTALLED) and parts[-1] not in PACKAGES
+        )
         if is_inside or os.path.isfile(path):  # an archive, or a script that `runpy` asks for
             raise ImportError(path)
         return cls(path)

@@ -106,4 +106,3 @@ def _link_target(path: str) -> str:
         if problem.errno in IMPOSSIBLE:
             raise
         return ""
-

@@ -313,5 +313,3 @@ def _folders_above(path: str) -> Iterator[str]:
 def _files_below(folder: str) -> Iterator[str]:
     for top, _, names in os.walk(folder):
         yield from (os.path.join(top, name) for name in names)
-
-

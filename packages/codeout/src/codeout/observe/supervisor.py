@@ -160,7 +160,9 @@ class Call:
             return port == NAME_SERVICE or address[4] not in (0, 127)
         host = address[8:24]
         is_mapped_local = host.startswith(bytes(10) + b"\xff\xff") and host[12] in (0, 127)
-        return family == AF_INET6 and (port == NAME_SERVICE or not (is_mapped_local or int.from_bytes(host, "big") <= 1))
+        return family == AF_INET6 and (
+            port == NAME_SERVICE or not (is_mapped_local or int.from_bytes(host, "big") <= 1)
+        )
 
 
 def _look(

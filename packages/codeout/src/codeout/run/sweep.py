@@ -19,6 +19,7 @@ from codeout.run.results import BlockResult
 if TYPE_CHECKING:
     from codeout.run.process import KernelProcess
 
+
 class SharedFiles(Exception):
     """Cases that ran side by side have written the same files, or read what another has written."""
 
