@@ -70,7 +70,7 @@ class _AcceptingFinder:
     def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
         if name != self.MODULE:
             return None
-        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        sys.meta_path.remove(self)
         spec = find_spec(name)
         loader = spec.loader if spec else None
         if loader is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from codeout import Block, Config, Engine, Run
-from codeout.cache import environment
+from codeout.cache import environment, keys
 from helpers import block
 from small_sites import CONFIG, PAGE, SNIPPET, build, write_site
 from workers import make_once
@@ -31,7 +31,7 @@ def _measured_kernels() -> Iterator[None]:
     """Let kernels measure themselves if the tests are measured: their environment has no such variable otherwise."""
     with pytest.MonkeyPatch.context() as patch:
         if COVERAGE in os.environ:
-            patch.setattr(environment, "KEY_VARIABLES", (*environment.KEY_VARIABLES, COVERAGE))
+            patch.setattr(environment, "KEY_VARIABLES", (*keys.KEY_VARIABLES, COVERAGE))
         yield
 
 

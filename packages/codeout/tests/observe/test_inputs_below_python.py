@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,11 +70,11 @@ def wal_rows(*values: int) -> Change:
 def array(kind: str, value: int) -> Change:
     """Return what writes a file of a library, by that library."""
     codes = {
-        "parquet": f"import pyarrow as p, pyarrow.parquet as q\nq.write_table(p.table({{'a': [{value}]}}), 'x.parquet')",
+        "parquet": f"import pyarrow as p\nimport pyarrow.parquet; t = p.table({{'a': [{value}]}})\np.parquet.write_table(t, 'x.parquet')",
         "hdf5": f"import h5py\nwith h5py.File('x.h5', 'w') as f: f['a'] = [{value}]",
         "picture": f"import cv2, numpy\ncv2.imwrite('x.png', numpy.full((2, 2), {value}, 'uint8'))",
     }
-    return lambda root: subprocess.run(["python3", "-c", codes[kind]], cwd=root, check=True)
+    return lambda root: subprocess.run([sys.executable, "-c", codes[kind]], cwd=root, check=True)
 
 
 def commit(text: str) -> Change:
@@ -121,8 +122,10 @@ READERS: dict[str, tuple[str, Change, Change]] = {
         rows(2),
     ),
     "SQLite with ATTACH": (
-        "import sqlite3\nd = sqlite3.connect(':memory:'); _ = d.execute(\"attach 'x.db' as y\")\n"
-        "print(d.execute('select * from y.t').fetchall()); d.close()",
+        (
+            "import sqlite3\nd = sqlite3.connect(':memory:'); _ = d.execute(\"attach 'x.db' as y\")\n"
+            "print(d.execute('select * from y.t').fetchall()); d.close()"
+        ),
         rows(1),
         rows(2),
     ),
@@ -145,8 +148,10 @@ READERS: dict[str, tuple[str, Change, Change]] = {
         write("x", "2"),
     ),
     "a file that C reads": (
-        "import ctypes\nc = ctypes.CDLL(None); fd = c.open(b'x', 0); b = ctypes.create_string_buffer(9)\n"
-        "_ = c.read(fd, b, 9); print(b.value); c.close(fd);",
+        (
+            "import ctypes\nc = ctypes.CDLL(None); fd = c.open(b'x', 0); b = ctypes.create_string_buffer(9)\n"
+            "_ = c.read(fd, b, 9); print(b.value); c.close(fd);"
+        ),
         write("x", "1"),
         write("x", "2"),
     ),
@@ -209,7 +214,7 @@ ATTEMPTS: dict[str, tuple[str, Change, Change]] = {
         write("x", "2"),
     ),
     "the target of a link that is created": (
-        "import os, tempfile\nname = tempfile.mktemp(); os.symlink(os.path.abspath('x'), name); print(open(name).read())",
+        "import os, tempfile\nn = tempfile.mktemp(); os.symlink(os.path.abspath('x'), n); print(open(n).read())",
         write("x", "1"),
         write("x", "2"),
     ),
@@ -288,13 +293,15 @@ ATTEMPTS: dict[str, tuple[str, Change, Change]] = {
         program("bin/new", "1"),
     ),
     "a module that was not there, by another function": (
-        "import importlib, sys\nsys.path.insert(0, '.')\ntry: importlib.import_module('fast'); print('fast')\n"
-        "except ImportError: print('slow')\nsys.path.pop(0);",
+        (
+            "import importlib, sys\nsys.path.insert(0, '.')\ntry: importlib.import_module('fast'); print('fast')\n"
+            "except ImportError: print('slow')\nsys.path.pop(0);"
+        ),
         nothing,
         write("fast.py", ""),
     ),
     "a module that was looked for only": (
-        "import importlib.util, sys\nsys.path.insert(0, '.'); print(importlib.util.find_spec('fast')); sys.path.pop(0);",
+        "import importlib.util, sys\nsys.path.insert(0, '.'); print(importlib.util.find_spec('fast')); del sys.path[0]",
         nothing,
         write("fast.py", ""),
     ),
@@ -336,13 +343,25 @@ def test_a_change_from_outside_runs_the_block_again_and_nothing_else_does(
 
 OWN = {
     "a file": "open('x', 'w').write('1'); print(open('x').read())",
-    "a file in a folder of its own": "import os; os.makedirs('d/e', exist_ok=True); open('d/e/x', 'w').close(); print(os.listdir('d/e'))",
-    "a file that it looks for first": "import os\nif not os.path.exists('x'): open('x', 'w').close()\nprint(os.path.exists('x'))",
-    "a folder that it renames": "import os, shutil; os.mkdir('new'); open('new/x', 'w').close(); shutil.rmtree('d', True); os.rename('new', 'd'); print(os.listdir('d'))",
+    "a file in a folder of its own": (
+        "import os; os.makedirs('d/e', exist_ok=True); open('d/e/x', 'w').close(); print(os.listdir('d/e'))"
+    ),
+    "a file that it looks for first": (
+        "import os\nif not os.path.exists('x'): open('x', 'w').close()\nprint(os.path.exists('x'))"
+    ),
+    "a folder that it renames": (
+        "import os, shutil; os.mkdir('new'); open('new/x', 'w').close(); shutil.rmtree('d', True)\n"
+        "os.rename('new', 'd'); print(os.listdir('d'))"
+    ),
     "a file that it removes": "import os; open('x', 'w').close(); os.remove('x'); print(os.path.exists('x'))",
     "what a child writes": "import os; os.system('echo 1 > x; cat x');",
-    "a database": "import sqlite3; d = sqlite3.connect('x.db'); _ = d.execute('create table if not exists t (a)'); d.close(); print(1)",
-    "temporary files": "import tempfile; f = tempfile.NamedTemporaryFile('w'); f.write('1'); f.flush(); print(open(f.name).read())",
+    "a database": (
+        "import sqlite3; d = sqlite3.connect('x.db')\n"
+        "_ = d.execute('create table if not exists t (a)'); d.close(); print(1)"
+    ),
+    "temporary files": (
+        "import tempfile; f = tempfile.NamedTemporaryFile('w'); f.write('1'); f.flush(); print(open(f.name).read())"
+    ),
 }
 
 
@@ -368,19 +387,21 @@ from helpers import block, printed_text
 config = Config.from_options({"root": Path(sys.argv[2])})
 code = "from importlib.metadata import version\\ntry: print(version('thing'))\\nexcept Exception: print('none')"
 engine = Engine(config)
-print(printed_text(engine.run([block(code)])[0]).strip(), next(iter(block_reasons(Lookup(config), [block(code)]))).why[0])
+text = printed_text(engine.run([block(code)])[0]).strip()
+(row,) = block_reasons(Lookup(config), [block(code)])
+print(text, *row.why)
 engine.close()
 """
     environment = tmp_path / "env"
-    subprocess.run(["python3", "-m", "venv", "--system-site-packages", "--without-pip", environment], check=True)
-    ours = next(path for path in map(Path, __import__("sys").path) if path.name == "site-packages")
+    subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", "--without-pip", environment], check=True)
+    ours = next(path for path in map(Path, sys.path) if path.name == "site-packages")
     theirs = next((environment / "lib").glob("python*/site-packages"))
     (theirs / "ours.pth").write_text(f"import site; site.addsitedir({str(ours)!r})\n")
     (tmp_path / "site").mkdir()
 
     def run() -> str:
-        command = [environment / "bin/python", "-c", script, str(Path(__file__).parents[1]), str(tmp_path / "site")]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        command = [environment / "bin/python", "-c", script, Path(__file__).parents[1], tmp_path / "site"]
+        return subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout.strip()
 
     assert run() == "none hit"
     (theirs / "thing-1.0.dist-info").mkdir()

@@ -15,7 +15,6 @@ from codeout import Config, Run
 from codeout.cache.input_reader import InputReader
 from codeout.cache.lookup import Lookup
 from codeout.cache.status import block_inputs, block_reasons
-
 from codeout.model.blocks import group_sessions
 from codeout.model.inputs import Input, describe_change, describe_input
 from helpers import block, linux, posix, printed_text
@@ -364,10 +363,11 @@ def test_a_block_that_shows_line_numbers_runs_again_when_it_moves(run: Runner, c
     assert (moved != first) == shows_lines
 
 
+CHILD = "import subprocess, sys\nsubprocess.run([sys.executable, {}'import os; print(os.environ[\"PATH\"])'])"
 READS_A_VARIABLE = {
     "a block": "import os\nprint(os.environ['PATH'].count(os.pathsep))",
-    "a child": "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import os; print(os.environ[\"PATH\"])'])",
-    "an isolated child": "import subprocess, sys\nsubprocess.run([sys.executable, '-Ic', 'import os; print(dict(os.environ))'])",
+    "a child": CHILD.format("'-c', "),
+    "an isolated child": CHILD.format("'-I', '-c', "),
     "a shell": "import os\nos.system('echo $PATH')",
     "a copy": "import os\nprint(sorted({**os.environ}['PATH'].split(os.pathsep)))",
 }

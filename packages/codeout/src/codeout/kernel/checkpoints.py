@@ -15,8 +15,10 @@ import ctypes
 import os
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+from codeout.kernel.sharing import OpenFile
 
 OMP_PAUSE_HARD = 2  # `omp_pause_hard`, OpenMP 5.0, 6.2.5: release all threads; the next parallel region starts new ones
 PROCESS = Path("/proc/self")
@@ -44,10 +46,11 @@ class Channel:
         self.control, self.connection = control, connection
 
 
-def fork_branch(channel: Channel, ticket: int, hang_up: Callable[[], None]) -> Channel | int:
+def fork_branch(channel: Channel, ticket: int, files: Iterable[OpenFile], hang_up: Callable[[], None]) -> Channel | int:
     """Fork a process that goes on beside this one; return its id in this one, and in the fork its own channel.
 
-    The fork is handed over with the ticket. `hang_up` closes what it has inherited of the connection to the parent.
+    The fork is handed over with the ticket, and opens the files for itself. `hang_up` closes what it has inherited of
+    the connection to the parent.
     """
     connections, controls = socket.socketpair(), socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     state = random.getstate()
@@ -59,25 +62,29 @@ def fork_branch(channel: Channel, ticket: int, hang_up: Callable[[], None]) -> C
         return pid
     # Python has given the generator of `random` a new seed in the fork.
     random.setstate(state)
+    for file in files:
+        file.reopen()
     hang_up()
     for end in (connections[1], controls[1], channel.control, *([channel.connection] if channel.connection else ())):
         end.close()
     return Channel(controls[0], connections[0])
 
 
-def fork_checkpoint(channel: Channel, ticket: int, hang_up: Callable[[], None]) -> Channel | int:
+def fork_checkpoint(
+    channel: Channel, ticket: int, files: Sequence[OpenFile], hang_up: Callable[[], None]
+) -> Channel | int:
     """Fork a checkpoint of this process, as `fork_branch` does; return None in this one, which continues as before.
 
     In each process that resumes from the checkpoint, at some later time, return its own channel.
     """
-    own = fork_branch(channel, ticket, hang_up)
+    own = fork_branch(channel, ticket, files, hang_up)
     if isinstance(own, int) or own.connection is None:
         return own
     while own.connection.recv(1):
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass  # collect the exit status of resumed processes that have ended
-        resumed = fork_branch(own, RESUMED, lambda: None)
+        resumed = fork_branch(own, RESUMED, files, lambda: None)
         if isinstance(resumed, Channel):
             return resumed
     os._exit(0)

@@ -1,4 +1,4 @@
-"""Run code in a copy of the process, so that it changes nothing here, whatever it does; its events arrive all the same."""
+"""Run code in a copy of the process: it changes nothing here, whatever it does, and its events arrive all the same."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import json
 import os
 import random
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from codeout.kernel.checkpoints import release_threads
 from codeout.kernel.events import EventLog
+from codeout.kernel.sharing import OpenFile
 
 END = b'{"event": "end"'
 """What a copy sends last begins so; the parent keeps it to itself."""
 
 
-def run_in_copy(log: EventLog, work: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+def run_in_copy(log: EventLog, files: Iterable[OpenFile], work: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return what a function, which raises nothing, returns in a fork, for JSON. The process must share nothing."""
     reader, writer = os.pipe()
     release_threads()
@@ -26,6 +27,8 @@ def run_in_copy(log: EventLog, work: Callable[[], Mapping[str, Any]]) -> Mapping
         os.close(reader)
         # Python has given the generator of `random` a new seed in the fork.
         random.setstate(state)
+        for file in files:
+            file.reopen()
         log.adopt(writer)
         log.send("end", result=work())
         os._exit(0)

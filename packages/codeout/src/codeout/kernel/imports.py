@@ -36,7 +36,7 @@ def import_from(folders: Sequence[str]) -> None:
     SourceFileLoader.path_stats = _installed_stats  # type: ignore[assignment]
     sys.path[:] = [*folders, *sys.path]
     sys.path_hooks.insert(0, AskingFinder.for_folder)
-    sys.meta_path.insert(sys.meta_path.index(PathFinder), NamespacesLast())  # type: ignore[arg-type]
+    sys.meta_path.insert(sys.meta_path.index(PathFinder), NamespacesLast())
     sys.path_importer_cache.clear()
     PathFinder.find_spec("?")  # has it look at each folder now, and not when a block first imports something
 

@@ -12,7 +12,7 @@ def hide_folder(folder: str) -> None:
     list_names, scan = os.listdir, os.scandir
 
     def is_parent(path: Any) -> bool:
-        return not isinstance(path, int) and os.path.abspath(os.fsdecode(path)) == parent  # as text
+        return not isinstance(path, int) and os.path.abspath(os.fsdecode(path)) == parent  # noqa: PTH100  # as text
 
     def listdir(path: Any = ".") -> Any:
         names = list_names(path)

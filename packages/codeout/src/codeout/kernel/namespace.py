@@ -106,7 +106,7 @@ class Namespace:
                 self._check(code, file)
                 return self.changed_values()
 
-            self._checked_values = run_in_copy(self._log, check)
+            self._checked_values = run_in_copy(self._log, self._shared.open_files(), check)
 
     def _check(self, code: str, file: str) -> None:
         try:

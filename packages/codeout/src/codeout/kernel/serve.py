@@ -131,18 +131,18 @@ class Kernel:
         """Fork a checkpoint if that is safe. The fork returns from here when the parent resumes from it."""
         channel = self._prepare_fork()
         if channel:
-            self._go_on(checkpoints.fork_checkpoint(channel, ticket, self._hang_up))
+            self._go_on(checkpoints.fork_checkpoint(channel, ticket, self._shared.open_files(), self._hang_up))
 
     def _branch(self, ticket: int, folders: Sequence[tuple[str, str]]) -> None:
         """Fork processes that work in these folders, if that is safe. Each of them returns from here, too."""
-        channel = self._prepare_fork()
+        channel, files = self._prepare_fork(), self._shared.open_files()
         for folder, temporary in folders if channel else ():
-            if channel and self._go_on(checkpoints.fork_branch(channel, ticket, self._hang_up)):
+            if channel and self._go_on(checkpoints.fork_branch(channel, ticket, files, self._hang_up)):
                 self._folder = Path(folder)
                 os.chdir(folder)
                 os.environ["TMPDIR"] = os.environ["TEMP"] = temporary
-                if "tempfile" in sys.modules:
-                    sys.modules["tempfile"].tempdir = None
+                if tempfile := sys.modules.get("tempfile"):
+                    vars(tempfile)["tempdir"] = None  # it remembers that of the first kernel
                 return
 
     def _prepare_fork(self) -> checkpoints.Channel | None:

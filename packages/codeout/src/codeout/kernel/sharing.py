@@ -2,8 +2,8 @@
 
 A fork has only the thread that forks, so whatever another thread was to do or to release does not happen in it. The
 pools of OpenMP and OpenBLAS are idle between blocks and can be made anew; any other thread is shared, so to say, and
-so is CUDA, which does not survive a fork. Of a descriptor a fork shares the position or the queue behind it; a child
-of this process is no child of the fork, which cannot wait for it.
+so is CUDA, which does not survive a fork. Of a descriptor a fork shares the position or the queue behind it, unless it
+can open the same file for itself; a child of this process is no child of the fork, which cannot wait for it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ import stat
 import sys
 import threading
 from pathlib import Path
+from typing import NamedTuple
+
+if sys.platform != "win32":
+    import fcntl
 
 PROCESS = Path("/proc/self")
 STATELESS = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
@@ -33,6 +37,11 @@ class SharedState:
         """Begin again in a fork, with its own descriptors."""
         self._own = _descriptors()
         self.forks = set()
+
+    def open_files(self) -> list[OpenFile]:
+        """Return the files that blocks have opened for reading, which a fork must open for itself."""
+        files = (_open_file(number, path) for number, path in _descriptors().items() if self._own.get(number) != path)
+        return [file for file in files if file]
 
     def describe(self) -> str:
         """Return what is shared, to complete "because"; an empty string if there is nothing."""
@@ -56,6 +65,34 @@ class SharedState:
         return f"a program that a block has started is there ({', '.join(names)})" if names else ""
 
 
+class OpenFile(NamedTuple):
+    """A file that is open for reading."""
+
+    number: int
+    """Its descriptor."""
+    path: str
+    position: int
+    is_inheritable: bool
+
+    def reopen(self) -> None:
+        """Give this process, a fork, a position of its own in the file."""
+        file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        os.lseek(file, self.position, os.SEEK_SET)
+        os.dup2(file, self.number, inheritable=self.is_inheritable)
+        os.close(file)
+
+
+def _open_file(number: int, path: str) -> OpenFile | None:
+    """Return what is open as such a file; None if it is anything else, or has no name any more."""
+    try:
+        is_read, status = fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY, os.fstat(number)
+        if is_read and stat.S_ISREG(status.st_mode) and os.path.samestat(status, Path(path).stat()):
+            return OpenFile(number, path, os.lseek(number, 0, os.SEEK_CUR), os.get_inheritable(number))
+    except OSError:  # closed meanwhile, or removed
+        pass
+    return None
+
+
 def _descriptors() -> dict[int, str]:
     """Return where each open descriptor leads."""
     found = {}
@@ -74,7 +111,7 @@ def _describe_descriptor(number: int, target: str) -> str:
         mode = os.fstat(number).st_mode
     except OSError:  # closed meanwhile
         return ""
-    if target in STATELESS or stat.S_ISDIR(mode):
+    if target in STATELESS or stat.S_ISDIR(mode) or _open_file(number, target):
         return ""
     if target.startswith("/"):
         return f"{Path(target).name.removesuffix(DELETED)} is open (descriptor {number})"

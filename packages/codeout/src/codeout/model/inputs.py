@@ -24,7 +24,7 @@ class Observation(msgspec.Struct, frozen=True, array_like=True):
 
     kind: Kind
     name: Name
-    """An absolute path; with what was missing, of the folder that was there. See `codeout.observe.record.encode_name`."""
+    """An absolute path; with what was missing, of the folder that was there. `file_states.encode_name` makes it."""
     state: str | tuple[int, int, int, int] | None
     """Of a file: size, modification time in ns, inode, change time in ns; of other things a word, or None if absent."""
 

@@ -29,11 +29,11 @@ class AuditObserver:
         self._looking = threading.local()  # looking at a path raises events, too
         self._handlers: dict[str, Callable[..., None]] = {
             "open": lambda path, _, flags: record.open(path, flags),
-            "os.listdir": lambda path: record.list(path),
-            "os.scandir": lambda path: record.list(path),
+            "os.listdir": record.list,
+            "os.scandir": record.list,
             "os.remove": self._unless_relative(record.remove),
             "os.rmdir": self._unless_relative(record.remove),
-            "os.mkdir": lambda path, _, folder: folder < 0 and record.make(path, is_folder=True),
+            "os.mkdir": self._unless_relative(functools.partial(record.make, is_folder=True)),
             "os.rename": lambda source, target, *_: record.rename(source, _absolute(target)),
             "os.link": lambda source, target, *_: record.link(source, _absolute(target)),
             "os.symlink": lambda _, target, *__: record.make(_absolute(target)),
@@ -91,7 +91,7 @@ class AuditObserver:
 
     def _unless_relative(self, note: Callable[[str], None]) -> Callable[..., None]:
         """Return a function that notes a path, but for one relative to a descriptor, as `rmtree` has them."""
-        return lambda path, folder=-1: note(path) if folder < 0 else None
+        return lambda path, *rest: note(path) if not rest or rest[-1] < 0 else None
 
     def _remove_all(self, folder: str) -> None:
         for top, folders, files in os.walk(folder, topdown=False):

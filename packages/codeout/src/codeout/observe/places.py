@@ -1,4 +1,4 @@
-"""Which paths count as something that a session reads, and what the system takes them for. Paths are text: thousands."""
+"""Which paths count as something that a session reads, and where they lead. They are text here: there are thousands."""
 
 from __future__ import annotations
 

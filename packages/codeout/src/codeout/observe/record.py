@@ -88,7 +88,7 @@ class Record:
     # ------------------------------------------------------------------------------------------------------ changing
 
     def open(self, path: str, flags: int) -> None:
-        """Note a file that is opened with flags as of open(2)."""
+        """Note a file that is opened, with the flags of the system call."""
         access = flags & (os.O_RDONLY | os.O_WRONLY | os.O_RDWR)
         if access == os.O_RDONLY and not flags & (os.O_CREAT | os.O_TRUNC):
             self.read(path)

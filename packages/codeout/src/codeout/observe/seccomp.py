@@ -6,10 +6,10 @@ system calls of each processor.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import fcntl
-import os
 import platform
 import struct
 from typing import NamedTuple
@@ -47,22 +47,70 @@ MACHINES = {
         0xC000003E,
         317,
         {
-            **{"open": 2, "stat": 4, "lstat": 6, "access": 21, "connect": 42, "execve": 59, "truncate": 76},
-            **{"getdents": 78, "chdir": 80, "rename": 82, "mkdir": 83, "rmdir": 84, "creat": 85, "link": 86},
-            **{"unlink": 87, "symlink": 88, "readlink": 89, "chmod": 90, "mknod": 133, "getdents64": 217},
-            **{"utimes": 235, "openat": 257, "mkdirat": 258, "mknodat": 259, "newfstatat": 262, "unlinkat": 263},
-            **{"renameat": 264, "linkat": 265, "symlinkat": 266, "readlinkat": 267, "fchmodat": 268},
-            **{"faccessat": 269, "utimensat": 280, "renameat2": 316, "execveat": 322, "statx": 332, **SHARED},
+            "open": 2,
+            "stat": 4,
+            "lstat": 6,
+            "access": 21,
+            "connect": 42,
+            "execve": 59,
+            "truncate": 76,
+            "getdents": 78,
+            "chdir": 80,
+            "rename": 82,
+            "mkdir": 83,
+            "rmdir": 84,
+            "creat": 85,
+            "link": 86,
+            "unlink": 87,
+            "symlink": 88,
+            "readlink": 89,
+            "chmod": 90,
+            "mknod": 133,
+            "getdents64": 217,
+            "utimes": 235,
+            "openat": 257,
+            "mkdirat": 258,
+            "mknodat": 259,
+            "newfstatat": 262,
+            "unlinkat": 263,
+            "renameat": 264,
+            "linkat": 265,
+            "symlinkat": 266,
+            "readlinkat": 267,
+            "fchmodat": 268,
+            "faccessat": 269,
+            "utimensat": 280,
+            "renameat2": 316,
+            "execveat": 322,
+            "statx": 332,
+            **SHARED,
         },
     ),
     "aarch64": Machine(
         0xC00000B7,
         277,
         {
-            **{"mknodat": 33, "mkdirat": 34, "unlinkat": 35, "symlinkat": 36, "linkat": 37, "renameat": 38},
-            **{"truncate": 45, "faccessat": 48, "chdir": 49, "fchmodat": 53, "openat": 56, "getdents64": 61},
-            **{"readlinkat": 78, "newfstatat": 79, "utimensat": 88, "connect": 203, "execve": 221},
-            **{"renameat2": 276, "execveat": 281, "statx": 291, **SHARED},
+            "mknodat": 33,
+            "mkdirat": 34,
+            "unlinkat": 35,
+            "symlinkat": 36,
+            "linkat": 37,
+            "renameat": 38,
+            "truncate": 45,
+            "faccessat": 48,
+            "chdir": 49,
+            "fchmodat": 53,
+            "openat": 56,
+            "getdents64": 61,
+            "readlinkat": 78,
+            "newfstatat": 79,
+            "utimensat": 88,
+            "connect": 203,
+            "execve": 221,
+            "renameat2": 276,
+            "execveat": 281,
+            "statx": 291,
+            **SHARED,
         },
     ),
 }
@@ -71,10 +119,14 @@ EMPTY_PATH_FLAGS = {"newfstatat": 3, "statx": 2}  # the argument that may say AT
 
 
 class Instruction(ctypes.Structure):
+    """An instruction of the filter, `struct sock_filter`."""
+
     _fields_ = (("code", ctypes.c_uint16), ("yes", ctypes.c_uint8), ("no", ctypes.c_uint8), ("value", ctypes.c_uint32))
 
 
 class Program(ctypes.Structure):
+    """The filter, `struct sock_fprog`."""
+
     _fields_ = (("length", ctypes.c_uint16), ("instructions", ctypes.POINTER(Instruction)))
 
 
@@ -153,10 +205,8 @@ class Listener:
         """Take the descriptor that `install_filter` has returned in the observed process."""
         self.descriptor = descriptor
         self._buffer = bytearray(REPORT.size)
-        try:
+        with contextlib.suppress(OSError):  # only slower
             fcntl.ioctl(descriptor, SET_FLAGS, SYNC_WAKE_UP)
-        except OSError:  # only slower
-            pass
 
     def receive(self) -> Report | None:
         """Return the next report; None if the one who called is gone by now."""
@@ -170,10 +220,8 @@ class Listener:
 
     def let_go_on(self, report: Report) -> None:
         """Let a call go on, unless the one who called is gone."""
-        try:
+        with contextlib.suppress(OSError):
             fcntl.ioctl(self.descriptor, SEND, ANSWER.pack(report.id, 0, 0, CONTINUE))
-        except OSError:
-            pass
 
 
 class Memory:

@@ -230,8 +230,16 @@ _CALLS: dict[str, Callable[[Call], None]] = {
 }
 # Those that may change nothing, with the positions of the path and of the flags.
 _LOOKS: dict[str, tuple[int, int | None]] = {
-    **{"open": (0, 1), "openat": (1, 2), "newfstatat": (1, 3), "statx": (1, 2), "stat": (0, None), "lstat": (0, None)},
-    **{"access": (0, None), "faccessat": (1, None), "readlink": (0, None), "readlinkat": (1, None)},
+    "open": (0, 1),
+    "openat": (1, 2),
+    "newfstatat": (1, 3),
+    "statx": (1, 2),
+    "stat": (0, None),
+    "lstat": (0, None),
+    "access": (0, None),
+    "faccessat": (1, None),
+    "readlink": (0, None),
+    "readlinkat": (1, None),
 }
 _CHANGES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
