@@ -104,9 +104,11 @@ SHARED = {
         "",
     ),
     "a database": (
-        "import sqlite3\nd = sqlite3.connect('x.db'); _ = d.execute('create table if not exists t (a)')\n"
-        "_ = d.execute('delete from t'); d.commit()",
-        "_ = d.execute('insert into t values (1)'); d.commit(); print('{word}', len(d.execute('select * from t').fetchall()))",
+        (
+            "import sqlite3\nd = sqlite3.connect('x.db'); _ = d.execute('create table if not exists t (a)')\n"
+            "_ = d.execute('delete from t'); d.commit()"
+        ),
+        "_ = d.execute('insert into t values (1)'); d.commit(); print('{word}', *d.execute('select * from t').fetchone())",
         "1",
         "x.db is open",
     ),
@@ -149,7 +151,8 @@ APART = {
     ),
     "the temporary folder of Python": (
         "import tempfile\n_ = tempfile.gettempdir()",
-        WAIT.format("name = tempfile.gettempdir() + '/x'; open(name, 'w').write(str(n)); ") + "print(open(name).read())",
+        WAIT.format("name = tempfile.gettempdir() + '/x'; open(name, 'w').write(str(n)); ")
+        + "print(open(name).read())",
     ),
     "what a child writes": ("0", WAIT.format("os.system(f'echo {n} > x'); ") + "print(open('x').read())"),
 }

@@ -70,7 +70,7 @@ def wal_rows(*values: int) -> Change:
 def array(kind: str, value: int) -> Change:
     """Return what writes a file of a library, by that library."""
     codes = {
-        "parquet": f"import pyarrow as p\nimport pyarrow.parquet; t = p.table({{'a': [{value}]}})\np.parquet.write_table(t, 'x.parquet')",
+        "parquet": f"import pyarrow as p, pyarrow.parquet as q\nq.write_table(p.table({{'a': [{value}]}}), 'x')",
         "hdf5": f"import h5py\nwith h5py.File('x.h5', 'w') as f: f['a'] = [{value}]",
         "picture": f"import cv2, numpy\ncv2.imwrite('x.png', numpy.full((2, 2), {value}, 'uint8'))",
     }
@@ -110,7 +110,7 @@ READERS: dict[str, tuple[str, Change, Change]] = {
         write("x.csv", CSV[1]),
     ),
     "Parquet": (
-        "import pyarrow.parquet as q\nprint(q.read_table('x.parquet'))",
+        "import pyarrow.parquet as q\nprint(q.read_table('x'))",
         array("parquet", 1),
         array("parquet", 2),
     ),

@@ -49,8 +49,8 @@ HARD = {
         "print(ctypes.get_errno() == errno.EFAULT, open('x').read())"
     ),
     "signals while it reads": (
-        "import signal\nsignal.signal(signal.SIGALRM, lambda *_: None); signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)\n"
-        "print({open('x').read() for _ in range(500)}); signal.setitimer(signal.ITIMER_REAL, 0);"
+        "import signal\nfrom signal import ITIMER_REAL, setitimer\nsignal.signal(signal.SIGALRM, lambda *_: None)\n"
+        "setitimer(ITIMER_REAL, 1e-4, 1e-4); print({open('x').read() for _ in range(500)}); setitimer(ITIMER_REAL, 0);"
     ),
     "a group that is signalled": (
         "import os, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN); os.killpg(0, signal.SIGTERM)\n"

@@ -31,6 +31,8 @@ def ready(site: CommandSite) -> int:
     lookup = site.prepared_lookup()
     readiness = check_readiness(lookup, Recordings(lookup), site.blocks([]), datetime.now(UTC))
     counts = f"{readiness.blocks} blocks are up to date, {readiness.recordings} recordings"
+    if readiness.partly_observed:
+        counts += f"; of {readiness.partly_observed} blocks, Python's own reads were observed alone"
     print("\n".join(readiness.problems) or f"{counts}; ready to publish")
     return int(bool(readiness.problems))
 

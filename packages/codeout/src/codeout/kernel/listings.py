@@ -12,7 +12,8 @@ def hide_folder(folder: str) -> None:
     list_names, scan = os.listdir, os.scandir
 
     def is_parent(path: Any) -> bool:
-        return not isinstance(path, int) and os.path.abspath(os.fsdecode(path)) == parent  # noqa: PTH100  # as text
+        name = "" if isinstance(path, int) else os.fsdecode(path or os.curdir)
+        return name != "" and os.path.abspath(name) == parent  # noqa: PTH100  # as text
 
     def listdir(path: Any = ".") -> Any:
         names = list_names(path)

@@ -19,12 +19,14 @@ NewestEntries = Mapping[tuple[str, str], Entry]
 """By the name of a block and a device."""
 
 
-class Readiness(msgspec.Struct, frozen=True):
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a site before it is published."""
 
     blocks: int
     recordings: int
     """How many of its blocks' runs are recordings from other devices."""
+    partly_observed: int
+    """How many blocks Python alone has observed, so that not all that they read is known."""
     problems: tuple[str, ...]
     """What keeps it from being published, in sentences that begin with `path:line:`."""
 
@@ -38,7 +40,12 @@ def check_readiness(lookup: Lookup, recordings: Recordings, blocks: Sequence[Blo
     cached_sessions = lookup.load(group_sessions(blocks))
     recordings.refresh()
     entries = newest_entries(list(recordings.entries()))
-    return Readiness(len(blocks), len(entries), tuple(problems(cached_sessions, entries, lookup.config, now)))
+    return Readiness(
+        blocks=len(blocks),
+        recordings=len(entries),
+        partly_observed=sum(run.provenance.observer == "python" for cached in cached_sessions for run in cached.runs),
+        problems=tuple(problems(cached_sessions, entries, lookup.config, now)),
+    )
 
 
 def newest_entries(entries: Sequence[Entry]) -> NewestEntries:
