@@ -108,7 +108,7 @@ SHARED = {
             "import sqlite3\nd = sqlite3.connect('x.db'); _ = d.execute('create table if not exists t (a)')\n"
             "_ = d.execute('delete from t'); d.commit()"
         ),
-        "_ = d.execute('insert into t values (1)'); d.commit(); print('{word}', *d.execute('select * from t').fetchone())",
+        "d.execute('insert into t values (1)'); d.commit(); print('{word}', *d.execute('select * from t').fetchone())",
         "1",
         "x.db is open",
     ),
