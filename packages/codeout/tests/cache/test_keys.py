@@ -14,7 +14,16 @@ from codeout.cache import environment as env
 from codeout.cache.distributions import InstalledPackages
 from codeout.cache.environment import declared_sources
 from codeout.cache.input_reader import InputReader
-from codeout.cache.keys import Environment, File, Key, KeyInputs, Step, accumulate_inputs, describe_changes, normalize
+from codeout.cache.keys import (
+    Environment,
+    File,
+    Key,
+    KeyedCode,
+    KeyInputs,
+    accumulate_inputs,
+    describe_changes,
+    normalize,
+)
 from codeout.model.blocks import group_sessions
 from helpers import block
 
@@ -23,11 +32,14 @@ HERE = Environment(python="3.11.7", platform="Linux x86_64", device="CPU", packa
 
 
 def keys_of_codes(*codes: str) -> list[Key]:
-    return accumulate_keys([Step(code, ()) for code in codes])
+    return accumulate_keys([KeyedCode(code, ()) for code in codes])
 
 
 def accumulate_keys(
-    steps: list[Step], environment: Environment = HERE, session: str = "docs/a.md s", settings: tuple[str, ...] = ()
+    steps: list[KeyedCode],
+    environment: Environment = HERE,
+    session: str = "docs/a.md s",
+    settings: tuple[str, ...] = (),
 ) -> list[Key]:
     return [inputs.key for inputs in accumulate_inputs(steps, environment, session, settings, [])]
 
@@ -60,13 +72,13 @@ def test_an_edit_reruns_what_it_can_change(old: str, new: str, stale: list[bool]
 )
 def test_another_environment_is_another_run_of_the_same_code(change: dict[str, object]) -> None:
     other = replace(HERE, **change)
-    key, other_key = keys_of_codes("a = 1")[0], accumulate_keys([Step("a = 1", ())], other)[0]
+    key, other_key = keys_of_codes("a = 1")[0], accumulate_keys([KeyedCode("a = 1", ())], other)[0]
     assert key.code == other_key.code
     assert key.environment != other_key.environment
 
 
 def test_the_session_and_the_settings_that_blocks_notice_count() -> None:
-    steps = [Step("a = 1", ())]
+    steps = [KeyedCode("a = 1", ())]
     keys = {
         accumulate_keys(steps)[0],
         accumulate_keys(steps, session="docs/b.md s")[0],
@@ -159,7 +171,7 @@ def key_inputs_of(blocks: list[Block], config: Config) -> tuple[KeyInputs, ...]:
 def last_inputs(*codes: str, files: dict[str, str] | None = None, **environment: object) -> KeyInputs:
     session_files = [File(path, digest) for path, digest in (files or {}).items()]
     other = replace(HERE, **environment)
-    return accumulate_inputs([Step(code, ()) for code in codes], other, "docs/a.md s", (), session_files)[-1]
+    return accumulate_inputs([KeyedCode(code, ()) for code in codes], other, "docs/a.md s", (), session_files)[-1]
 
 
 @pytest.mark.parametrize(

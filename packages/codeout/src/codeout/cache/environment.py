@@ -30,8 +30,8 @@ from codeout.cache.keys import (
     KEY_VARIABLES,
     Environment,
     File,
+    KeyedCode,
     KeyedSession,
-    Step,
     accumulate_inputs,
     digest,
 )
@@ -54,19 +54,19 @@ def add_keys(session: Session, config: Config, reader: InputReader) -> KeyedSess
     files = [File(path, reader.read("file", path)) for path in paths]
     if config.prelude and not files[0].digest:
         raise PageError(f"{config.source}:1: codeout: cannot read {config.prelude}: No such file")
-    steps = [_step(block) for block in session.blocks]
+    codes = [_keyed_code(block) for block in session.blocks]
     settings = [f"{name}={getattr(config, name)}" for name in ("paths", "links", "workdir", "sandbox")]
     environment = read_environment(config, reader.packages)
-    inputs = accumulate_inputs(steps, environment, f"{session.page} {session.identity}", settings, files)
+    inputs = accumulate_inputs(codes, environment, f"{session.page} {session.identity}", settings, files)
     return KeyedSession(session, tuple(inputs), tuple(key_inputs.key for key_inputs in inputs))
 
 
-def _step(block: Block) -> Step:
+def _keyed_code(block: Block) -> KeyedCode:
     options = [f"width={block.width}", f"workdir={block.workdir}"]
     options += ["measured"] if block.measured else []
     options += [f"checks={block.checks}"] if block.checks else []
     options += [] if block.keeps_saved_figures else ["skips saved figures"]
-    return Step(block.executable_code, tuple(options), tuple(map(str, block.sweep.knobs)))
+    return KeyedCode(block.executable_code, tuple(options), tuple(map(str, block.sweep.knobs)))
 
 
 def read_environment(config: Config, packages: InstalledPackages) -> Environment:

@@ -47,7 +47,7 @@ class File(msgspec.Struct, frozen=True):
     digest: str
 
 
-class Step(msgspec.Struct, frozen=True):
+class KeyedCode(msgspec.Struct, frozen=True):
     """One block as its key sees it."""
 
     code: str
@@ -126,7 +126,7 @@ def trace_keys(keyed: KeyedSession, runs: Iterable[Run]) -> list[Key]:
 
 
 def accumulate_inputs(
-    steps: Sequence[Step], environment: Environment, session: str, settings: Sequence[str], files: Iterable[File]
+    steps: Sequence[KeyedCode], environment: Environment, session: str, settings: Sequence[str], files: Iterable[File]
 ) -> list[KeyInputs]:
     """Return the key inputs of each block of a session; each covers the blocks above it."""
     codes: list[tuple[str, ...]] = []

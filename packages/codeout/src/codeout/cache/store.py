@@ -19,16 +19,18 @@ import stat
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from codeout.cache.files import TEMPORARY_NAME, list_folder, read_regular_file, read_sealed, seal, write_atomically
 from codeout.cache.keys import FORMAT, Key, KeyInputs
 from codeout.cache.pictures import PictureFolder, referenced_names
-from codeout.cache.timings import SessionTimings
 from codeout.model.inputs import Input
 from codeout.model.outputs import Run, Scalar
+
+if TYPE_CHECKING:
+    from codeout.cache.timings import SessionTimings
 
 MAX_FILE_BYTES = 200_000_000
 MAX_PICTURE_BYTES = 400_000_000
@@ -105,6 +107,8 @@ class RunStore(msgspec.Struct, frozen=True):
     @property
     def timings(self) -> SessionTimings:
         """How long sessions took when they last ran."""
+        from codeout.cache.timings import SessionTimings  # here: nothing asks where nothing runs
+
         return SessionTimings(self.root / TIMES)
 
     @property

@@ -6,8 +6,9 @@ import json
 import os
 import random
 import signal
+import traceback
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from codeout.kernel.checkpoints import release_threads
 from codeout.kernel.events import EventLog
@@ -25,13 +26,7 @@ def run_in_copy(log: EventLog, files: Iterable[OpenFile], work: Callable[[], Map
     pid = os.fork()
     if not pid:
         os.close(reader)
-        # Python has given the generator of `random` a new seed in the fork.
-        random.setstate(state)
-        for file in files:
-            file.reopen()
-        log.adopt(writer)
-        log.send("end", result=work())
-        os._exit(0)
+        _be_copy(log, writer, state, files, work)
     os.close(writer)
     last = b""
     with os.fdopen(reader, "rb") as events:
@@ -48,3 +43,20 @@ def run_in_copy(log: EventLog, files: Iterable[OpenFile], work: Callable[[], Map
         message = f"the checks {end}"
         log.send("error", type="ChecksError", message=message, traceback=message, line=None, bases=[])
     return json.loads(last)["result"] if last else {}
+
+
+def _be_copy(
+    log: EventLog, writer: int, state: Any, files: Iterable[OpenFile], work: Callable[[], Mapping[str, Any]]
+) -> NoReturn:
+    """Do the work of the fork, and end it, whatever happens: nothing else of the kernel may go on in it."""
+    try:
+        # Python has given the generator of `random` a new seed in the fork.
+        random.setstate(state)
+        for file in files:
+            file.reopen()
+        log.adopt(writer)
+        log.send("end", result=work())
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    os._exit(1)

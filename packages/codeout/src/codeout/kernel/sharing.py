@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import stat
 import sys
 import threading
@@ -48,7 +49,7 @@ class SharedState:
         if sys.platform != "linux":
             return "checkpoints need Linux"
         # What says most comes first: CUDA also starts threads, and memory that is shared has a descriptor, too.
-        return self._children() or _mappings() or self._open_descriptors() or _threads()
+        return self._children() or _mappings() or self._open_descriptors() or _timers() or _threads()
 
     def _open_descriptors(self) -> str:
         for number, target in _descriptors().items():
@@ -75,7 +76,11 @@ class OpenFile(NamedTuple):
     is_inheritable: bool
 
     def reopen(self) -> None:
-        """Give this process, a fork, a position of its own in the file."""
+        """Give this process, a fork, a position of its own in the file, unless it has been closed meanwhile."""
+        try:
+            os.fstat(self.number)
+        except OSError:
+            return
         file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         os.lseek(file, self.position, os.SEEK_SET)
         os.dup2(file, self.number, inheritable=self.is_inheritable)
@@ -126,6 +131,12 @@ def _mappings() -> str:
             is_named = path and not path[0].endswith(DELETED)
             return f"memory is shared ({Path(*path).name})" if is_named else "memory is shared with other processes"
     return ""
+
+
+def _timers() -> str:
+    # A fork inherits none.
+    own = (signal.getitimer(each) for each in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF))
+    return "a timer runs" if any(left for left, _ in own) or (PROCESS / "timers").read_text() else ""
 
 
 def _threads() -> str:

@@ -22,7 +22,6 @@ from codeout.model.blocks import Block
 from codeout.model.mime import HTML, PLAIN, MimeType, preferred_type
 from codeout.model.outputs import Output, Run, Stream, Value
 from codeout.model.sweeps import swept_lines
-from codeout.recordings.read import label
 from codeout.render.html import Renderer, make_anew
 from codeout.render.pictures import Pictures
 from codeout.run.engine import BlockState
@@ -162,6 +161,8 @@ class BlockLayout(msgspec.Struct, frozen=True, kw_only=True):
         """Return the HTML of the output on each device, by the device's short name; the CPU's is first."""
         if not state.recordings or state.run is None:
             return {"": self._output(state, block_id)}
+        from codeout.recordings.read import label  # here: most sites have none
+
         runs = sorted([state.run, *state.recordings], key=lambda run: run.provenance.device != "CPU")
         # The drawings of a recording are images, in which the browser lets nothing act.
         render = msgspec.structs.replace(self._renderer, draws_images=True).render_run

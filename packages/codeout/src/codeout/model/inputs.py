@@ -83,7 +83,9 @@ def describe_change(old: Input, digest: str) -> str:
             return f"{old.name} leads elsewhere" if digest else f"{old.name} is gone"
     if not (old.digest and digest):
         return f"{old.name} {existence}"
-    return f"{old.name}: " + {"folder": "other files in it", "status": "other size"}.get(old.kind, "content changed")
+    return f"{old.name}: " + {"folder": "other files in it", "status": "other size or kind"}.get(
+        old.kind, "content changed"
+    )
 
 
 def _modules(names: Sequence[str]) -> list[str]:

@@ -20,9 +20,9 @@ from codeout.kernel.imports import import_from
 from codeout.kernel.serve import serve
 from codeout.observe.audit import VARIABLE, AuditObserver
 from codeout.observe.places import Places
-from codeout.observe.seccomp import Listener, install_filter
-from codeout.observe.supervisor import Supervisor, leave_exit_status
 
+PROBE = b"codeout"
+"""What a supervisor must find in the memory of its kernel."""
 CACHE, ROOT = "CODEOUT_CACHE", "CODEOUT_ROOT"
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
 
@@ -44,19 +44,32 @@ def main(build: int, scratch: str, control: int, link: int, folders: list[str]) 
         end_with_parent(supervisor)
         serve(scratch, control, SystemObserver(theirs, fallback))
     theirs.close()
+    os.close(control)
+    supervise(kernel, ours, socket.socket(fileno=link), scratch, places)
+    os._exit(0)
+
+
+def supervise(kernel: int, handover: socket.socket, build: socket.socket, scratch: str, places: Places) -> None:
+    """Be the supervisor of a kernel until it has ended, or all that it has started."""
+    from codeout.observe.seccomp import Listener, Memory
+    from codeout.observe.supervisor import Supervisor, leave_exit_status
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the build says when to end
     with open(os.devnull, "r+b") as nothing:
         for descriptor in (0, 1):  # the kernel's connection, which must close when the kernel ends
             os.dup2(nothing.fileno(), descriptor)
-    os.close(control)
-    _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
-    connection = socket.socket(fileno=link)
-    connection.sendall(json.dumps([kernel, bool(descriptors)]).encode() + b"\n")
+    address, descriptors = handover.recv(8), list[int]()
+    with contextlib.suppress(OSError):  # too old a system has no such thing
+        ended = os.pidfd_open(kernel)
+        if Memory().read(kernel, int.from_bytes(address, "little"), len(PROBE)) == PROBE:
+            handover.sendall(b"!")
+            _, descriptors, _, _ = socket.recv_fds(handover, 1, 1)
+    handover.close()
+    build.sendall(json.dumps([kernel, bool(descriptors)]).encode() + b"\n")
     if descriptors:
-        Supervisor(kernel, Listener(descriptors[0]), connection, places).run(scratch)
+        Supervisor(kernel, Listener(descriptors[0]), build, places).run(ended, scratch)
     else:
         leave_exit_status(kernel, scratch)
-    os._exit(0)
 
 
 class SystemObserver:
@@ -69,15 +82,23 @@ class SystemObserver:
 
     def start(self) -> None:
         """Begin to observe."""
-        with contextlib.suppress(OSError):
-            listener = -1 if os.environ.get(VARIABLE) else install_filter()
-            if listener >= 0:
-                socket.send_fds(self._supervisor, [b"!"], [listener])
-                os.close(listener)
-                self._fallback = None
+        probe = ctypes.create_string_buffer(PROBE)
+        self._supervisor.sendall(ctypes.addressof(probe).to_bytes(8, "little"))
+        # A supervisor that cannot read this process's memory hangs up: it would not see the paths.
+        if self._supervisor.recv(1) and not os.environ.get(VARIABLE):
+            self._hand_over_listener()
         self._supervisor.close()
         if self._fallback:
             self._fallback.start()
+
+    def _hand_over_listener(self) -> None:
+        from codeout.observe.seccomp import install_filter
+
+        with contextlib.suppress(OSError):
+            listener = install_filter()
+            socket.send_fds(self._supervisor, [b"!"], [listener])
+            os.close(listener)
+            self._fallback = None
 
     def take(self) -> dict[str, Any]:
         """Return what was touched, as fields of an event; what the supervisor knows it is asked by the build."""

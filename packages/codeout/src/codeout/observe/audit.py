@@ -101,7 +101,7 @@ class AuditObserver:
 
     def _start(self, program: Any) -> None:
         name = os.fsdecode(program)
-        self._record.read(_absolute(shutil.which(name) or name))
+        self._record.start(_absolute(shutil.which(name) or name), os.getcwd())
 
     def _connect(self, host: Any) -> None:
         name = host.decode("utf8", "replace") if isinstance(host, bytes) else str(host or "localhost")

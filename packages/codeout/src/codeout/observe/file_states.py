@@ -26,13 +26,16 @@ def status_of(path: str) -> Status | None:
 
 
 def describe_path(path: str) -> str:
-    """Return what a path leads to, with the size of a file; an empty string if to nothing."""
+    """Return what a path leads to; an empty string if to nothing."""
     status = _stat(path)
-    if status is None:
-        return ""
-    if stat.S_ISREG(status.st_mode):
-        return f"{status.st_size} bytes"
-    return "folder" if stat.S_ISDIR(status.st_mode) else "special"
+    return "" if status is None else describe_status(status.st_mode, status.st_size)
+
+
+def describe_status(mode: int, size: int) -> str:
+    """Return what something is in words: of a file its size, and whether it is a program."""
+    if stat.S_ISREG(mode):
+        return f"{size} bytes" + (", executable" if mode & 0o111 else "")
+    return "folder" if stat.S_ISDIR(mode) else "special"
 
 
 def is_recent(status: Status) -> bool:
@@ -53,11 +56,20 @@ def digest_file(path: str) -> str:
 
 
 def digest_names(folder: str, hidden_name: str = "") -> str:
-    """Return a digest of the names in a folder, but for a hidden one; an empty string if it cannot be listed."""
+    """Return a digest of a list of a folder, but for a hidden name; an empty string if it cannot be listed.
+
+    A list tells what each name is as well: a folder, a link, something else.
+    """
     try:
-        return digest_text("\0".join(sorted(name for name in os.listdir(folder) if name != hidden_name)))
+        with os.scandir(folder) as entries:
+            listed = [f"{entry.name}{_mark(entry)}" for entry in entries if entry.name != hidden_name]
     except OSError:
         return ""
+    return digest_text("\0".join(sorted(listed)))
+
+
+def _mark(entry: os.DirEntry[str]) -> str:
+    return "@" if entry.is_symlink() else "/" if entry.is_dir(follow_symlinks=False) else ""
 
 
 def encode_name(path: str) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 MAX_LINKS = 40  # that the system follows in a path before it gives up, path_resolution(7)
 PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 VOLATILE = ("/proc", "/sys", "/dev")  # they change at any time, and hold nothing that an author wrote
+SHARED_MEMORY = "/dev/shm/"  # noqa: S108  # but for this
 LIBRARIES = ("/lib", "/usr/lib", "/usr/local/lib")
 PLATFORM = ("/etc/ld.so.", "/etc/locale.alias", "/lib64", "/usr/lib/locale/", "/usr/share/locale/")
 """What belongs to the C library, which opens these by itself, as it does the shared objects in `LIBRARIES`."""
@@ -49,7 +50,7 @@ class Places:
             OSError: nothing can have such a path.
         """
         head, _, name = path.rpartition(os.sep)
-        if name in ("", os.curdir, os.pardir):
+        if name in ("", os.curdir, os.pardir) or head.startswith("/proc/"):  # whose links change
             return _walk(path, follow=follow)
         folder = self._folders.get(head)
         if folder is None:
@@ -68,7 +69,7 @@ class Places:
         if (path + os.sep).startswith(self.library):
             return bool(self.package_folder(path))
         if path in self._python or (path + os.sep).startswith((*self._ignored, *PLATFORM)):
-            return False
+            return path.startswith(SHARED_MEMORY)
         return not (path.startswith(LIBRARIES) and (".so" in os.path.basename(path) or "/gconv/" in path))
 
     def is_above_root(self, path: str) -> bool:
@@ -82,6 +83,8 @@ class Places:
 
 def _walk(path: str, *, follow: bool) -> Location:
     """Return where a path leads, as path_resolution(7) has it."""
+    if sys.platform == "win32":
+        return Location(os.path.realpath(path), ())
     here, links, parts = os.sep, [], [part for part in reversed(path.split(os.sep)) if part not in ("", os.curdir)]
     while parts:
         part = parts.pop()

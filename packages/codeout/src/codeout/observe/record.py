@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
-from codeout.observe.file_states import digest_file, digest_names, encode_name, is_recent, status_of
+from codeout.observe.file_states import describe_status, digest_file, digest_names, encode_name, is_recent, status_of
 from codeout.observe.places import Places
 
+MAX_INTERPRETERS = 5  # of interpreters, execve(2)
 State = None | str | tuple[int, int, int, int]
 """Of what was read: the status of a regular file, or a word; None if there was nothing."""
 Observation = tuple[str, str, State]
@@ -73,6 +74,16 @@ class Record:
         """Note a file that is opened, or a program that is started."""
         if (here := self._locate(path)) and not self._is_own(here):
             self._read_at(here)
+
+    def start(self, path: str, folder: str) -> None:
+        """Note a program that is started in a folder, and the one that interprets it, which the system opens itself."""
+        for _ in range(MAX_INTERPRETERS):
+            self.look(path)
+            self.read(path)
+            path = _interpreter_of(path)
+            if not path:
+                break
+            path = os.path.join(folder, path)
 
     def list(self, path: str) -> None:
         """Note a folder whose names are listed."""
@@ -198,7 +209,7 @@ class Record:
         identity, before = identify(here), self._before.get(here)
         if here in self._before and before != identity:  # what the session has made of it is no input
             if before is not None and here in self._contents and here not in self._made:
-                self._note("status", here, _describe(before))
+                self._note("status", here, describe_status(*before[:2]))
         elif identity is None:
             folder, name = os.path.split(here)
             while not os.path.isdir(folder):
@@ -208,7 +219,7 @@ class Record:
         elif stat.S_ISLNK(identity[0]):
             self._note("link", here, os.readlink(here))
         elif not self._places.is_above_root(here):
-            self._note("status", here, _describe(identity))
+            self._note("status", here, describe_status(*identity[:2]))
 
     def _read_at(self, here: str) -> None:
         if here in self._contents:
@@ -279,11 +290,14 @@ def identify(path: str) -> Identity:
     return status.st_mode, status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
 
 
-def _describe(identity: tuple[int, ...]) -> str:
-    """Return what `file_states.describe_path` says of a path with this identity."""
-    if stat.S_ISREG(identity[0]):
-        return f"{identity[1]} bytes"
-    return "folder" if stat.S_ISDIR(identity[0]) else "special"
+def _interpreter_of(path: str) -> str:
+    """Return the path in the first line of a script; an empty string if it is none."""
+    try:
+        with open(path, "rb") as file:
+            line = file.readline(4_096)
+    except OSError:
+        return ""
+    return os.fsdecode((line[2:].split() or [b""])[0]) if line.startswith(b"#!") else ""
 
 
 def _source_of(path: str) -> str:

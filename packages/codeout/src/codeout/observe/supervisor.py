@@ -40,9 +40,14 @@ class Supervisor:
         self._memory = Memory()
         self._requests = b""
 
-    def run(self, folder: str) -> None:
-        """Work until no process is left that reports."""
-        poll, ended = select.poll(), os.pidfd_open(self._kernel)
+    def run(self, ended: int, folder: str) -> None:
+        """Work until no process is left that reports.
+
+        Args:
+            ended: a descriptor that tells when the kernel has ended.
+            folder: the scratch folder.
+        """
+        poll = select.poll()
         for descriptor in (ended, self._build.fileno(), self._listener.descriptor):
             poll.register(descriptor, select.POLLIN)
         is_running = is_observing = True
@@ -144,6 +149,10 @@ class Call:
         base = os.readlink(f"/proc/{self._thread}/" + ("cwd" if descriptor == AT_FDCWD else f"fd/{descriptor}"))
         return os.path.join(base, path) if path else base
 
+    def working_folder(self) -> str:
+        """Return the folder in which the process works."""
+        return os.readlink(f"/proc/{self._thread}/cwd")
+
     def folder(self) -> str:
         """Return the folder whose names are read."""
         return os.readlink(f"/proc/{self._thread}/fd/{_signed(self.arguments[0])}")
@@ -193,8 +202,8 @@ _CALLS: dict[str, Callable[[Call], None]] = {
     "openat": lambda call: call.record.open(call.path(1, 0), call.arguments[2]),
     "openat2": lambda call: call.record.open(call.path(1, 0), call.flags()),
     "truncate": lambda call: call.record.open(call.path(0), os.O_RDWR),
-    "execve": lambda call: call.record.read(call.path(0)),
-    "execveat": lambda call: call.record.read(call.path(1, 0)),
+    "execve": lambda call: call.record.start(call.path(0), call.working_folder()),
+    "execveat": lambda call: call.record.start(call.path(1, 0), call.working_folder()),
     "stat": _look(0),
     "lstat": _look(0, follow=False),
     "access": _look(0),

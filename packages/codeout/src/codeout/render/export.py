@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,7 +18,9 @@ from codeout.config import Config
 from codeout.model.blocks import Block
 from codeout.model.inputs import is_elsewhere
 from codeout.model.outputs import Run
-from codeout.render.cells import Cell, Page, exported_code, imported_modules, split_page
+
+if TYPE_CHECKING:
+    from codeout.render.cells import Cell, Page
 
 MODULES_CODE = """# %% Modules of the site that the code below imports
 import atexit, pathlib, shutil, sys, tempfile
@@ -84,6 +87,8 @@ def export_path(page: Page, kind: str, docs_dir: str) -> PurePosixPath:
 
 def make_page(text: str, blocks: Sequence[Block], runs: Sequence[Run], config: Config, url: str = "") -> Page:
     """Return what the notebook of a page is made from: its text, with a hole in place of each block, and the rest."""
+    from codeout.render.cells import Page, imported_modules
+
     files = {file.name for run in runs for file in run.inputs if file.kind == "file" and file.digest}
     loaded = {path for path in files if path.endswith(".py") and not is_elsewhere(path)}
     own = sorted(path for path in loaded if any(PurePosixPath(path).is_relative_to(each) for each in config.paths))
@@ -101,6 +106,8 @@ def make_page(text: str, blocks: Sequence[Block], runs: Sequence[Run], config: C
 
 def script(page: Page) -> str:
     """Return a page as a script that gives the page's results."""
+    from codeout.render.cells import exported_code, imported_modules, split_page
+
     cells = list(split_page(page))
     parts = []
     if modules := imported_modules("\n".join(cell.text for cell in cells if cell.block), page.modules):

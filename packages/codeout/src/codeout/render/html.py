@@ -19,7 +19,6 @@ from codeout.model.prose import PLACEHOLDER_MARK, PageValue
 from codeout.model.sweeps import ONCE, Knob, Sweep
 from codeout.render.overview import date_text, run_line
 from codeout.render.pictures import HEAD_LENGTH, Pictures
-from codeout.render.svg import has_large_picture, inline_svg, svg_image
 
 MAX_LINES = 40
 """Lines of text above which a part of them is folded away."""
@@ -150,6 +149,8 @@ class Renderer(msgspec.Struct, frozen=True):
 
     def _drawing(self, svg: str, output_id: str, alt: str) -> str:
         digest = hashlib.sha256(svg.encode()).hexdigest()
+        from codeout.render.svg import has_large_picture, inline_svg, svg_image  # here: many pages have no figure
+
         if not self.draws_images and not has_large_picture(svg):
             parts = {"drawing": digest, "prefix": output_id, "alt": alt}
             return self.pictures.move_data_out(self.remember(parts, lambda: inline_svg(svg, output_id, alt)))

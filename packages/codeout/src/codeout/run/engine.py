@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from codeout.cache.keys import trace_keys
+from codeout.cache.keys import Key, trace_keys
 from codeout.cache.lookup import CachedSession, Lookup
 from codeout.config import Config
 from codeout.errors import BlockError, CodeoutError, log, raise_all
 from codeout.model.blocks import Block, Session, block_names, group_sessions
 from codeout.model.expectations import check_expectation, with_missing_error
 from codeout.model.outputs import Run
-from codeout.recordings.read import Recordings
 from codeout.run.prepare import Preparation
 
 if TYPE_CHECKING:  # a build in which nothing runs does not import them
-    from codeout.run.execution import Step
+    from codeout.recordings.read import Recordings
     from codeout.run.progress import SessionProgress
     from codeout.run.session import RunningSession, SessionContext
+    from codeout.run.steps import Step
 
 MAX_THREADS = 100_000
 """A session that works has a thread, which mostly waits; what runs at the same time is for `Cores` to decide."""
@@ -71,7 +71,6 @@ class Engine:
         """Start nothing yet."""
         self.config = config
         self.lookup = Lookup(config, retry_failed=retry_failed)
-        self.recordings = Recordings(self.lookup)
         self.preparation = Preparation(config)
         self._listener = listener or Listener()
         self._pool = ThreadPoolExecutor(MAX_THREADS)
@@ -137,7 +136,8 @@ class Engine:
         if sessions:
             self.preparation.wait()
         loaded = self.lookup.load(sessions)
-        self.recordings.refresh()
+        if self._has_recordings:
+            self.recordings.refresh()
         return loaded
 
     def start_ahead(self, sessions: Sequence[Session]) -> None:
@@ -155,7 +155,8 @@ class Engine:
         """
         if not sessions:
             return {}
-        from codeout.run.session import RunningSession, Target
+        from codeout.run.session import RunningSession
+        from codeout.run.steps import Target
 
         now, requested = self.lookup.inputs.now(), {}
         for each, rank in self._ranked(sessions):
@@ -199,6 +200,21 @@ class Engine:
         for session in self.sessions:
             session.end()
         self._pool.shutdown()
+
+    @cached_property
+    def recordings(self) -> Recordings:
+        """The runs of other devices."""
+        from codeout.recordings.read import Recordings  # here: most sites have none
+
+        return Recordings(self.lookup)
+
+    def recordings_of(self, block: Block, key: Key, run: Run) -> tuple[Run, ...]:
+        """Return runs of a block on other devices, to show with its own."""
+        return self.recordings.for_block(block, key, run) if self._has_recordings else ()
+
+    @property
+    def _has_recordings(self) -> bool:
+        return self.config.path(self.config.recordings).is_dir()
 
     @cached_property
     def _context(self) -> SessionContext:
@@ -292,6 +308,6 @@ class Engine:
         keys = trace_keys(each.keyed, runs)
         for name, block, key, run in zip(each.session.block_names, each.session.blocks, keys, runs, strict=True):
             shown_run = with_missing_error(block, run) if self.config.errors == "show" else run
-            recordings = self.recordings.for_block(block, key, run)
+            recordings = self.recordings_of(block, key, run)
             states[name] = BlockState(name, str(key), shown_run, None, recordings)
         return states

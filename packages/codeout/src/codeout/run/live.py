@@ -20,9 +20,9 @@ from codeout.model.blocks import Block, Session
 from codeout.model.expectations import SKIPPED, check_expectation, has_unexpected_error, with_missing_error
 from codeout.model.outputs import Error, Provenance, Run, as_text
 from codeout.run.engine import UP_TO_DATE, BlockState, Engine, Listener
-from codeout.run.execution import Step
 from codeout.run.progress import SessionProgress
 from codeout.run.session import RunningSession
+from codeout.run.steps import Step
 
 
 class LiveSessions(Listener):
@@ -147,7 +147,7 @@ class LiveSessions(Listener):
             if run and is_good and self._last_good_runs:
                 self._last_good_runs.add(name, inputs, run)
             last_good = None if is_good else self._last_good.find(block, name, inputs)
-        recordings = self.engine.recordings.for_block(block, inputs.key, run) if run and is_good else ()
+        recordings = self.engine.recordings_of(block, inputs.key, run) if run and is_good else ()
         return BlockState(name, str(inputs.key), run and with_missing_error(block, run), last_good, recordings)
 
     @property

@@ -84,6 +84,11 @@ class ProgressBoard:
         with self._lock:
             return tuple(self._progress.values())
 
+    def describe_others(self, session: str) -> str:
+        """Return the end of a message: which sessions besides one are still running."""
+        others = [progress.session for progress in self.running() if progress.session != session]
+        return f"; still running: {', '.join(others)}" if others else ""
+
 
 @contextmanager
 def show_progress(board: ProgressBoard) -> Iterator[None]:

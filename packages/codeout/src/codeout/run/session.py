@@ -23,20 +23,12 @@ from codeout.config import Config
 from codeout.errors import BlockError, CodeoutError, log
 from codeout.model.outputs import Run
 from codeout.run.cores import Cores
-from codeout.run.execution import Changed, Execution, Step, count_valid
+from codeout.run.execution import Execution
 from codeout.run.progress import ProgressBoard, SessionProgress, Ticker
+from codeout.run.steps import Changed, Step, Target, count_valid
 
 if TYPE_CHECKING:
     from codeout.run.engine import Listener
-
-
-class Target(msgspec.Struct, frozen=True):
-    """What is to have run."""
-
-    keyed: KeyedSession
-    """The blocks of the session, from the first."""
-    may_grow: bool = False
-    """Whether more blocks may follow, since their page still converts: the process waits for them."""
 
 
 class SessionContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +209,7 @@ class RunningSession:
         execution = self._execution
         try:
             execution.rewind(target.keyed, self._announce(target, start))
-            self._deliver(target, len(self.steps), execution.steps[len(self.steps) :])
+            self._deliver(target, len(self.steps), execution.steps.since(len(self.steps)))
             while (number := self._begin_block(target)) is not None:
                 self._deliver(target, number, execution.run_next(may_restart=not self._has_restarted))
                 execution.checkpoint()
@@ -232,7 +224,12 @@ class RunningSession:
         finally:
             execution.seconds += time.monotonic() - start
         if not target.may_grow:
-            log.info("codeout: %s: done in %.1f s%s", self.name, time.monotonic() - start, self._others())
+            log.info(
+                "codeout: %s: done in %.1f s%s",
+                self.name,
+                time.monotonic() - start,
+                self._context.progress.describe_others(self.name),
+            )
 
     def _announce(self, target: Target, start: float) -> Ticker:
         """Say that the session runs; return what shows its progress."""
@@ -247,11 +244,6 @@ class RunningSession:
                 session=self.name, block=0, blocks=len(target.keyed), start=start, expected_seconds=seconds
             ),
         )
-
-    def _others(self) -> str:
-        """Return the end of a message: which other sessions are still running."""
-        others = [progress.session for progress in self._context.progress.running() if progress.session != self.name]
-        return f"; still running: {', '.join(others)}" if others else ""
 
     def _begin_block(self, target: Target) -> int | None:
         """Return the position of the block that runs next, and note that it runs; None if there is none.
