@@ -341,37 +341,50 @@ def test_a_change_from_outside_runs_the_block_again_and_nothing_else_does(
     assert build() == second
 
 
+# Each is run as one block, and as one for each part.
 OWN = {
-    "a file": "open('x', 'w').write('1'); print(open('x').read())",
+    "a file": "open('x', 'w').write('1')\n\nprint(open('x').read())",
     "a file in a folder of its own": (
-        "import os; os.makedirs('d/e', exist_ok=True); open('d/e/x', 'w').close(); print(os.listdir('d/e'))"
+        "import os; os.makedirs('d/e', exist_ok=True); open('d/e/x', 'w').close()\n\nprint(os.listdir('d/e'))"
     ),
+    "a folder of its own": "import os; os.makedirs('d', exist_ok=True)\n\nprint(os.listdir('d'))",
     "a file that it looks for first": (
-        "import os\nif not os.path.exists('x'): open('x', 'w').close()\nprint(os.path.exists('x'))"
+        "import os\nif not os.path.exists('x'): open('x', 'w').close()\n\nprint(os.path.exists('x'))"
     ),
     "a folder that it renames": (
-        "import os, shutil; os.mkdir('new'); open('new/x', 'w').close(); shutil.rmtree('d', True)\n"
-        "os.rename('new', 'd'); print(os.listdir('d'))"
+        "import os, shutil; os.mkdir('new'); open('new/x', 'w').close(); shutil.rmtree('d', True)\n\n"
+        "os.rename('new', 'd')\n\nprint(os.listdir('d'))"
     ),
-    "a file that it removes": "import os; open('x', 'w').close(); os.remove('x'); print(os.path.exists('x'))",
-    "what a child writes": "import os; os.system('echo 1 > x; cat x');",
+    "a file that it removes": "import os; open('x', 'w').close()\n\nos.remove('x')\n\nprint(os.path.exists('x'))",
+    "a file that was there and that it removes": "import os; os.remove('gone')\n\nprint(os.path.exists('gone'))",
+    "a file that it overwrites": "open('old', 'w').write('2')\n\nprint(open('old').read())",
+    "a file that was there and that it renames": "import os; os.rename('gone', 'x')\n\nprint(open('x').read())",
+    "what a child writes": "import os; os.system('echo 1 > x')\n\nos.system('cat x');",
     "a database": (
         "import sqlite3; d = sqlite3.connect('x.db')\n"
-        "_ = d.execute('create table if not exists t (a)'); d.close(); print(1)"
+        "_ = d.execute('create table if not exists t (a)')\n\nd.close(); print(1)"
     ),
     "temporary files": (
-        "import tempfile; f = tempfile.NamedTemporaryFile('w'); f.write('1'); f.flush(); print(open(f.name).read())"
+        "import tempfile; f = tempfile.NamedTemporaryFile('w'); f.write('1'); f.flush()\n\nprint(open(f.name).read())"
+    ),
+    "shared memory": (
+        "from multiprocessing.shared_memory import SharedMemory\nm = SharedMemory(create=True, size=9)\n\n"
+        "m.buf[0] = 1; print(m.buf[0]); m.close(); m.unlink()"
     ),
 }
 
 
 @pytest.mark.parametrize("code", [pytest.param(code, id=name) for name, code in OWN.items()])
-def test_what_a_block_makes_is_no_reason_to_run_again(tmp_path: Path, code: str) -> None:
+@pytest.mark.parametrize("is_divided", [False, True])
+def test_what_a_session_makes_is_no_reason_to_run_again(tmp_path: Path, code: str, *, is_divided: bool) -> None:
+    (tmp_path / "old").write_text("1")
+    (tmp_path / "gone").write_text("1")
     config = Config.from_options({"root": tmp_path})
+    blocks = [block(part, line=9 * n) for n, part in enumerate(code.split("\n\n") if is_divided else [code], start=1)]
     engine = Engine(config)
-    engine.run([block(code)])
+    engine.run(blocks)
     engine.close()
-    assert [row.why for row in block_reasons(Lookup(config), [block(code)])] == [("hit",)]
+    assert {row.why for row in block_reasons(Lookup(config), blocks)} == {("hit",)}
 
 
 def test_a_package_that_was_not_there_is_an_input(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from codeout.observe.seccomp import Listener, Memory, Report, this_machine
 
 AT_FDCWD, AT_SYMLINK_NOFOLLOW = -100, 0x100
 AF_INET, AF_INET6 = 2, 10
+LOCAL = (b"", b"\0", b"\x7f")  # first bytes of addresses of this machine
 NAME_SERVICE = 53  # a port: asking for an address is use of the network, even of a resolver on this machine
 
 
@@ -166,9 +167,9 @@ class Call:
         address = self._memory.read(self._thread, self.arguments[1], min(self.arguments[2], 28))
         family, port = int.from_bytes(address[:2], "little"), int.from_bytes(address[2:4], "big")
         if family == AF_INET:
-            return port == NAME_SERVICE or address[4] not in (0, 127)
+            return port == NAME_SERVICE or address[4:5] not in LOCAL
         host = address[8:24]
-        is_mapped_local = host.startswith(bytes(10) + b"\xff\xff") and host[12] in (0, 127)
+        is_mapped_local = host.startswith(bytes(10) + b"\xff\xff") and host[12:13] in LOCAL
         return family == AF_INET6 and (
             port == NAME_SERVICE or not (is_mapped_local or int.from_bytes(host, "big") <= 1)
         )

@@ -133,6 +133,7 @@ class Steps:
         block, inputs, name = target.session.blocks[number], target.inputs[number], target.session.block_names[number]
         self._written.append(written)
         read = self._resolve(block, (*self._observed, *result.report.observed))
+        read = self._lookup.inputs.note_left(read, set[str]().union(*self._written[:-1]))
         read = self._lookup.inputs.note_left(read, written, by_itself=True)
         run = self._compose(target, result, read)
         key = msgspec.structs.replace(inputs.key, trace=add_trace(self._trace(), read))
