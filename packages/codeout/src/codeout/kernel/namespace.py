@@ -18,8 +18,8 @@ from operator import or_
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from codeout.kernel.copies import run_in_copy
 from codeout.kernel.exceptions import describe_exception
+from codeout.kernel.forks import run_in_copy
 
 if TYPE_CHECKING:
     import asyncio

@@ -1,4 +1,4 @@
-"""Serve the parent's requests until it hangs up: run blocks, measure the memory they take, and fork checkpoints."""
+"""Serve the parent's requests until it hangs up: run blocks, measure the memory they take, and fork forks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from codeout.kernel import checkpoints, scratch
+from codeout.kernel import forks, scratch
 from codeout.kernel.capture import capture_output
 from codeout.kernel.display import Display
-from codeout.kernel.exceptions import format_warning
-from codeout.kernel.line_numbers import LineNumbers
-from codeout.kernel.listings import hide_folder
+from codeout.kernel.exceptions import LineNumbers, format_warning
 from codeout.kernel.namespace import Namespace
 from codeout.kernel.sharing import SharedState
 
@@ -50,7 +48,7 @@ def serve(scratch_folder: str, control: int, observer: Observer | None) -> NoRet
     channel = None
     if control >= 0:
         os.set_inheritable(control, False)  # a program that a block starts has no use for it
-        channel = checkpoints.Channel(socket.socket(fileno=control))
+        channel = forks.Channel(socket.socket(fileno=control))
     Kernel(Path(scratch_folder), channel, observer).run()
     os._exit(0)  # threads that blocks have left running must not keep the process alive
 
@@ -58,7 +56,7 @@ def serve(scratch_folder: str, control: int, observer: Observer | None) -> NoRet
 class Kernel:
     """The loop that answers requests, in this process and in those that resume from a checkpoint."""
 
-    def __init__(self, folder: Path, channel: checkpoints.Channel | None, observer: Observer | None) -> None:
+    def __init__(self, folder: Path, channel: forks.Channel | None, observer: Observer | None) -> None:
         """Take the scratch folder, the channel on which forks are handed over, and what observes, if there are any."""
         self._scratch, self._channel, self._observer = folder, channel, observer
         self._requests, self._log = capture_output(folder)
@@ -131,13 +129,13 @@ class Kernel:
         """Fork a checkpoint if that is safe. The fork returns from here when the parent resumes from it."""
         channel = self._prepare_fork()
         if channel:
-            self._go_on(checkpoints.fork_checkpoint(channel, ticket, self._shared.open_files(), self._hang_up))
+            self._go_on(forks.fork_checkpoint(channel, ticket, self._shared.open_files(), self._hang_up))
 
     def _branch(self, ticket: int, folders: Sequence[tuple[str, str]]) -> None:
         """Fork processes that work in these folders, if that is safe. Each of them returns from here, too."""
         channel, files = self._prepare_fork(), self._shared.open_files()
         for folder, temporary in folders if channel else ():
-            if channel and self._go_on(checkpoints.fork_branch(channel, ticket, files, self._hang_up)):
+            if channel and self._go_on(forks.fork_branch(channel, ticket, files, self._hang_up)):
                 self._folder = Path(folder)
                 os.chdir(folder)
                 os.environ["TMPDIR"] = os.environ["TEMP"] = temporary
@@ -145,16 +143,16 @@ class Kernel:
                     vars(tempfile)["tempdir"] = None  # it remembers that of the first kernel
                 return
 
-    def _prepare_fork(self) -> checkpoints.Channel | None:
+    def _prepare_fork(self) -> forks.Channel | None:
         """Tell the parent whether this process can be forked, and have it ready if it can; return its channel then."""
         channel = None if self._shared.describe() else self._channel
         if channel:
             self._display.ipython.load()  # once, rather than in each fork
-            checkpoints.release_threads()
+            forks.release_threads()
         self._log.send("forked", forked=channel is not None)
         return channel
 
-    def _go_on(self, fork: checkpoints.Channel | int) -> bool:
+    def _go_on(self, fork: forks.Channel | int) -> bool:
         """Go on after a fork, whose id or channel is given; return whether this is the fork."""
         if isinstance(fork, int):
             self._shared.forks.add(fork)
@@ -193,3 +191,45 @@ def _cuda() -> Any:
     """Return PyTorch's interface to CUDA if a block has used it, else None. Torch is not imported for that."""
     cuda = getattr(sys.modules.get("torch"), "cuda", None)
     return cuda if cuda is not None and cuda.is_initialized() else None
+
+
+def hide_folder(folder: str) -> None:
+    """Leave a folder, an absolute path, out of listings: the build cache is no part of the project, and changes."""
+    parent, hidden_name = os.path.split(folder)
+    list_names, scan = os.listdir, os.scandir
+
+    def is_parent(path: Any) -> bool:
+        name = "" if isinstance(path, int) else os.fsdecode(path or os.curdir)
+        return name != "" and os.path.abspath(name) == parent  # noqa: PTH100  # as text
+
+    def listdir(path: Any = ".") -> Any:
+        names = list_names(path)
+        return [name for name in names if os.fsdecode(name) != hidden_name] if is_parent(path) else names
+
+    def scandir(path: Any = ".") -> Any:
+        return _Entries(scan(path), hidden_name) if is_parent(path) else scan(path)
+
+    os.listdir, os.scandir = listdir, scandir
+
+
+class _Entries:
+    """What `os.scandir` returns, without one name."""
+
+    def __init__(self, entries: Any, hidden_name: str) -> None:
+        self._entries, self._hidden_name = entries, hidden_name
+
+    def __enter__(self) -> _Entries:
+        return self
+
+    __iter__ = __enter__
+
+    def __next__(self) -> Any:
+        entry = next(self._entries)
+        return entry if os.fsdecode(entry.name) != self._hidden_name else next(self._entries)
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the folder."""
+        self._entries.close()

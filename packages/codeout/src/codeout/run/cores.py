@@ -19,7 +19,7 @@ from codeout.errors import BlockError
 from codeout.model.blocks import Session
 
 
-class Place(msgspec.Struct, eq=False, kw_only=True):
+class Turn(msgspec.Struct, eq=False, kw_only=True):
     """A session in the queue, or one that runs."""
 
     rank: tuple[float, ...]
@@ -42,8 +42,8 @@ class Cores:
         """How many blocks run at the same time."""
         self._config = config
         self._changed = Condition()
-        self._waiting: list[Place] = []
-        self._running: list[Place] = []
+        self._waiting: list[Turn] = []
+        self._running: list[Turn] = []
         self._is_closed = False
 
     @contextmanager
@@ -54,21 +54,21 @@ class Cores:
             BlockError: nothing may begin any more.
         """
         is_on_gpu = session.matches(self._config.gpu) and environment.detect_device() != "CPU"
-        place = Place(rank=rank, is_exclusive=session.matches(self._config.exclusive), is_on_gpu=is_on_gpu)
+        turn = Turn(rank=rank, is_exclusive=session.matches(self._config.exclusive), is_on_gpu=is_on_gpu)
         with self._changed:
-            self._waiting.append(place)
-            self._changed.wait_for(lambda: self._is_closed or self._next() is place)
-            self._waiting.remove(place)
+            self._waiting.append(turn)
+            self._changed.wait_for(lambda: self._is_closed or self._next() is turn)
+            self._waiting.remove(turn)
             if self._is_closed:
                 raise BlockError(f"{session.blocks[0]}: not run: the build stopped")
-            self._running.append(place)
+            self._running.append(turn)
             # There may be a core for the next one, too.
             self._changed.notify_all()
         try:
             yield
         finally:
             with self._changed:
-                self._running.remove(place)
+                self._running.remove(turn)
                 self._changed.notify_all()
 
     def close(self) -> None:
@@ -77,15 +77,15 @@ class Cores:
             self._is_closed = True
             self._changed.notify_all()
 
-    def _next(self) -> Place | None:
-        """Return the place whose turn it is, None if all have to wait."""
-        if len(self._running) >= self.count or any(place.is_exclusive for place in self._running):
+    def _next(self) -> Turn | None:
+        """Return whose turn it is; None if all have to wait."""
+        if len(self._running) >= self.count or any(turn.is_exclusive for turn in self._running):
             return None
-        free = (place for place in sorted(self._waiting, key=lambda place: place.rank) if self._is_free(place))
+        free = (turn for turn in sorted(self._waiting, key=lambda turn: turn.rank) if self._is_free(turn))
         return next(free, None)
 
-    def _is_free(self, place: Place) -> bool:
-        """Return whether what a place needs besides a core is free."""
-        if place.is_exclusive:
+    def _is_free(self, turn: Turn) -> bool:
+        """Return whether what a turn needs besides a core is free."""
+        if turn.is_exclusive:
             return not self._running
-        return not (place.is_on_gpu and any(other.is_on_gpu for other in self._running))
+        return not (turn.is_on_gpu and any(other.is_on_gpu for other in self._running))

@@ -1,27 +1,35 @@
-"""Fork checkpoints: copies of the process after a block, from which the session resumes when a later block changes.
+"""Fork the process: checkpoints, from which the session resumes, branches for cases of a sweep, and copies for checks.
 
 A fork gets a connection of its own, and a control socket on which it can hand over the connections of its own forks. It
 makes both before it forks, and passes the other ends through its own control socket: nothing has a name that a block
 could find, or that could be too long.
 
 A checkpoint waits on its connection. Asked to resume, it forks once more: it stays as it is for the next edit, and its
-own copy becomes the kernel. The connection closes when the parent ends, and the checkpoint ends with it.
+own copy becomes the kernel. The connection closes when the parent ends, and the checkpoint ends with it. A copy for
+checks changes nothing here, whatever it does; its events arrive all the same.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import random
+import signal
 import socket
-from collections.abc import Callable, Iterable, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
+from codeout.kernel.events import EventLog
 from codeout.kernel.sharing import OpenFile
 
 OMP_PAUSE_HARD = 2  # `omp_pause_hard`, OpenMP 5.0, 6.2.5: release all threads; the next parallel region starts new ones
 PROCESS = Path("/proc/self")
+END = b'{"event": "end"'
+"""What a copy sends last begins so; the parent keeps it to itself."""
 RESUMED = 0  # the ticket of a process that resumes from a checkpoint: each is like the others
 
 
@@ -88,3 +96,47 @@ def fork_checkpoint(
         if isinstance(resumed, Channel):
             return resumed
     os._exit(0)
+
+
+def run_in_copy(log: EventLog, files: Iterable[OpenFile], work: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return what a function, which raises nothing, returns in a fork, for JSON. The process must share nothing."""
+    reader, writer = os.pipe()
+    release_threads()
+    state = random.getstate()
+    pid = os.fork()
+    if not pid:
+        os.close(reader)
+        _be_copy(log, writer, state, files, work)
+    os.close(writer)
+    last = b""
+    with os.fdopen(reader, "rb") as events:
+        for line in events:
+            # A program that the copy has left running may keep the pipe open.
+            if line.startswith(END):
+                last = line
+                break
+            log.pass_on(line)
+    _, status = os.waitpid(pid, 0)
+    if not last:
+        code = os.waitstatus_to_exitcode(status)
+        end = f"exited with code {code}" if code >= 0 else f"were killed by {signal.Signals(-code).name}"
+        message = f"the checks {end}"
+        log.send("error", type="ChecksError", message=message, traceback=message, line=None, bases=[])
+    return json.loads(last)["result"] if last else {}
+
+
+def _be_copy(
+    log: EventLog, writer: int, state: Any, files: Iterable[OpenFile], work: Callable[[], Mapping[str, Any]]
+) -> NoReturn:
+    """Do the work of the fork, and end it, whatever happens: nothing else of the kernel may go on in it."""
+    try:
+        # Python has given the generator of `random` a new seed in the fork.
+        random.setstate(state)
+        for file in files:
+            file.reopen()
+        log.adopt(writer)
+        log.send("end", result=work())
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    os._exit(1)
