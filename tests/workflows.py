@@ -138,8 +138,10 @@ class _Job:
         return re.sub(r"\$\{\{ (.*?) \}\}", lambda match: self.values[match[1]], text)
 
     def bash(self, step: Mapping[str, Any]) -> None:
-        programs = self.clone.with_suffix(".bin")
-        programs.mkdir(exist_ok=True)
+        # One folder for all: machines of the same kind have the same PATH.
+        programs = self.github.folder.with_suffix(".programs")
+        shutil.rmtree(programs, ignore_errors=True)
+        programs.mkdir()
         for name, code in {**SHIMS, **self.github.shims}.items():
             (programs / name).write_text(f"#!/usr/bin/env bash\n{code}\n")
             (programs / name).chmod(0o755)

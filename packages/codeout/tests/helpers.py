@@ -57,9 +57,11 @@ def printed_text(run: Run) -> str:
 
 def kernels(parent: int | None = None) -> list[psutil.Process]:
     """Return the kernels of a process, of this one by default."""
-    command = ["-P", "-m", "codeout.observe", str(parent or os.getpid())]
-    found = {p.pid: p for p in psutil.process_iter(["cmdline", "ppid"]) if (p.info["cmdline"] or [])[1:5] == command}
-    return [p for p in found.values() if p.info["ppid"] in found or not p.children()]  # without their supervisors
+    build = parent or os.getpid()
+    command = ["-P", "-m", "codeout.observe", str(build)]
+    found = [p for p in psutil.process_iter(["cmdline", "ppid"]) if (p.info["cmdline"] or [])[1:5] == command]
+    # On Linux, the build's own children are the supervisors.
+    return [p for p in found if sys.platform != "linux" or p.info["ppid"] != build]
 
 
 def record(
