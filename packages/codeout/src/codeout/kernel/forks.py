@@ -81,7 +81,7 @@ def fork_branch(channel: Channel, ticket: int, files: Iterable[OpenFile], hang_u
 def fork_checkpoint(
     channel: Channel, ticket: int, files: Sequence[OpenFile], hang_up: Callable[[], None]
 ) -> Channel | int:
-    """Fork a checkpoint of this process, as `fork_branch` does; return None in this one, which continues as before.
+    """Fork a checkpoint of this process, as `fork_branch` does; return its id in this one, which continues as before.
 
     In each process that resumes from the checkpoint, at some later time, return its own channel.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
@@ -91,7 +92,8 @@ def describe_change(old: Input, digest: str) -> str:
 def _modules(names: Sequence[str]) -> list[str]:
     """Return paths with one name for all at which Python looks for a module, if there are several."""
     stems = [MODULE_FILE.sub("", name) for name in names]
-    return [*dict.fromkeys(stem if stems.count(stem) > 1 else name for stem, name in zip(stems, names, strict=True))]
+    counts = Counter(stems)
+    return [*dict.fromkeys(stem if counts[stem] > 1 else name for stem, name in zip(stems, names, strict=True))]
 
 
 def is_elsewhere(name: str) -> bool:

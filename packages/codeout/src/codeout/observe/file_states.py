@@ -15,6 +15,8 @@ RECENT = 100_000_000
 """Nanoseconds: a file that was changed so recently may change again without a new modification time."""
 Status = tuple[int, int, int, int]
 """Of a regular file: size, modification time in ns, inode, change time in ns."""
+Identity = tuple[int, ...] | None
+"""Mode, size, modification time in ns, inode and change time in ns; None of nothing."""
 
 
 def status_of(path: str) -> Status | None:
@@ -36,6 +38,33 @@ def describe_status(mode: int, size: int) -> str:
     if stat.S_ISREG(mode):
         return f"{size} bytes" + (", executable" if mode & 0o111 else "")
     return "folder" if stat.S_ISDIR(mode) else "special"
+
+
+def identify(path: str) -> Identity:
+    """Return what tells a path's state from another, a link's own; None if nothing is there."""
+    try:
+        status = os.lstat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_mode, status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+
+
+def interpreter_of(path: str) -> str:
+    """Return the path in the first line of a script; an empty string if it is none."""
+    try:
+        with open(path, "rb") as file:
+            line = file.readline(4_096)
+    except OSError:
+        return ""
+    return os.fsdecode((line[2:].split() or [b""])[0]) if line.startswith(b"#!") else ""
+
+
+def source_of(path: str) -> str:
+    """Return the module of which a file is the bytecode, which is as good as its source; else the path itself."""
+    folder, name = os.path.split(path)
+    if name.endswith(".pyc") and os.path.basename(folder) == "__pycache__":
+        return os.path.join(os.path.dirname(folder), name.partition(".")[0] + ".py")
+    return path
 
 
 def is_recent(status: Status) -> bool:

@@ -13,7 +13,18 @@ from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
-from codeout.observe.file_states import describe_status, digest_file, digest_names, encode_name, is_recent, status_of
+from codeout.observe.file_states import (
+    Identity,
+    describe_status,
+    digest_file,
+    digest_names,
+    encode_name,
+    identify,
+    interpreter_of,
+    is_recent,
+    source_of,
+    status_of,
+)
 from codeout.observe.places import Places
 
 MAX_INTERPRETERS = 5  # of interpreters, execve(2)
@@ -21,7 +32,6 @@ State = None | str | tuple[int, int, int, int]
 """Of what was read: the status of a regular file, or a word; None if there was nothing."""
 Observation = tuple[str, str, State]
 """Kind, name and state, as `codeout.model.inputs` has them."""
-Identity = tuple[int, ...] | None
 
 
 class Record:
@@ -80,7 +90,7 @@ class Record:
         for _ in range(MAX_INTERPRETERS):
             self.look(path)
             self.read(path)
-            path = _interpreter_of(path)
+            path = interpreter_of(path)
             if not path:
                 break
             path = os.path.join(folder, path)
@@ -225,7 +235,7 @@ class Record:
         if here in self._contents:
             self._note("file", here, self._contents[here])
             return
-        path = source if (source := _source_of(here)) != here and status_of(source) else here
+        path = source if (source := source_of(here)) != here and status_of(source) else here
         if (status := status_of(path)) is None:
             self._look_at(here)
         elif ("file", path) not in self._noted:
@@ -279,33 +289,6 @@ class Record:
         if (kind, path) not in self._noted:
             self._noted.add((kind, path))
             self._new[kind, path] = (kind, name or path, state)
-
-
-def identify(path: str) -> Identity:
-    """Return what tells a path's state from another, a link's own; None if nothing is there."""
-    try:
-        status = os.lstat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_mode, status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
-
-
-def _interpreter_of(path: str) -> str:
-    """Return the path in the first line of a script; an empty string if it is none."""
-    try:
-        with open(path, "rb") as file:
-            line = file.readline(4_096)
-    except OSError:
-        return ""
-    return os.fsdecode((line[2:].split() or [b""])[0]) if line.startswith(b"#!") else ""
-
-
-def _source_of(path: str) -> str:
-    """Return the module of which a file is the bytecode, which is as good as its source; else the path itself."""
-    folder, name = os.path.split(path)
-    if name.endswith(".pyc") and os.path.basename(folder) == "__pycache__":
-        return os.path.join(os.path.dirname(folder), name.partition(".")[0] + ".py")
-    return path
 
 
 def _digest(path: str) -> str:

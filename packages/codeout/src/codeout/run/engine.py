@@ -76,6 +76,7 @@ class Engine:
         self._pool = ThreadPoolExecutor(MAX_THREADS)
         self._sessions: dict[str, RunningSession] = {}
         self._logged: set[str] = set()
+        self._has_recordings = False
         self._working = 0
         self._progress = ExitStack()
         self._lock = Lock()
@@ -136,6 +137,8 @@ class Engine:
         if sessions:
             self.preparation.wait()
         loaded = self.lookup.load(sessions)
+        # Once for all blocks: the folder is looked for here, and most sites have none.
+        self._has_recordings = self.config.path(self.config.recordings).is_dir()
         if self._has_recordings:
             self.recordings.refresh()
         return loaded
@@ -211,10 +214,6 @@ class Engine:
     def recordings_of(self, block: Block, key: Key, run: Run) -> tuple[Run, ...]:
         """Return runs of a block on other devices, to show with its own."""
         return self.recordings.for_block(block, key, run) if self._has_recordings else ()
-
-    @property
-    def _has_recordings(self) -> bool:
-        return self.config.path(self.config.recordings).is_dir()
 
     @cached_property
     def _context(self) -> SessionContext:

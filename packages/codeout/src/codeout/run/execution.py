@@ -82,7 +82,7 @@ class Execution:
         if self._is_clean and valid == len(self.steps) and self._is_started_for(target):
             return
         process = self._process
-        usable = [n for n in process.checkpoints.numbers if n <= valid and self.steps.keep_files(n)] if process else []
+        usable = [n for n in process.checkpoints.numbers if n <= valid and self.steps.keeps_files(n)] if process else []
         if process is None or not usable or not process.resume(usable[-1]):
             self._start()
             return

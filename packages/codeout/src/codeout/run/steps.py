@@ -96,7 +96,7 @@ class Steps:
         """Return how many steps from the first are still those of a target."""
         return 0 if self._is_tainted else count_valid(self._steps, target, self._lookup.inputs.now())
 
-    def keep_files(self, number: int) -> bool:
+    def keeps_files(self, number: int) -> bool:
         """Return whether no later block has touched what the first ones wrote, removed, read, looked for or listed.
 
         A checkpoint restores the files of the scratch folder. Others stay as a later block has left them.
