@@ -76,7 +76,7 @@ def test_installing_a_package_invalidates_all_layouts(tmp_path: Path, monkeypatc
 
 
 def test_editing_the_engine_invalidates_all_layouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "__file__", str(tmp_path / "packages.py"))
+    monkeypatch.setattr(packages, "__file__", str(tmp_path / "cache/packages.py"))
     (tmp_path / "notes.py").write_text("one")
     packages.engine_stamp.cache_clear()
     before = LayoutCache.load(tmp_path / "x", []).settings
