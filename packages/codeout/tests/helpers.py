@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -56,12 +57,19 @@ def printed_text(run: Run) -> str:
 
 
 def kernels(parent: int | None = None) -> list[psutil.Process]:
-    """Return the kernels of a process, of this one by default."""
+    """Return the kernels of a process that run blocks, of this one by default; not those of its base."""
     build = parent or os.getpid()
     command = ["-P", "-m", "codeout.observe", str(build)]
     found = [p for p in psutil.process_iter(["cmdline", "ppid"]) if (p.info["cmdline"] or [])[1:5] == command]
     # On Linux, the build's own children are the supervisors.
-    return [p for p in found if sys.platform != "linux" or p.info["ppid"] != build]
+    return [p for p in found if sys.platform != "linux" or (p.info["ppid"] != build and not _is_base(p))]
+
+
+def _is_base(process: psutil.Process) -> bool:
+    """Return whether a process is only there to be forked, by the name of the folder of its own files."""
+    with contextlib.suppress(psutil.Error):
+        return any("base-" in Path(file.path).parent.name for file in process.open_files())
+    return False
 
 
 def record(

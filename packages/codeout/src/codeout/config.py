@@ -87,6 +87,8 @@ class Config(msgspec.Struct, frozen=True):
     """Sessions that run at the same time; 0 means one per core."""
     checkpoints: bool = False
     """Whether to keep a checkpoint after each block, from which an edit resumes."""
+    base: bool = True
+    """Whether kernels are forks of a process that has imported what they will."""
     errors: Literal["raise", "show"] = "raise"
     """Whether a failing block stops the build or shows its traceback on the page."""
     page_notes: tuple[PageNote, ...] = PAGE_NOTES

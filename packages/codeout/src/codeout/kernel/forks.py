@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 from codeout.kernel.events import EventLog
 from codeout.kernel.sharing import OpenFile
 
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
 OMP_PAUSE_HARD = 2  # `omp_pause_hard`, OpenMP 5.0, 6.2.5: release all threads; the next parallel region starts new ones
 PROCESS = Path("/proc/self")
 END = b'{"event": "end"'
@@ -44,6 +45,13 @@ def release_threads() -> None:
         pause = getattr(ctypes.CDLL(library), "omp_pause_resource_all", None)
         if pause is not None:  # there since GCC 9
             pause(OMP_PAUSE_HARD)
+
+
+def end_with_parent() -> None:
+    """Let Linux end this process when its parent is gone, and give it orphans, so that the build can find them."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 class Channel:

@@ -1,4 +1,4 @@
-"""Serve the parent's requests until it hangs up: run blocks, measure the memory they take, and fork forks."""
+"""Serve the parent's requests until it hangs up: run blocks, load modules ahead of them, and fork forks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import faulthandler
 import json
 import os
+import random
 import re
 import socket
 import sys
@@ -19,6 +20,7 @@ from codeout.kernel import forks, scratch
 from codeout.kernel.capture import capture_output
 from codeout.kernel.display import Display
 from codeout.kernel.exceptions import LineNumbers, format_warning
+from codeout.kernel.import_log import ImportLog, Unit
 from codeout.kernel.namespace import Namespace
 from codeout.kernel.sharing import SharedState
 
@@ -67,6 +69,9 @@ class Kernel:
         self._display = Display(self._log)
         self._shared = SharedState()
         self._namespace = Namespace(self._display, self._log, self._shared)
+        self._imports: ImportLog | None = None
+        self._spawned: dict[int, Path] = {}  # kernels of other sessions that are forks of this one, with their folders
+        self._random_state = random.getstate()
 
     def run(self) -> None:
         """Answer requests until the parent hangs up."""
@@ -84,6 +89,10 @@ class Kernel:
                     self._checkpoint(request["ticket"])
                 case "branch":
                     self._branch(request["ticket"], request["folders"])
+                case "load":
+                    self._load([tuple(unit) for unit in request["units"]])
+                case "spawn":
+                    self._spawn(request["ticket"], Path(request["scratch"]), request["folder"])
                 case _:
                     self._run_block(request)
 
@@ -136,18 +145,83 @@ class Kernel:
         channel, files = self._prepare_fork(), self._shared.open_files()
         for folder, temporary in folders if channel else ():
             if channel and self._go_on(forks.fork_branch(channel, ticket, files, self._hang_up)):
-                self._folder = Path(folder)
-                os.chdir(folder)
-                os.environ["TMPDIR"] = os.environ["TEMP"] = temporary
-                if tempfile := sys.modules.get("tempfile"):
-                    vars(tempfile)["tempdir"] = None  # it remembers that of the first kernel
+                self._move(folder, temporary)
                 return
 
-    def _prepare_fork(self) -> forks.Channel | None:
+    def _load(self, units: Sequence[Unit]) -> None:
+        """Import what sessions will; say what each unit needs, up to the first that cannot be imported."""
+        self._imports = self._imports or ImportLog()
+        needed, is_whole = [], True
+        for unit in units:
+            try:
+                needed.append(self._imports.load(unit))
+            except BaseException:  # whatever modules raise: the session that imports them will show it
+                is_whole = False
+                break
+        touched = self._observer.take() if self._observer else {}
+        self._log.send(
+            "loaded",
+            needed=needed,
+            is_whole=is_whole,
+            modules=sorted(self._imports.loaded()),
+            obstacle=self._shared.describe(),
+            **{name: fields for name, fields in touched.items() if name != "observer"},
+        )
+
+    def _spawn(self, ticket: int, folder: Path, workdir: str) -> None:
+        """Fork the kernel of another session, if that is safe; it returns from here, too, as one that has just started.
+
+        Args:
+            ticket: what it is handed over with.
+            folder: its scratch folder.
+            workdir: where its blocks work.
+        """
+        channel, files = self._prepare_fork(loads_ipython=False), self._shared.open_files()
+        if channel is None:
+            return
+        self._collect()
+        fork = forks.fork_branch(channel, ticket, files, self._hang_up)
+        if isinstance(fork, int):
+            self._spawned[fork] = folder
+        else:
+            os.setsid()
+            forks.end_with_parent()
+            self._scratch, self._spawned = folder, {}
+            self._stacks.close()
+            self._stacks = (folder / scratch.STACKS).open("w")
+        if self._go_on(fork):
+            self._move(workdir, str(folder / scratch.FILES))
+            self._reseed()
+
+    def _collect(self) -> None:
+        """Let go of kernels that are forks of this one and have ended, once the build has no more questions."""
+        for pid, folder in list(self._spawned.items()):
+            if not folder.exists() and os.waitpid(pid, os.WNOHANG)[0]:
+                del self._spawned[pid]
+
+    def _reseed(self) -> None:
+        """Let what nobody has seeded be different from session to session, as it is from process to process."""
+        if random.getstate() == self._random_state:
+            random.seed()
+        numpy: Any = sys.modules.get("numpy.random")
+        # A seed that somebody has set leaves no sequence behind.
+        if numpy is not None and getattr(numpy.mtrand._rand._bit_generator, "_seed_seq", None) is not None:  # noqa: SLF001
+            numpy.seed()
+
+    def _move(self, folder: str, temporary: str) -> None:
+        """Work in a folder from now on, with another one for temporary files."""
+        self._folder = Path(folder)
+        os.chdir(folder)
+        os.environ["TMPDIR"] = os.environ["TEMP"] = temporary
+        if tempfile := sys.modules.get("tempfile"):
+            vars(tempfile)["tempdir"] = None  # it remembers that of the first kernel
+
+    def _prepare_fork(self, *, loads_ipython: bool = True) -> forks.Channel | None:
         """Tell the parent whether this process can be forked, and have it ready if it can; return its channel then."""
         channel = None if self._shared.describe() else self._channel
         if channel:
-            self._display.ipython.load()  # once, rather than in each fork
+            if loads_ipython:
+                self._display.ipython.load()  # once, rather than in each fork
             forks.release_threads()
         self._log.send("forked", forked=channel is not None)
         return channel

@@ -16,6 +16,7 @@ import socket
 import sys
 from typing import Any
 
+from codeout.kernel.forks import end_with_parent
 from codeout.kernel.imports import import_from
 from codeout.kernel.serve import serve
 from codeout.observe.audit import VARIABLE, AuditObserver
@@ -24,7 +25,6 @@ from codeout.observe.places import Places
 PROBE = b"codeout"
 """What a supervisor must find in the memory of its kernel."""
 CACHE, ROOT = "CODEOUT_CACHE", "CODEOUT_ROOT"
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
 
 
 def main(build: int, scratch: str, control: int, link: int, folders: list[str]) -> None:
@@ -32,7 +32,7 @@ def main(build: int, scratch: str, control: int, link: int, folders: list[str]) 
     places = Places(scratch, os.environ.get(CACHE, ""), os.environ.get(ROOT, os.getcwd()))
     fallback = AuditObserver(places)
     import_from(folders)
-    end_with_parent(build)
+    end_with(build)
     if link < 0:
         serve(scratch, control, fallback)
     theirs, ours = socket.socketpair()
@@ -41,7 +41,7 @@ def main(build: int, scratch: str, control: int, link: int, folders: list[str]) 
         ours.close()
         os.close(link)
         os.setsid()  # signals to the group of a block must not reach the supervisor
-        end_with_parent(supervisor)
+        end_with(supervisor)
         serve(scratch, control, SystemObserver(theirs, fallback))
     theirs.close()
     os.close(control)
@@ -105,13 +105,11 @@ class SystemObserver:
         return self._fallback.take() if self._fallback else {}
 
 
-def end_with_parent(parent: int) -> None:
-    """Let Linux end this process when its parent is gone, and give it orphans, so that the build can find them."""
+def end_with(parent: int) -> None:
+    """End this process when its parent is gone, which may have ended already."""
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
-        if os.getppid() != parent:  # it ended before the first call
+        end_with_parent()
+        if os.getppid() != parent:
             os._exit(1)
 
 

@@ -95,6 +95,8 @@ class Engine:
             for session in sessions:
                 if running := self._sessions.get(session.name):
                     running.join()
+            if self._sessions and not self.config.checkpoints:
+                self._context.base.close()
         fill_in = self.lookup.cache.pictures.fill_in
         return [fill_in(run) for name in block_names(blocks) if (run := states[name].run)]
 
@@ -161,6 +163,7 @@ class Engine:
         from codeout.run.session import RunningSession
         from codeout.run.steps import Target
 
+        self._context.base.expect(sum(each.name not in self._sessions for each in sessions))
         now, requested = self.lookup.inputs.now(), {}
         for each, rank in self._ranked(sessions):
             with self._lock:
@@ -200,9 +203,12 @@ class Engine:
         self.preparation.close()
         if self._sessions:
             self._context.cores.close()
+            self._context.base.end()
         for session in self.sessions:
             session.end()
         self._pool.shutdown()
+        if self._sessions:
+            self._context.base.close()
 
     @cached_property
     def recordings(self) -> Recordings:
@@ -217,6 +223,7 @@ class Engine:
 
     @cached_property
     def _context(self) -> SessionContext:
+        from codeout.run.base import Base
         from codeout.run.cores import Cores
         from codeout.run.progress import ProgressBoard
         from codeout.run.session import SessionContext
@@ -224,6 +231,7 @@ class Engine:
         return SessionContext(
             config=self.config,
             lookup=self.lookup,
+            base=Base(self.config, self.lookup),
             cores=Cores(self.config),
             progress=ProgressBoard(self._listener.on_change),
             listener=self._listener,

@@ -18,9 +18,9 @@ from codeout.cache.lookup import Lookup
 from codeout.cache.timings import Timing
 from codeout.config import Config
 from codeout.errors import BlockError, log
-from codeout.model.blocks import Block, Place
-from codeout.model.outputs import Error
-from codeout.run.process import KernelProcess
+from codeout.model.blocks import Block
+from codeout.run.base import Base, Started
+from codeout.run.process import KernelProcess, ProcessGroup
 from codeout.run.progress import Ticker
 from codeout.run.results import BlockResult
 from codeout.run.steps import Step, Steps
@@ -30,14 +30,16 @@ from codeout.run.sweep import SharedFiles, merge_cases, run_sweep
 class Execution:
     """A session's kernel process, with what has run in it so far."""
 
-    def __init__(self, config: Config, lookup: Lookup, cores: int) -> None:
-        """Take the settings, where runs are stored, and how many cases of a sweep may run at the same time."""
+    def __init__(self, config: Config, lookup: Lookup, base: Base, cores: int) -> None:
+        """Take the settings, where runs are stored, what starts kernels, and how many cases may run at once."""
         self.steps = Steps(lookup)
         """The blocks that have run in the process, or in one from which it has resumed."""
         self.was_resumed = False
         """Whether the process has resumed from a checkpoint: its copy may lack what only the first one had."""
-        self._config, self._cores = config, cores
+        self._config, self._base, self._cores = config, base, cores
+        self._processes = ProcessGroup()
         self._process: KernelProcess | None = None
+        self._starts_alone = False  # whether a fork of the base has waited for a thread that it did not have
         self._target: KeyedSession  # since the first `rewind`
         self._ticker: Ticker
         self._began: float  # time of what runs now
@@ -53,17 +55,13 @@ class Execution:
 
     def interrupt(self) -> None:
         """Kill what runs now; its checkpoints stay. Whoever waits for it gets a `BlockError`, and calls `spoil`."""
-        if self._process:
-            self._process.interrupt()
+        self._processes.interrupt()
 
     def end(self) -> None:
         """Kill the process, and let none start any more."""
-        # In this order, while `_start` first names the process and then looks whether it is wanted: so one of the two
-        # sides sees what the other has done.
         self._is_ended = True
         self.steps.end()
-        if self._process:
-            self._process.kill()
+        self._processes.end()
 
     # ----------------------------------------------------------------------------------------------------- going back
 
@@ -101,25 +99,19 @@ class Execution:
     def _start(self) -> None:
         """Start a process in place of the one that there is, and run the prelude in it."""
         self.close()
-        self._process = KernelProcess(self._config)
-        if self._is_ended:
-            self._process.kill()
-        self._started_with = self._target.inputs[0]
-        for prelude in self._prelude(self._target.session.blocks[0]):
-            result = self._process.run(prelude, self._ticker)
-            self.steps.note_prelude(result.report.observed)
-            if error := next((output for output in result.outputs if isinstance(output, Error)), None):
-                place = f"{prelude.origin.path}:{error.line or 1}"
-                raise BlockError(f"{place}: {error.type}: {error.message}\n{error.traceback}")
+        started = self._start_another(self._processes)
+        self._process, self._started_with = started.process, self._target.inputs[0]
+        self.steps.note_prelude(started.observed)
         self._is_clean = True
 
-    def _prelude(self, first: Block) -> list[Block]:
-        """Return the script that runs before a session's first block, if there is one, as a block."""
-        path = self._config.prelude
-        if not path:
-            return []
-        code = self._config.path(path).read_text(encoding="utf8")
-        return [Block(place=first.place, session=first.session, code=code, origin=Place(path, 1))]
+    def _start_another(self, group: ProcessGroup) -> Started:
+        """Start a process for the target, and run the prelude in it.
+
+        Raises:
+            BlockError: the prelude failed.
+        """
+        first, inputs = self._target.session.blocks[0], self._target.inputs[0]
+        return self._base.start(first, inputs, self._ticker, group, by_itself=self._starts_alone)
 
     # ------------------------------------------------------------------------------------------------------- running
 
@@ -168,6 +160,11 @@ class Execution:
         if self._process and self._is_clean:
             self._process.checkpoint(len(self.steps))
 
+    @property
+    def may_lack_threads(self) -> bool:
+        """Whether the process is a fork, so that what has ended it may be what it lacks."""
+        return self.was_resumed or (self._process is not None and self._process.was_stuck)
+
     def spoil(self) -> None:
         """Note that the process is not as the steps have left it, since it was interrupted."""
         self._is_clean = False
@@ -209,7 +206,7 @@ class Execution:
         report = msgspec.structs.replace(result.report, written=(*written, *result.report.written))
         return msgspec.structs.replace(result, report=report)
 
-    def _replayed(self, block: Block, group: set[KernelProcess], written: list[str]) -> KernelProcess:
+    def _replayed(self, block: Block, group: ProcessGroup, written: list[str]) -> KernelProcess:
         """Return a process in which the blocks above one have run; it leaves the group when it is closed.
 
         What they have written is added to the list: others may do so at the same time.
@@ -217,11 +214,13 @@ class Execution:
         Raises:
             BlockError: as for `KernelProcess.run`, or nothing may start any more.
         """
-        process = KernelProcess(self._config, group)
+        started = self._start_another(group)
+        process = started.process
+        written += started.written
         try:
             if self._is_ended:
                 raise BlockError(f"{block}: not run: the build stopped")
-            for above in (*self._prelude(block), *self.steps.blocks):
+            for above in self.steps.blocks:
                 written += process.run(above, self._ticker).report.written
         except BaseException:
             process.close()
@@ -247,6 +246,7 @@ class Execution:
     def close(self) -> None:
         """End the process, and forget what has run in it."""
         if self._process:
+            self._starts_alone |= self._process.was_stuck
             self._process.close()
         self._process, self._started_with = None, None
         self.steps.clear()

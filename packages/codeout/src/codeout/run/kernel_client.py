@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -25,9 +25,12 @@ from codeout.run.protocol import (
     Event,
     ForkedEvent,
     InvalidEvent,
+    LoadedEvent,
+    LoadRequest,
     Request,
     RunRequest,
     StreamEvent,
+    Unit,
 )
 from codeout.run.results import BlockResult, OutputCollector
 from codeout.run.termination import is_running, kill_all
@@ -65,6 +68,8 @@ class KernelClient:
         """What was handed over of the process, if it is a fork of the session's kernel."""
         self._config, self._folder, self._connection = config, folder, connection
         self._first_text = self._last_text = ""  # the beginning and the end of what the block has printed
+        self.was_stuck = False
+        """Whether it was killed since it waited for a thread that a fork does not have."""
 
     def run(self, block: Block, on_progress: Callable[[str], None], end_all: Callable[[], None]) -> BlockResult:
         """Run a block.
@@ -101,6 +106,20 @@ class KernelClient:
         stacks = _stacks_of(block, _without_kernel(_read(self._folder / scratch.STACKS, 0, MAX_STACKS)))
         advice = "if it needs more time, set `timeout`"
         raise BlockError(f"{block}: took longer than {limit:g} s; {advice}{self.last_output(stacks)}")
+
+    def load(self, units: Sequence[Unit]) -> tuple[LoadedEvent, bool] | None:
+        """Import what sessions will; return what came of it, and whether something was printed. None if it died."""
+        is_silent, deadline = True, time.monotonic() + self._config.timeout
+        try:
+            self._connection.send(LoadRequest(tuple(units)))
+            while (left := deadline - time.monotonic()) > 0:
+                event = self._connection.receive(left)
+                if isinstance(event, LoadedEvent):
+                    return (self._observer.complete(event, self.pid) if self._observer else event), is_silent
+                is_silent = False
+        except (Closed, InvalidEvent):
+            pass
+        return None
 
     def request_fork(self, request: Request) -> bool:
         """Ask the process to fork; return whether it does."""
@@ -210,6 +229,7 @@ class KernelClient:
             elif event is not None:
                 yield event
             elif watchdog and watchdog.is_stuck():  # its session is replayed
+                self.was_stuck = True
                 self.interrupt()
                 raise Closed
             else:

@@ -33,9 +33,16 @@ rm -rf "$2"
 """
 
 
-def create_scratch_folder(config: Config) -> Path:
-    """Create a temporary folder, with a folder for the blocks' files, which has the links that the settings name."""
-    folder = Path(tempfile.mkdtemp(prefix="codeout-"))
+def create_scratch_folder(config: Config, parent: Path | None = None, *, is_base: bool = False) -> Path:
+    """Create a temporary folder, with a folder for the blocks' files, which has the links that the settings name.
+
+    Args:
+        config: the settings.
+        parent: the folder of the process of which this one is for a fork; it is created inside.
+        is_base: whether it is for a process that runs no blocks; its name says so.
+    """
+    prefix = ("" if parent else "codeout-") + ("base-" if is_base else "")
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     (folder / scratch.FILES).mkdir()
     for link in config.links:
         _link(config.path(link), folder / scratch.FILES / link)

@@ -6,15 +6,16 @@ import contextlib
 import json
 import socket
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from codeout.run.connection import Closed
-from codeout.run.protocol import DoneEvent, Touched
+from codeout.run.protocol import DoneEvent, LoadedEvent, Touched
 
 MAX_START_TIME = 60.0
 """Seconds that Python may take to start, on a machine that is busy."""
+Report = TypeVar("Report", DoneEvent, LoadedEvent)
 _decoder = msgspec.json.Decoder(Touched)
 
 
@@ -36,8 +37,8 @@ class Observer:
             return int(pid)
         return None
 
-    def complete(self, report: DoneEvent, pid: int) -> DoneEvent:
-        """Return what a kernel reports of a block, with what its process and those that it started have touched.
+    def complete(self, report: Report, pid: int) -> Report:
+        """Return what a kernel reports, with what its process and those that it started have touched.
 
         Raises:
             Closed: the supervisor is gone, and with it the kernel.

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import psutil
 
@@ -24,27 +26,105 @@ from codeout.run.connection import Closed, Connection, Fork, accept_fork
 from codeout.run.kernel_client import KernelClient
 from codeout.run.launch import create_scratch_folder, start_kernel, start_watcher, working_folder
 from codeout.run.observer import Observer
-from codeout.run.protocol import BranchRequest, CheckpointRequest
+from codeout.run.protocol import BranchRequest, CheckpointRequest, LoadedEvent, SpawnRequest, Unit
 from codeout.run.results import BlockResult
-from codeout.run.termination import descendants, describe_exit, kill_all, kill_group, kill_strays, wait_for
+from codeout.run.termination import (
+    descendants,
+    describe_exit,
+    exit_code_of,
+    kill_all,
+    kill_group,
+    kill_strays,
+    wait_for,
+)
 
 EXIT_TIME = 5.0
 """Seconds that an idle kernel may take to exit."""
 
 
+class CannotFork(Exception):
+    """A process is not forked now."""
+
+
+class ProcessGroup:
+    """Processes that end together. Any thread may use it."""
+
+    def __init__(self) -> None:
+        self._members: set[KernelProcess] = set()
+        self._is_ended = False
+
+    def add(self, process: KernelProcess) -> None:
+        """Add a process, which is killed at once if the group has been ended."""
+        # In this order, and in the opposite one in `end`: so one of the two sides sees what the other has done.
+        self._members.add(process)
+        if self._is_ended:
+            process.kill()
+
+    def discard(self, process: KernelProcess) -> None:
+        """Remove a process that is closed."""
+        self._members.discard(process)
+
+    def interrupt(self) -> None:
+        """Kill what the processes run now; their checkpoints stay."""
+        for process in list(self._members):
+            process.interrupt()
+
+    def kill(self) -> None:
+        """Kill the processes."""
+        for process in list(self._members):
+            process.kill()
+
+    def end(self) -> None:
+        """Kill the processes, and all that will be added."""
+        self._is_ended = True
+        self.kill()
+
+
 class KernelProcess:
     """A child process that runs the blocks of one session, in a scratch folder that is removed with it."""
 
-    def __init__(self, config: Config, group: set[KernelProcess] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        group: ProcessGroup | None = None,
+        origin: KernelProcess | None = None,
+        *,
+        is_base: bool = False,
+    ) -> None:
         """Start the process; until it is closed, it is in the group, if there is one.
+
+        Args:
+            config: the settings.
+            group: the processes to which it belongs.
+            origin: a process to fork, which must stay until this one is closed; by default a new Python starts.
+            is_base: whether it runs no blocks, but is there to be forked.
 
         Raises:
             PageError: the folder of the settings in which blocks work does not exist.
+            CannotFork: the other process shares something with the world, or is gone.
         """
-        self._config = config
-        self.folder = create_scratch_folder(config)
+        self._config, self._origin = config, origin
+        self.folder: Path = create_scratch_folder(config, origin.folder if origin else None, is_base=is_base)
+        self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._observer: Observer | None = None
+        self._spawned = 0
+        self._client = self._spawn(origin) if origin else self._start()
+        self._pid = self._client.pid
+        self._watcher = start_watcher(self._pid, self.folder)
+        self.checkpoints = Checkpoints(self.folder)
+        """The checkpoints of the process, and of those that have resumed from one; none where it cannot be forked."""
+        self._branches: list[KernelClient] = []
+        self._branchings = 0
+        self.replays = ProcessGroup()
+        """Processes that run a case of a sweep for this one, and end with it."""
+        self.on_close: Callable[[], None] = lambda: None
+        """Called when all that belongs to it has ended."""
+        self._group = group or ProcessGroup()
+        self._group.add(self)
+
+    def _start(self) -> KernelClient:
+        """Start a new Python."""
         with contextlib.ExitStack() as unless_started, contextlib.ExitStack() as theirs:
             unless_started.callback(shutil.rmtree, self.folder)
             sockets: list[socket.socket] = []
@@ -54,23 +134,49 @@ class KernelProcess:
                 sockets = [theirs.enter_context(each) for each in (control, link)]
                 self._observer = Observer(connection)
                 unless_started.callback(self._close_sockets)
-            self._process = start_kernel(config, self.folder, *sockets)
+            self._process = start_kernel(self._config, self.folder, *sockets)
             unless_started.pop_all()  # from now on, `close` does that
         # What was started is the kernel itself only where there is no supervisor.
-        self._pid = (self._observer.await_kernel() if self._observer else None) or self._process.pid
-        self._watcher = start_watcher(self._pid, self.folder)
-        self.checkpoints = Checkpoints(self.folder)
-        """The checkpoints of the process, and of those that have resumed from one; none where it cannot be forked."""
+        pid = (self._observer.await_kernel() if self._observer else None) or self._process.pid
         if self._process.stdin is None or self._process.stdout is None:
             raise AssertionError("both are pipes")
         events = Connection(self._process.stdin, self._process.stdout)
-        self._client = KernelClient(config, self.folder, events, self._pid, self._observer)
-        self._branches: list[KernelClient] = []
-        self._branchings = 0
-        self.replays: set[KernelProcess] = set()
-        """Processes that run a case of a sweep for this one, and end with it."""
-        self._group = set() if group is None else group
-        self._group.add(self)
+        return KernelClient(self._config, self.folder, events, pid, self._observer)
+
+    def _spawn(self, origin: KernelProcess) -> KernelClient:
+        """Fork another process."""
+        with contextlib.ExitStack() as unless_started:
+            unless_started.callback(shutil.rmtree, self.folder)
+            self._observer, control = origin._observer, origin._forks_control
+            origin._spawned += 1
+            workdir = str(working_folder(self._config, self.folder / scratch.FILES))
+            request = SpawnRequest(ticket=origin._spawned, scratch=str(self.folder), folder=workdir)
+            fork = accept_fork(control, origin._spawned) if control and origin._client.request_fork(request) else None
+            if fork is None:
+                raise CannotFork
+            unless_started.pop_all()
+        self._control = fork.control
+        return self._client_of(fork, origin._client.pid)
+
+    def load(self, units: Sequence[Unit]) -> tuple[LoadedEvent, bool] | None:
+        """Import what sessions will; return what came of it, and whether something was printed. None if it died."""
+        return self._client.load(units)
+
+    def memory(self) -> int:
+        """Return the bytes of memory that the process takes, with its share of what it has in common with others."""
+        with contextlib.suppress(psutil.Error):
+            return int(psutil.Process(self._pid).memory_full_info().pss)
+        return 0
+
+    @property
+    def was_stuck(self) -> bool:
+        """Whether it was killed since it waited for a thread that a fork does not have."""
+        return self._client.was_stuck
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there is anything but links in the folder of the blocks' files."""
+        return any(not path.is_symlink() for path in (self.folder / scratch.FILES).iterdir())
 
     def run(self, block: Block, on_progress: Callable[[str], None]) -> BlockResult:
         """Run a block.
@@ -135,8 +241,7 @@ class KernelProcess:
         for branch in self._branches:
             branch.hang_up()
             branch.interrupt()
-        for replay in list(self.replays):
-            replay.kill()
+        self.replays.kill()
         self._branches = []
         shutil.rmtree(self.folder / scratch.BRANCHES, ignore_errors=True)
 
@@ -147,8 +252,7 @@ class KernelProcess:
         """
         for client in (*self._branches, self._client):
             client.interrupt(self.checkpoints.pids)
-        for replay in list(self.replays):
-            replay.kill()
+        self.replays.kill()
 
     def close(self) -> None:
         """End the process and all that it has started, and remove its scratch folder."""
@@ -163,12 +267,12 @@ class KernelProcess:
                 self._watcher.kill()
         kill_strays(str(self.folder))
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.on_close()
 
     def kill(self) -> None:
         """Kill the process and all that it has started, its checkpoints and replays included."""
         self._kill(self._descendants())
-        for replay in list(self.replays):
-            replay.kill()
+        self.replays.kill()
 
     @property
     def _forks_control(self) -> socket.socket | None:
@@ -184,17 +288,19 @@ class KernelProcess:
     def _kill(self, started: tuple[psutil.Process, ...]) -> None:
         kill_all(started)
         kill_group(self._pid, self._process)
+        if self._process is None:
+            wait_for(self._pid, EXIT_TIME)
 
     def _close_sockets(self) -> None:
         if self._control:
             self._control.close()
-        if self._observer:
+        if self._observer and self._origin is None:
             self._observer.close()
 
     def _hang_up(self) -> None:
         """Let the process that runs the blocks exit."""
         self._client.hang_up()
-        if self._process.stdin:
+        if self._process and self._process.stdin:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
         self._wait()
@@ -205,7 +311,7 @@ class KernelProcess:
 
     def _wait(self) -> bool:
         """Wait until the kernel has ended; return whether it does in time."""
-        if self._pid != self._process.pid:
+        if self._process is None or self._pid != self._process.pid:
             return wait_for(self._pid, EXIT_TIME)
         try:
             self._process.wait(EXIT_TIME)
@@ -214,13 +320,18 @@ class KernelProcess:
         return True
 
     def _exit_code(self) -> int:
-        """Return how the kernel has ended, as `subprocess` gives it; its supervisor has written that down."""
+        """Return how the kernel has ended, as `subprocess` gives it.
+
+        The system tells until a supervisor has written that down; the parent of a fork leaves it at that.
+        """
+        with contextlib.suppress(OSError, ValueError):
+            return exit_code_of(self._pid)
         with contextlib.suppress(OSError, ValueError):
             return int((self.folder / scratch.EXIT).read_text())
-        return self._process.wait()
+        return self._process.wait() if self._process else -signal.SIGKILL
 
     def _describe_death(self) -> str:
-        if self._client.fork:
+        if self._client.pid != self._pid:
             return f"the kernel died{self._client.last_output('')}"
         if self._wait():
             end = describe_exit(self._exit_code())

@@ -18,6 +18,8 @@ MAX_QUOTE = 80  # bytes of an invalid event that a message quotes
 
 Bytes: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**60)]
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
+Unit: TypeAlias = tuple[str, str]
+"""What an import statement names: a module, and a name in it, `*` or nothing."""
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True, tag="run", tag_field="request"):
@@ -58,6 +60,23 @@ class BranchRequest(msgspec.Struct, frozen=True, tag="branch", tag_field="reques
     """What they are handed over with."""
     folders: tuple[tuple[str, str], ...]
     """The folder in which each of them works, and its temporary folder."""
+
+
+class LoadRequest(msgspec.Struct, frozen=True, tag="load", tag_field="request"):
+    """Import what sessions will."""
+
+    units: tuple[Unit, ...]
+
+
+class SpawnRequest(msgspec.Struct, frozen=True, kw_only=True, tag="spawn", tag_field="request"):
+    """Fork the kernel of another session."""
+
+    ticket: int
+    """What it is handed over with."""
+    scratch: str
+    """The absolute path of its scratch folder."""
+    folder: str
+    """Where its blocks work."""
 
 
 class BeginEvent(msgspec.Struct, frozen=True, tag="begin", tag_field="event"):
@@ -152,16 +171,37 @@ class DoneEvent(Touched, frozen=True, kw_only=True, tag="done", tag_field="event
         }
 
 
+class LoadedEvent(Touched, frozen=True, kw_only=True, tag="loaded", tag_field="event"):
+    """The answer to a `LoadRequest`."""
+
+    needed: tuple[dict[str, float], ...]
+    """What each unit needs: its modules in the order to load them, with the seconds that each took by itself."""
+    is_whole: bool
+    """Whether all units could be imported."""
+    modules: frozenset[str]
+    """What is loaded now, by this and by earlier requests."""
+    obstacle: str
+    """Why the process cannot be forked now; empty if it can."""
+
+
 class ForkedEvent(msgspec.Struct, frozen=True, tag="forked", tag_field="event"):
-    """The answer to a `CheckpointRequest` or a `BranchRequest`."""
+    """The answer to the requests for forks."""
 
     forked: bool
     """Whether the forks will be handed over on the control socket."""
 
 
-Request: TypeAlias = RunRequest | CheckpointRequest | BranchRequest
+Request: TypeAlias = RunRequest | CheckpointRequest | BranchRequest | LoadRequest | SpawnRequest
 Event: TypeAlias = (
-    BeginEvent | StreamEvent | DisplayEvent | ChecksEvent | ClearEvent | ErrorEvent | DoneEvent | ForkedEvent
+    BeginEvent
+    | StreamEvent
+    | DisplayEvent
+    | ChecksEvent
+    | ClearEvent
+    | ErrorEvent
+    | DoneEvent
+    | LoadedEvent
+    | ForkedEvent
 )
 
 

@@ -22,6 +22,7 @@ from codeout.cache.lookup import Lookup
 from codeout.config import Config
 from codeout.errors import BlockError, CodeoutError, log
 from codeout.model.outputs import Run
+from codeout.run.base import Base
 from codeout.run.cores import Cores
 from codeout.run.execution import Execution
 from codeout.run.progress import ProgressBoard, SessionProgress, Ticker
@@ -36,6 +37,7 @@ class SessionContext(msgspec.Struct, frozen=True, kw_only=True):
 
     config: Config
     lookup: Lookup
+    base: Base
     cores: Cores
     progress: ProgressBoard
     listener: Listener
@@ -54,7 +56,7 @@ class RunningSession:
         """Start nothing yet."""
         self.name = name
         self._context = context
-        self._execution = Execution(context.config, context.lookup, context.cores.count)
+        self._execution = Execution(context.config, context.lookup, context.base, context.cores.count)
         self._changed = Condition()
         self._target: Target | None = None
         self._reached: Target | None = None
@@ -295,7 +297,7 @@ class RunningSession:
         self._execution.spoil()
         if was_meant:
             raise Interrupted from problem
-        if self._execution.was_resumed:
+        if self._execution.may_lack_threads:
             self._execution.close()
             raise Interrupted from problem
         if self._context.config.errors == "raise":

@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import psutil
 
@@ -30,24 +32,36 @@ def kill_all(processes: Iterable[psutil.Process]) -> None:
             process.kill()
 
 
-def kill_group(leader: int, started: subprocess.Popen[bytes]) -> None:
+def kill_group(leader: int, started: subprocess.Popen[bytes] | None) -> None:
     """Kill a process and all of its process group, and then the one that was started, if it is another."""
     if sys.platform != "win32":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(leader, signal.SIGKILL)
-    started.kill()
-    started.wait()
+    if started:
+        started.kill()
+        started.wait()
 
 
 def wait_for(pid: int, seconds: float) -> bool:
     """Wait for the end of a process that another one has started; return whether it has ended in time."""
-    try:
-        psutil.Process(pid).wait(seconds)
-    except psutil.TimeoutExpired:
-        return False
-    except psutil.NoSuchProcess:
-        pass
+    deadline, delay = time.monotonic() + seconds, 0.0005
+    while is_running(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(delay)
+        delay = min(2 * delay, 0.02)
     return True
+
+
+def exit_code_of(pid: int) -> int:
+    """Return how a process has ended that its parent has not waited for yet, as `subprocess` gives it.
+
+    The last field of its status is what waitpid(2) will report, proc(5).
+
+    Raises:
+        OSError: its parent has.
+    """
+    return os.waitstatus_to_exitcode(int(Path(f"/proc/{pid}/stat").read_text().rpartition(" ")[2]))
 
 
 def kill_strays(folder: str) -> None:
