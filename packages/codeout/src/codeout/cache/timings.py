@@ -12,9 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from codeout.cache.files import read_sealed, write_sealed
+from codeout.cache.files import load_memo, read_sealed, save_memo, write_sealed
+from codeout.config import Config
 
 MAX_BYTES = 10_000
+BASE_FILE = "base.json"
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -28,12 +30,24 @@ class Timing(msgspec.Struct, frozen=True):
     """Why it could not after the next one; empty if it always could."""
 
 
+class BaseSize(msgspec.Struct, frozen=True):
+    """How large the processes were from which kernels were forked, when they were last used."""
+
+    processes: int
+    memory: int
+    """Bytes of all of them together, those that kernels have in common with them counted in part."""
+
+    def __str__(self) -> str:
+        return f"base: {self.processes} processes, {self.memory / 1e6:.0f} MB when they were last used"
+
+
 class _StoredTiming(msgspec.Struct, frozen=True):
     name: str
     timing: Timing
 
 
 _decoder = msgspec.json.Decoder(_StoredTiming)
+_size_decoder = msgspec.json.Decoder(BaseSize)
 
 
 class SessionTimings(msgspec.Struct, frozen=True):
@@ -66,6 +80,16 @@ class SessionTimings(msgspec.Struct, frozen=True):
         for old in self.folder.glob(f"{_digest(name)}-*.json"):
             if old != new:
                 old.unlink(missing_ok=True)
+
+
+def load_base_size(config: Config) -> BaseSize | None:
+    """Return how large the base of a site was; None if it has had none yet."""
+    return load_memo(config.memo / BASE_FILE, _size_decoder)
+
+
+def save_base_size(config: Config, size: BaseSize) -> None:
+    """Store how large the base of a site is."""
+    save_memo(config.memo / BASE_FILE, size)
 
 
 def _digest(name: str) -> str:

@@ -85,10 +85,11 @@ def status(site: CommandSite, pages: Paths, as_json: bool) -> None:
 
     A block with cached outputs is a "hit"; its run time, its size on disk and its device are shown as well. The list
     of sessions at the end shows how each of them resumes after an edit: from a checkpoint, or by running again from
-    its first block.
+    its first block. The last line is about the processes that have imported packages ahead of the sessions.
     """
     from codeout.cache.lookup import Lookup
     from codeout.cache.status import BlockStatus, block_statuses, resume_modes
+    from codeout.cache.timings import load_base_size
 
     def line(row: BlockStatus) -> str:
         if row.seconds is None or row.bytes is None:
@@ -100,7 +101,9 @@ def status(site: CommandSite, pages: Paths, as_json: bool) -> None:
     resumes = resume_modes(lookup.cache.timings.load_all(), blocks)
     count = f"{_count_stale([row.state == 'stale' for row in rows])}\n"
     lines = [*map(line, rows), count, *(f"{name}: {mode}" for name, mode in resumes.items())]
-    print_report({"blocks": rows, "resumes": resumes}, lines, as_json=as_json)
+    size = load_base_size(site.config)
+    lines += [str(size)] if size else []
+    print_report({"blocks": rows, "resumes": resumes, "base": size}, lines, as_json=as_json)
 
 
 @command("codeout why", "codeout why docs/autograd.md")

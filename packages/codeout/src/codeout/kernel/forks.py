@@ -48,10 +48,13 @@ def release_threads() -> None:
 
 
 def end_with_parent() -> None:
-    """Let Linux end this process when its parent is gone, and give it orphans, so that the build can find them."""
-    libc = ctypes.CDLL(None)
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    """Let Linux end this process when its parent is gone."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def adopt_orphans(*, adopts: bool = True) -> None:
+    """Let Linux give this process its descendants whose parent has ended, so that the build can find them; or not."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, int(adopts))
 
 
 class Channel:

@@ -6,10 +6,11 @@ So a base knows what a session would load that imports something: that, and all 
 from __future__ import annotations
 
 import builtins
+import contextlib
 import importlib
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.machinery import ExtensionFileLoader, SourceFileLoader
 from importlib.util import resolve_name
@@ -29,11 +30,14 @@ class ImportLog:
         self._seconds: dict[str, float] = {}
         self._last_time = 0.0
         self._own = {*sys.modules}
+        self._seen = {*sys.modules}
 
-    def load(self, unit: Unit) -> dict[str, float]:
-        """Import a unit; return the modules that it needs, in the order to load them, with the seconds of each alone.
+    def load(self, unit: Unit) -> tuple[dict[str, float], list[str]]:
+        """Import a unit.
 
-        Those that were there when this began are left out.
+        Returns:
+            The modules that it needs, but for those that were there when this began, in the order to load them, with
+            the seconds of each alone; and what can be imported from its module without any other.
 
         Raises:
             Exception: whatever the modules raise.
@@ -44,11 +48,27 @@ class ImportLog:
             importlib.import_module(module)
             if name:
                 exec(f"from {module} import {name}", {})
-        return {each: self._seconds.get(each, 0.0) for each in self._closure(label)}
+        needed = self._closure(label)
+        names = (
+            [] if name else [each for each in vars(sys.modules[module]) if self._is_within(f"{module}.{each}", needed)]
+        )
+        return {each: self._seconds.get(each, 0.0) for each in needed}, names
+
+    def load_all(self, modules: Iterable[str]) -> None:
+        """Import modules, but for those that cannot be imported by their names alone."""
+        with self._watching(""):
+            for name in modules:
+                if name not in sys.modules:
+                    with contextlib.suppress(ImportError):
+                        importlib.import_module(name)
 
     def loaded(self) -> set[str]:
         """Return the modules that were loaded since this began."""
         return {*sys.modules} - self._own
+
+    def _is_within(self, name: str, needed: Container[str]) -> bool:
+        """Return whether an attribute is there when its module is, and no other module that only happens to be."""
+        return name not in sys.modules or name in self._own or name in needed
 
     def _closure(self, label: str) -> list[str]:
         needed, left = set[str](), [*self._asked[label]]
@@ -89,6 +109,7 @@ class ImportLog:
         try:
             yield
         finally:
+            self._count()
             builtins.__import__, importlib.import_module = own_import, own_import_module
             for loader, method in zip(loaders, own_methods, strict=True):
                 loader.exec_module = method
@@ -98,23 +119,27 @@ class ImportLog:
     def _noting(self, method: Any) -> Any:
         def exec_module(loader: Any, module: ModuleType) -> None:
             name = module.__spec__.name if module.__spec__ else module.__name__
-            self._note(name, ())
-            self._count_time()
+            self._count()
             self._loading.append(name)
             self._asked.setdefault(name, set())
             try:
                 method(loader, module)
             finally:
-                self._count_time()
+                self._count()
                 self._loading.pop()
 
         return exec_module
 
-    def _count_time(self) -> None:
-        """Add the time since the last call to the module that loads."""
+    def _count(self) -> None:
+        """Add what is new since the last call to the module that loads: time, and modules, by whatever means."""
         now, name = time.perf_counter(), self._loading[-1]
         self._seconds[name] = self._seconds.get(name, 0.0) + now - self._last_time
         self._last_time = now
+        for newest in reversed(sys.modules):
+            if newest in self._seen:
+                break
+            self._seen.add(newest)
+            self._asked[name].add(newest)
 
     def _note(self, name: str, names: Iterable[str]) -> None:
         asked = self._asked[self._loading[-1]]

@@ -90,7 +90,7 @@ class Kernel:
                 case "branch":
                     self._branch(request["ticket"], request["folders"])
                 case "load":
-                    self._load([tuple(unit) for unit in request["units"]])
+                    self._load(request["modules"], [tuple(unit) for unit in request["units"]])
                 case "spawn":
                     self._spawn(request["ticket"], Path(request["scratch"]), request["folder"])
                 case _:
@@ -148,20 +148,21 @@ class Kernel:
                 self._move(folder, temporary)
                 return
 
-    def _load(self, units: Sequence[Unit]) -> None:
+    def _load(self, modules: Sequence[str], units: Sequence[Unit]) -> None:
         """Import what sessions will; say what each unit needs, up to the first that cannot be imported."""
         self._imports = self._imports or ImportLog()
-        needed, is_whole = [], True
+        self._imports.load_all(modules)
+        loaded, is_whole = [], True
         for unit in units:
             try:
-                needed.append(self._imports.load(unit))
+                loaded.append(self._imports.load(unit))
             except BaseException:  # whatever modules raise: the session that imports them will show it
                 is_whole = False
                 break
         touched = self._observer.take() if self._observer else {}
         self._log.send(
             "loaded",
-            needed=needed,
+            units=loaded,
             is_whole=is_whole,
             modules=sorted(self._imports.loaded()),
             obstacle=self._shared.describe(),
@@ -180,12 +181,14 @@ class Kernel:
         if channel is None:
             return
         self._collect()
+        forks.adopt_orphans(adopts=False)  # what a session leaves is no child of the process that it is a fork of
         fork = forks.fork_branch(channel, ticket, files, self._hang_up)
         if isinstance(fork, int):
             self._spawned[fork] = folder
         else:
             os.setsid()
             forks.end_with_parent()
+            forks.adopt_orphans()
             self._scratch, self._spawned = folder, {}
             self._stacks.close()
             self._stacks = (folder / scratch.STACKS).open("w")

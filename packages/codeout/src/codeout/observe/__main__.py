@@ -16,7 +16,7 @@ import socket
 import sys
 from typing import Any
 
-from codeout.kernel.forks import end_with_parent
+from codeout.kernel.forks import adopt_orphans, end_with_parent
 from codeout.kernel.imports import import_from
 from codeout.kernel.serve import serve
 from codeout.observe.audit import VARIABLE, AuditObserver
@@ -109,6 +109,7 @@ def end_with(parent: int) -> None:
     """End this process when its parent is gone, which may have ended already."""
     if sys.platform == "linux":
         end_with_parent()
+        adopt_orphans()
         if os.getppid() != parent:
             os._exit(1)
 

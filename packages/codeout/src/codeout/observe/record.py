@@ -58,6 +58,7 @@ class Record:
         for name, value in vars(self).items():
             if isinstance(value, set | dict):
                 setattr(twin, name, value.copy())
+        twin.seen = set()
         return twin
 
     def take(self) -> dict[str, Any]:

@@ -95,6 +95,7 @@ class Supervisor:
 
     def _answer_build(self) -> bool:
         """Answer a request: [pid] takes what it has touched, [pid, other] makes the other go on from it."""
+        self._collect_orphans()
         chunk = self._build.recv(4_096)
         *lines, self._requests = (self._requests + chunk).split(b"\n")
         for line in lines:
@@ -107,6 +108,14 @@ class Supervisor:
             with contextlib.suppress(OSError):  # the build is gone, or will be
                 self._build.sendall(json.dumps(answer).encode() + b"\n")
         return bool(chunk)
+
+    def _collect_orphans(self) -> None:
+        """Let go of processes that have ended after their parents, all but the kernel."""
+        with contextlib.suppress(ChildProcessError):
+            while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if ended.si_pid == self._kernel:
+                    break
+                os.waitpid(ended.si_pid, 0)
 
     def _record_of(self, thread: int) -> Record:
         """Return the record of the process from which a thread descends."""

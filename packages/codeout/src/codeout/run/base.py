@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 
@@ -19,6 +20,7 @@ import psutil
 from codeout.cache import environment
 from codeout.cache.keys import Environment, File, KeyInputs
 from codeout.cache.lookup import Lookup
+from codeout.cache.timings import BaseSize, save_base_size
 from codeout.config import Config
 from codeout.errors import BlockError
 from codeout.model.blocks import Block, Place
@@ -26,11 +28,13 @@ from codeout.model.inputs import Input, Observation
 from codeout.model.outputs import Error
 from codeout.run.checkpoints import MIN_FREE_MEMORY
 from codeout.run.process import CannotFork, KernelProcess, ProcessGroup
-from codeout.run.protocol import LoadedEvent, Unit
+from codeout.run.protocol import LoadedEvent, LoadRequest, Unit
 
 MIN_SECONDS = 0.1
 """A process of its own is not worth less time of imports than this."""
 MAX_NODES = 24
+MAX_AGE = 1.0
+"""Seconds for which a build takes for granted that no package was changed."""
 MIN_SESSIONS = 2
 """For so many a base pays, unless an author edits."""
 
@@ -54,8 +58,6 @@ class Node(msgspec.Struct, frozen=True, eq=False):
     observed: tuple[Observation, ...]
     inputs: tuple[Input, ...]
     """What it has read, as it was then."""
-    is_pure: bool = True
-    """Whether nothing of that has changed meanwhile, and it has left no files."""
 
 
 class Family:
@@ -66,9 +68,29 @@ class Family:
         self.nodes = [root]
         self.learner = root
         """Has loaded most; it is a node only as long as that is what some session imports."""
-        self.kernels: set[KernelProcess] = set()
+        self.uses = 0
+        """How many kernels are forks of its processes, or will be."""
         self.needs: dict[Unit, dict[str, float] | None] = {}
         """What a unit needs, with the seconds of each module; None if it cannot be imported ahead."""
+        self.names: dict[str, frozenset[str]] = {}
+        """By module, what can be imported from it without any other."""
+        self.checked = time.monotonic()
+        """When it was last known that nothing of it has changed."""
+
+    def needed_by(self, units: Iterable[Unit]) -> dict[str, float]:
+        """Return what units need, up to the first that cannot be imported ahead, or of which nothing is known yet."""
+        needed: dict[str, float] = {}
+        for module, name in units:
+            unit = (module, "") if name in self.names.get(module, ()) else (module, name)
+            needs = self.needs.get(unit)
+            needed |= self.needs.get((module, "")) or {} if needs is None else needs
+            if needs is None:  # what follows it would be imported too early
+                break
+        return needed
+
+    def knows(self, unit: Unit) -> bool:
+        """Return whether it is known what a unit needs."""
+        return unit in self.needs or unit[1] in self.names.get(unit[0], ())
 
     def close(self) -> None:
         """End all processes."""
@@ -118,9 +140,8 @@ class Base:
         is_on_gpu = first.matches(self._config.gpu) and environment.detect_device() != "CPU"
         is_worth_it = self._config.checkpoints or self._expected >= MIN_SESSIONS
         if self._config.base and is_worth_it and not by_itself and not is_on_gpu and sys.platform == "linux":
-            with self._lock:
-                if started := self._fork(first, inputs, group):
-                    return started
+            if started := self._fork(first, inputs, group):
+                return started
         process = KernelProcess(self._config, group)
         try:
             return self._run_prelude(process, first, on_progress)
@@ -128,14 +149,9 @@ class Base:
             process.close()
             raise
 
-    def describe_memory(self) -> tuple[int, int]:
-        """Return how many processes there are to fork, and the bytes of memory that they take together."""
-        with self._lock:
-            nodes = self._family.nodes if self._family else []
-            return len(nodes), sum(node.process.memory() for node in nodes)
-
     def end(self) -> None:
         """Kill all processes, and let none start any more."""
+        self._note_size()
         # In this order, while `_found` first names the process and then looks whether it is wanted.
         self._is_closed = True
         if self._root:
@@ -143,9 +159,16 @@ class Base:
 
     def close(self) -> None:
         """End all processes, those that kernels are forks of with these; others start when they are needed."""
+        self._note_size()
         with self._lock:
             self._expected = 0
             self._retire()
+
+    def _note_size(self) -> None:
+        """Write down how much memory the processes take, for whoever asks whether they are worth it."""
+        if (family := self._family) and not self._is_closed:
+            size = BaseSize(len(family.nodes), sum(node.process.memory() for node in family.nodes))
+            save_base_size(self._config, size)
 
     def _run_prelude(self, process: KernelProcess, first: Block, on_progress: Callable[[str], None]) -> Started:
         """Run the script that runs before a session's first block, if there is one.
@@ -164,23 +187,32 @@ class Base:
             raise BlockError(f"{place}: {error.type}: {error.message}\n{error.traceback}")
         return Started(process, result.report.observed, result.report.written)
 
-    # ------------------------------------------------------------------------ inside: for the one who holds the lock
-
     def _fork(self, first: Block, inputs: KeyInputs, group: ProcessGroup | None) -> Started | None:
         """Return a fork of the process that has imported most of what a session will; None if there can be none."""
-        family = self._current_family(first, inputs)
-        if family is None:
-            return None
-        node = self._find_node(family, _leading_imports(first.executable_code))
+        with self._lock:
+            family = self._current_family(first, inputs)
+            if family is None:
+                return None
+            node = self._find_node(family, _leading_imports(first.executable_code))
+            family.uses += 1  # so that nobody closes its processes
         try:
             process = KernelProcess(self._config, group, node.process)
         except CannotFork:
-            self._broken = family.identity
-            self._retire()
+            with self._lock:
+                self._broken = family.identity
+                self._retire()
+            self._forget(family)
             return None
-        family.kernels.add(process)
-        process.on_close = lambda: self._forget(family, process)
+        process.on_close = lambda: self._forget(family)
         return Started(process, node.observed)
+
+    def _forget(self, family: Family) -> None:
+        """Note that a kernel has been closed."""
+        with self._lock:
+            family.uses -= 1
+            self._close_unused(family)
+
+    # ------------------------------------------------------------------------ inside: for the one who holds the lock
 
     def _current_family(self, first: Block, inputs: KeyInputs) -> Family | None:
         """Return the processes for this prelude and machine; None if they cannot be had."""
@@ -197,7 +229,11 @@ class Base:
 
     def _is_stale(self, family: Family) -> bool:
         """Return whether something that was imported has changed since."""
+        # While an author edits, that may be at any moment.
+        if not self._config.checkpoints and time.monotonic() - family.checked < MAX_AGE:
+            return False
         now = self._lookup.inputs.now()
+        family.checked = time.monotonic()
         return not all(now.are_unchanged(node.inputs) for node in family.nodes)
 
     def _found(self, first: Block, identity: tuple[Environment, tuple[File, ...]]) -> Family | None:
@@ -218,26 +254,18 @@ class Base:
     def _retire(self) -> None:
         """Let no more kernels be forks of the processes that there are."""
         family, self._family = self._family, None
-        # Otherwise they end with the last kernel that is a fork of them.
-        if family and not family.kernels:
-            family.close()
+        if family:
+            self._close_unused(family)
 
-    def _forget(self, family: Family, kernel: KernelProcess) -> None:
-        """Note that a kernel has been closed."""
-        with self._lock:
-            family.kernels.discard(kernel)
-            if family is not self._family and not family.kernels:
-                family.close()
+    def _close_unused(self, family: Family) -> None:
+        """End processes of which no more kernels will be forks, once there are none."""
+        if family is not self._family and not family.uses:
+            family.close()
 
     def _find_node(self, family: Family, units: Sequence[Unit]) -> Node:
         """Return the process to fork for a session that begins with these imports; make one if that is worth it."""
         self._learn(family, units)
-        needed: dict[str, float] = {}
-        for unit in units:
-            needs = family.needs.get(unit)
-            if needs is None:  # what follows it would be imported too early
-                break
-            needed |= needs
+        needed = family.needed_by(units)
         best = max(_within(family.nodes, needed), key=lambda node: _seconds(needed, node.modules))
         # What this session has in common with others is worth a process of its own, from which both are forked.
         common = max(
@@ -250,48 +278,51 @@ class Base:
 
     def _learn(self, family: Family, units: Sequence[Unit]) -> None:
         """Find out what units need, in the process that has loaded most."""
-        unknown = [unit for unit in dict.fromkeys(units) if unit not in family.needs]
-        if not unknown:
-            return
+        for unit in units:
+            # What can be imported from a module shows when it is loaded.
+            for part in dict.fromkeys([(unit[0], ""), unit]):
+                if not family.knows(part):
+                    self._learn_one(family, part, units)
+
+    def _learn_one(self, family: Family, unit: Unit, units: Sequence[Unit]) -> None:
+        """Find out what a unit needs, which is one of those with which a session begins."""
         learner = self._spawn(family.learner) if family.learner in family.nodes else family.learner.process
-        loaded, is_silent = (learner and learner.load(unknown)) or (None, False)
-        if learner and loaded and loaded.is_whole and is_silent and not loaded.obstacle:
-            family.needs |= zip(unknown, loaded.needed, strict=True)
-            node = self._describe(family.learner, learner, loaded)
-            needed = {name for unit in units for name in family.needs[unit] or ()}
-            if loaded.modules <= needed and node.is_pure:
-                family.nodes.append(node)
-            family.learner = node
+        loaded, is_silent = (learner and learner.load(LoadRequest(units=(unit,)))) or (None, False)
+        if learner is None or loaded is None or not (is_silent and _is_repeatable(loaded)):
+            if learner:
+                learner.close()
+            family.needs[unit] = None
+            family.learner = max(family.nodes, key=lambda node: len(node.modules))
             return
-        # One of them is left to the sessions. Which one shows when each is tried by itself.
-        if learner:
-            learner.close()
-        family.learner = max(family.nodes, key=lambda node: len(node.modules))
-        if len(unknown) == 1:
-            family.needs[unknown[0]] = None
-        for unit in unknown:
-            self._learn(family, [unit])
+        ((family.needs[unit], names),) = loaded.units
+        family.names[unit[0]] = family.names.get(unit[0], frozenset()) | names
+        is_new = all(loaded.modules != node.modules for node in family.nodes)
+        is_pure = is_new and loaded.modules <= family.needed_by(units).keys()
+        added = self._add(family, family.learner, learner, loaded) if is_pure else None
+        observed = (*family.learner.observed, *loaded.observed)
+        family.learner = added or Node(learner, loaded.modules, observed, ())
 
     def _grow(self, family: Family, node: Node, modules: Sequence[str]) -> Node | None:
         """Add a process that has imported more than another one; None if that cannot be done."""
         if len(family.nodes) >= MAX_NODES or psutil.virtual_memory().available < MIN_FREE_MEMORY:
             return None
         process = self._spawn(node)
-        loaded, is_silent = (process and process.load([(name, "") for name in modules])) or (None, False)
-        if process and loaded and is_silent and not loaded.obstacle and loaded.modules <= {*modules}:
-            grown = self._describe(node, process, loaded)
-            if grown.is_pure:
-                family.nodes.append(grown)
-                return grown
-        if process:
+        loaded, is_silent = (process and process.load(LoadRequest(modules=tuple(modules)))) or (None, False)
+        grown = None
+        if process and loaded and is_silent and _is_repeatable(loaded) and loaded.modules <= {*modules}:
+            grown = self._add(family, node, process, loaded)
+        if process and not grown:
             process.close()
-        return None
+        return grown
 
-    def _describe(self, node: Node, process: KernelProcess, loaded: LoadedEvent) -> Node:
-        """Return a process that has gone on from a node, or from a fork of it."""
+    def _add(self, family: Family, node: Node, process: KernelProcess, loaded: LoadedEvent) -> Node | None:
+        """Add a process that has gone on from where another one was; None if it cannot be forked for a session."""
         observed = (*node.observed, *loaded.observed)
         inputs, changed = self._lookup.inputs.resolve(observed)
-        return Node(process, loaded.modules, observed, inputs, not changed and not process.has_files)
+        if changed or process.has_files:
+            return None
+        family.nodes.append(Node(process, loaded.modules, observed, inputs))
+        return family.nodes[-1]
 
     def _spawn(self, node: Node) -> KernelProcess | None:
         try:
@@ -318,6 +349,11 @@ def _leading_imports(code: str) -> list[Unit]:
             case _:
                 break
     return [unit for unit in units if unit[0].partition(".")[0] not in sys.stdlib_module_names]
+
+
+def _is_repeatable(loaded: LoadedEvent) -> bool:
+    """Return whether what was imported is the same in a fork as if the fork had imported it."""
+    return loaded.is_whole and not (loaded.obstacle or loaded.written or loaded.used_network)
 
 
 def _within(nodes: Sequence[Node], needed: Container[str]) -> Iterator[Node]:

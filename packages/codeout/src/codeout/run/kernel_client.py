@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -30,7 +30,6 @@ from codeout.run.protocol import (
     Request,
     RunRequest,
     StreamEvent,
-    Unit,
 )
 from codeout.run.results import BlockResult, OutputCollector
 from codeout.run.termination import is_running, kill_all
@@ -107,11 +106,11 @@ class KernelClient:
         advice = "if it needs more time, set `timeout`"
         raise BlockError(f"{block}: took longer than {limit:g} s; {advice}{self.last_output(stacks)}")
 
-    def load(self, units: Sequence[Unit]) -> tuple[LoadedEvent, bool] | None:
+    def load(self, request: LoadRequest) -> tuple[LoadedEvent, bool] | None:
         """Import what sessions will; return what came of it, and whether something was printed. None if it died."""
         is_silent, deadline = True, time.monotonic() + self._config.timeout
         try:
-            self._connection.send(LoadRequest(tuple(units)))
+            self._connection.send(request)
             while (left := deadline - time.monotonic()) > 0:
                 event = self._connection.receive(left)
                 if isinstance(event, LoadedEvent):

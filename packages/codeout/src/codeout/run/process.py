@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 
 import psutil
 
@@ -26,7 +27,7 @@ from codeout.run.connection import Closed, Connection, Fork, accept_fork
 from codeout.run.kernel_client import KernelClient
 from codeout.run.launch import create_scratch_folder, start_kernel, start_watcher, working_folder
 from codeout.run.observer import Observer
-from codeout.run.protocol import BranchRequest, CheckpointRequest, LoadedEvent, SpawnRequest, Unit
+from codeout.run.protocol import BranchRequest, CheckpointRequest, LoadedEvent, LoadRequest, SpawnRequest
 from codeout.run.results import BlockResult
 from codeout.run.termination import (
     descendants,
@@ -108,7 +109,7 @@ class KernelProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._observer: Observer | None = None
-        self._spawned = 0
+        self._spawned, self._spawning = 0, Lock()  # held while it is forked for another session
         self._client = self._spawn(origin) if origin else self._start()
         self._pid = self._client.pid
         self._watcher = start_watcher(self._pid, self.folder)
@@ -147,20 +148,24 @@ class KernelProcess:
         """Fork another process."""
         with contextlib.ExitStack() as unless_started:
             unless_started.callback(shutil.rmtree, self.folder)
-            self._observer, control = origin._observer, origin._forks_control
-            origin._spawned += 1
             workdir = str(working_folder(self._config, self.folder / scratch.FILES))
-            request = SpawnRequest(ticket=origin._spawned, scratch=str(self.folder), folder=workdir)
-            fork = accept_fork(control, origin._spawned) if control and origin._client.request_fork(request) else None
+            self._observer = origin._observer
+            with origin._spawning:
+                control = origin._forks_control
+                origin._spawned += 1
+                request = SpawnRequest(ticket=origin._spawned, scratch=str(self.folder), folder=workdir)
+                if control is None or not origin._client.request_fork(request):
+                    raise CannotFork
+                fork = accept_fork(control, origin._spawned)
             if fork is None:
                 raise CannotFork
             unless_started.pop_all()
         self._control = fork.control
         return self._client_of(fork, origin._client.pid)
 
-    def load(self, units: Sequence[Unit]) -> tuple[LoadedEvent, bool] | None:
+    def load(self, request: LoadRequest) -> tuple[LoadedEvent, bool] | None:
         """Import what sessions will; return what came of it, and whether something was printed. None if it died."""
-        return self._client.load(units)
+        return self._client.load(request)
 
     def memory(self) -> int:
         """Return the bytes of memory that the process takes, with its share of what it has in common with others."""

@@ -65,7 +65,10 @@ class BranchRequest(msgspec.Struct, frozen=True, tag="branch", tag_field="reques
 class LoadRequest(msgspec.Struct, frozen=True, tag="load", tag_field="request"):
     """Import what sessions will."""
 
-    units: tuple[Unit, ...]
+    units: tuple[Unit, ...] = ()
+    """What the answer tells the needs of."""
+    modules: tuple[str, ...] = ()
+    """Imported first."""
 
 
 class SpawnRequest(msgspec.Struct, frozen=True, kw_only=True, tag="spawn", tag_field="request"):
@@ -174,8 +177,9 @@ class DoneEvent(Touched, frozen=True, kw_only=True, tag="done", tag_field="event
 class LoadedEvent(Touched, frozen=True, kw_only=True, tag="loaded", tag_field="event"):
     """The answer to a `LoadRequest`."""
 
-    needed: tuple[dict[str, float], ...]
-    """What each unit needs: its modules in the order to load them, with the seconds that each took by itself."""
+    units: tuple[tuple[dict[str, float], frozenset[str]], ...]
+    """What each unit needs: modules in the order to load them, with the seconds that each took by itself. And the names
+    that can be imported from its module without any other."""
     is_whole: bool
     """Whether all units could be imported."""
     modules: frozenset[str]
