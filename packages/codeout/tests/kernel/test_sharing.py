@@ -20,6 +20,7 @@ COUNTER = (
     "p = subprocess.Popen([sys.executable, '-uc', code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)"
 )
 ASK = "p.stdin.write('{}\\n'); p.stdin.flush(); print('{{word}}', p.stdout.readline().strip())"
+POOL = "from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor"
 # name: (first block, second block, what a full run shows, what stands in the way of a checkpoint: "" if nothing does)
 SHARED = {
     "a value of multiprocessing": (
@@ -111,6 +112,43 @@ SHARED = {
         "d.execute('insert into t values (1)'); d.commit(); print('{word}', *d.execute('select * from t').fetchone())",
         "1",
         "x.db is open",
+    ),
+    "an idle pool of threads": (
+        f"{POOL}(2); print(sum(pool.map(abs, range(9))))\nimport time; time.sleep(0.2)",
+        "print('{word}', sum(pool.map(abs, range(8))), len(pool._threads) > 0)",
+        "28 True",
+        "",
+    ),
+    "a pool of threads that was never used": (f"{POOL}()", "print('{word}', pool.submit(abs, -3).result())", "3", ""),
+    "the threads of asyncio": (
+        "import asyncio, time\nawait asyncio.to_thread(abs, 1); time.sleep(0.2)",
+        "print('{word}', await asyncio.to_thread(abs, -4))",
+        "4",
+        "eventpoll",
+    ),
+    "a pool of threads that works": (
+        f"{POOL}(1)\nimport threading\ne = threading.Event(); f = pool.submit(e.wait)",
+        "e.set(); print('{word}', f.result(5))",
+        "True",
+        "a thread runs (ThreadPoolExecutor-0_0)",
+    ),
+    "a pool with more work than threads": (
+        f"{POOL}(1)\nimport threading\ne = threading.Event(); f = [pool.submit(e.wait), pool.submit(abs, -5)]",
+        "e.set(); print('{word}', f[1].result(5))",
+        "5",
+        "a thread runs (ThreadPoolExecutor-0_0)",
+    ),
+    "a thread with a name": (
+        "import threading\ne = threading.Event(); t = threading.Thread(target=e.wait, name='mine'); t.start()",
+        "e.set(); t.join(5); print('{word}', t.is_alive())",
+        "False",
+        "a thread runs (mine)",
+    ),
+    "a pool of multiprocessing's threads": (
+        "from multiprocessing.pool import ThreadPool\npool = ThreadPool(1)",
+        "print('{word}', pool.apply(abs, (-6,)))",
+        "6",
+        "memory is shared",
     ),
     "nothing": ("x = [1]", "x.append(2); print('{word}', len(x))", "2", ""),
 }

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from codeout import Config
 from codeout.cache import environment
-from codeout.model.blocks import group_sessions
+from codeout.model.blocks import Place, group_sessions
 from codeout.run.cores import Cores
 from helpers import block
 from servers import until
@@ -78,3 +80,77 @@ def test_whoever_comes_first_by_rank_gets_the_next_core(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert order == [1.0, 2.0, 3.0]
+
+
+def hold_in_turn(cores: Cores, pages: dict[str, float], before: Callable[[], None] = lambda: None) -> list[str]:
+    """Let sessions of pages, with their ranks, wait while another one holds a core; return in which order they run."""
+    order: list[str] = []
+
+    def wait(page: str, rank: float) -> None:
+        with cores.hold(group_sessions([msgspec.structs.replace(block(""), place=Place(page, 1))])[0], (rank,)):
+            order.append(page)
+
+    with cores.hold(group_sessions([block("")])[0]):
+        threads = [threading.Thread(target=wait, args=item) for item in pages.items()]
+        for thread in threads:
+            thread.start()
+        until(lambda: len(cores._waiting) + len(order) == len(pages))
+        before()
+    for thread in threads:
+        thread.join()
+    return order
+
+
+def test_what_somebody_looks_at_comes_first(tmp_path: Path) -> None:
+    cores = Cores(Config.from_options({"root": tmp_path, "jobs": 1}))
+    cores.prefer("b.md")
+    assert hold_in_turn(cores, {"a.md": 1.0, "b.md": 3.0, "c.md": 2.0}) == ["b.md", "a.md", "c.md"]
+
+
+def test_what_somebody_looks_at_does_not_wait_for_what_nobody_does(tmp_path: Path) -> None:
+    cores = Cores(Config.from_options({"root": tmp_path, "jobs": 1}))
+    (session,) = group_sessions([block("")])
+    other = group_sessions([msgspec.structs.replace(block(""), place=Place("seen.md", 1))])[0]
+    cores.prefer("seen.md")
+    with cores.hold(session), cores.hold(other):
+        assert len(cores._running) == 2
+
+
+def test_a_case_takes_a_core_that_no_session_needs(tmp_path: Path) -> None:
+    cores = Cores(Config.from_options({"root": tmp_path, "jobs": 1}))
+    (session,) = group_sessions([block("")])
+    order: list[str] = []
+
+    def borrow() -> None:
+        with cores.borrow(session, lambda: True) as has_core:
+            order.append(f"case {has_core}")
+
+    case = threading.Thread(target=borrow)
+
+    def begin() -> None:
+        case.start()
+        until(lambda: len(cores._waiting) == 2)
+
+    pages = hold_in_turn(cores, {"a.md": 1.0}, begin)
+    case.join()
+    assert pages == ["a.md"]
+    assert order == ["case True"]
+
+
+def test_a_case_that_is_not_wanted_any_more_waits_for_no_core(tmp_path: Path) -> None:
+    cores = Cores(Config.from_options({"root": tmp_path, "jobs": 1}))
+    (session,) = group_sessions([block("")])
+    wanted, answers = [True], []
+
+    def borrow() -> None:
+        with cores.borrow(session, lambda: bool(wanted)) as has_core:
+            answers.append(has_core)
+
+    with cores.hold(session):
+        thread = threading.Thread(target=borrow)
+        thread.start()
+        until(lambda: len(cores._waiting) == 1)
+        wanted.clear()
+        cores.look_again()
+        thread.join(5)
+    assert answers == [False]

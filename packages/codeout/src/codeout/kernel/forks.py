@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from codeout.kernel.events import EventLog
+from codeout.kernel.pools import forget_workers
 from codeout.kernel.sharing import OpenFile
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # prctl(2)
@@ -79,10 +80,7 @@ def fork_branch(channel: Channel, ticket: int, files: Iterable[OpenFile], hang_u
         for end in (*connections, *controls):
             end.close()
         return pid
-    # Python has given the generator of `random` a new seed in the fork.
-    random.setstate(state)
-    for file in files:
-        file.reopen()
+    _begin_fork(state, files)
     hang_up()
     for end in (connections[1], controls[1], channel.control, *([channel.connection] if channel.connection else ())):
         end.close()
@@ -107,6 +105,15 @@ def fork_checkpoint(
         if isinstance(resumed, Channel):
             return resumed
     os._exit(0)
+
+
+def _begin_fork(state: Any, files: Iterable[OpenFile]) -> None:
+    """Make a fork independent of the process that it is a fork of."""
+    # Python has given the generator of `random` a new seed in the fork.
+    random.setstate(state)
+    forget_workers()
+    for file in files:
+        file.reopen()
 
 
 def run_in_copy(log: EventLog, files: Iterable[OpenFile], work: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -141,10 +148,7 @@ def _be_copy(
 ) -> NoReturn:
     """Do the work of the fork, and end it, whatever happens: nothing else of the kernel may go on in it."""
     try:
-        # Python has given the generator of `random` a new seed in the fork.
-        random.setstate(state)
-        for file in files:
-            file.reopen()
+        _begin_fork(state, files)
         log.adopt(writer)
         log.send("end", result=work())
         os._exit(0)

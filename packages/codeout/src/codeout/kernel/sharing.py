@@ -1,7 +1,7 @@
 """What this process shares with others, by the system's own account: a fork is a copy only if that is nothing.
 
 A fork has only the thread that forks, so whatever another thread was to do or to release does not happen in it. The
-pools of OpenMP and OpenBLAS are idle between blocks and can be made anew; any other thread is shared, so to say, and
+pools of OpenMP and OpenBLAS, and those of Python that wait for work, can be made anew; any other thread is shared, and
 so is CUDA, which does not survive a fork. Of a descriptor a fork shares the position or the queue behind it, unless it
 can open the same file for itself; a child of this process is no child of the fork, which cannot wait for it.
 """
@@ -17,12 +17,15 @@ import threading
 from pathlib import Path
 from typing import NamedTuple
 
+from codeout.kernel.pools import idle_workers
+
 if sys.platform != "win32":
     import fcntl
 
 PROCESS = Path("/proc/self")
 STATELESS = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 DELETED = " (deleted)"
+MAX_NAME = 15  # characters that Linux keeps of the name of a thread
 
 
 class SharedState:
@@ -140,11 +143,14 @@ def _timers() -> str:
 
 
 def _threads() -> str:
-    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    if others or len(sys._current_frames()) > 1:  # noqa: SLF001  # knows threads that `threading` does not
+    idle = idle_workers()
+    others = [t.name for t in threading.enumerate() if t is not threading.main_thread() and t not in idle]
+    if others or len(sys._current_frames()) > 1 + len(idle):  # noqa: SLF001  # knows threads that `threading` does not
         return f"a thread runs ({', '.join(others) or 'started below Python'})"
-    # A library names the threads of its own pool; those of OpenMP and OpenBLAS have no name.
-    names = {*map(_name_of, (PROCESS / "task").iterdir())} - {_name_of(PROCESS), ""}
+    # A library names the threads of its own pool; those of OpenMP and OpenBLAS have no name, and since 3.14 those of
+    # Python have theirs.
+    ours = {_name_of(PROCESS), "", *(thread.name[:MAX_NAME] for thread in idle)}
+    names = {*map(_name_of, (PROCESS / "task").iterdir())} - ours
     return f"a thread runs ({', '.join(sorted(names))})" if names else ""
 
 

@@ -48,7 +48,7 @@
     if (document.hidden) return // asked again when it is seen
     let wait = patience
     try {
-      const answer = await fetch(`PATH?since=${since}`)
+      const answer = await fetch(`PATH?since=${since}&page=PAGE`)
       const news = await answer.json()
       since = news.version
       Object.assign(states, news.states)

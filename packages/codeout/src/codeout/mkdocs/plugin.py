@@ -210,7 +210,9 @@ class CodeoutPlugin(BasePlugin[Settings], Host):
         if self.mode == "build":
             return self.extras.fill_in_urls(output, page.url)
         head, body, rest = output.rpartition("</body>")
-        return f"{head}{self._news.script(self._shown)}{body}{rest}" if body and self._news else output
+        if not body or not self._news:
+            return output
+        return f"{head}{self._news.script(self._shown, self._paths.path_of(page.file))}{body}{rest}"
 
     def on_post_build(self, *, config: MkDocsConfig) -> None:
         """Write down what the build used, and keep the layouts for the next one."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import msgspec
@@ -65,8 +65,9 @@ class News:
             path = environ["PATH_INFO"]
             found: tuple[str, bytes] | None = None
             if path == PATH:
-                since = parse_qs(environ.get("QUERY_STRING", "")).get("since", ["0"])[0]
-                found = "application/json", self.answer(int(since) if since.isdecimal() else 0)
+                query = parse_qs(environ.get("QUERY_STRING", ""))
+                since, page = (query.get(name, [""])[0] for name in ("since", "page"))
+                found = "application/json", self.answer(int(since) if since.isdecimal() else 0, page)
             elif path.startswith(ServedPictures.PATH):
                 config = self._site().config
                 served = ServedPictures(RunStore(config.path(config.cache)).pictures)
@@ -84,10 +85,15 @@ class News:
         """Note that something has changed; any thread may call it, and it costs nothing."""
         self._has_changed = True
 
-    def answer(self, since: int) -> bytes:
-        """Return what has changed since a version, as JSON: the version now, whether something runs, and states."""
+    def answer(self, since: int, page: str = "") -> bytes:
+        """Return what has changed since a version, as JSON: the version now, whether something runs, and states.
+
+        The page that asks is one that somebody looks at, so what it needs runs first.
+        """
         resolver = self._site().resolver
         is_running = isinstance(resolver, LiveResolver) and resolver.live.is_running
+        if page and isinstance(resolver, LiveResolver):
+            resolver.live.engine.prefer(page)
         with self._lock:
             # What has ended is told at once: a page that hears of it asks no more.
             is_due = not is_running or time.monotonic() - self._computed > INTERVAL
@@ -98,10 +104,11 @@ class News:
             states = {name: state for name, (version, state) in self._states.items() if version > since}
             return json.dumps({"version": self.version, "running": is_running, "states": states}).encode()
 
-    def script(self, since: int) -> str:
-        """Return the style and the script of a page that shows everything down to a version."""
+    def script(self, since: int, page: str) -> str:
+        """Return the style and the script of a page, by its path, that shows everything down to a version."""
         style, script = ((FOLDER / name).read_text(encoding="utf8") for name in ("live.css", "live.js"))
         script = script.replace("PATH", PATH).replace("SINCE", str(since))
+        script = script.replace("PAGE", quote(page, safe=""))
         return f"<style>{style}</style><script>{script}</script>"
 
     def _update(self, resolver: object) -> None:

@@ -186,6 +186,11 @@ class Engine:
         """Return the progress of each session that runs now, the one that began first ahead."""
         return self._context.progress.running() if self._sessions else ()
 
+    def prefer(self, page: str) -> None:
+        """Run the sessions of a page before others: somebody looks at it."""
+        if self._sessions:
+            self._context.cores.prefer(page)
+
     def drop(self, name: str) -> None:
         """End all that belongs to a session that the site does not have any more."""
         with self._lock:

@@ -20,18 +20,19 @@ from codeout.config import Config
 from codeout.errors import BlockError, log
 from codeout.model.blocks import Block
 from codeout.run.base import Base, Started
+from codeout.run.cores import Cores
 from codeout.run.process import KernelProcess, ProcessGroup
 from codeout.run.progress import Ticker
 from codeout.run.results import BlockResult
 from codeout.run.steps import Step, Steps
-from codeout.run.sweep import SharedFiles, merge_cases, run_sweep
+from codeout.run.sweep import Helpers, SharedFiles, merge_cases, run_sweep
 
 
 class Execution:
     """A session's kernel process, with what has run in it so far."""
 
-    def __init__(self, config: Config, lookup: Lookup, base: Base, cores: int) -> None:
-        """Take the settings, where runs are stored, what starts kernels, and how many cases may run at once."""
+    def __init__(self, config: Config, lookup: Lookup, base: Base, cores: Cores) -> None:
+        """Take the settings, where runs are stored, what starts kernels, and the cores for cases."""
         self.steps = Steps(lookup)
         """The blocks that have run in the process, or in one from which it has resumed."""
         self.was_resumed = False
@@ -180,10 +181,14 @@ class Execution:
         if not block.sweep:
             return self._process.run(block, self._ticker)
         is_alone = block.matches((*self._config.exclusive, *self._config.gpu))
-        workers = 1 if is_alone else self._cores
-        log.info("codeout: %s: %d cases, %d at a time", block, len(block.sweep.cases), workers)
+        helpers = Helpers(
+            count=0 if is_alone else self._cores.count - 1,
+            borrow=partial(self._cores.borrow, self._target.session),
+            look_again=self._cores.look_again,
+        )
+        log.info("codeout: %s: %d cases", block, len(block.sweep.cases))
         try:
-            return run_sweep(self._process, block, self._ticker, partial(self._replay, self._process), workers)
+            return run_sweep(self._process, block, self._ticker, partial(self._replay, self._process), helpers)
         except SharedFiles:
             log.info("codeout: %s: its cases write the same files; they run again, one after the other", block)
         owner = self._process

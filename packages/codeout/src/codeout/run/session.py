@@ -56,7 +56,7 @@ class RunningSession:
         """Start nothing yet."""
         self.name = name
         self._context = context
-        self._execution = Execution(context.config, context.lookup, context.base, context.cores.count)
+        self._execution = Execution(context.config, context.lookup, context.base, context.cores)
         self._changed = Condition()
         self._target: Target | None = None
         self._reached: Target | None = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,12 +26,23 @@ class SharedFiles(Exception):
     """Cases that ran side by side have written the same files, or read what another has written."""
 
 
+class Helpers(msgspec.Struct, frozen=True, kw_only=True):
+    """Where cases run besides the core of their session."""
+
+    count: int
+    """How many threads may take a core."""
+    borrow: Callable[[Callable[[], bool]], AbstractContextManager[bool]]
+    """Waits for a free core, as long as it is wanted; says whether there is one."""
+    look_again: Callable[[], None]
+    """Is called when none is wanted any more."""
+
+
 Replay = Callable[[Block], BlockResult]
 """Runs a block in a new process, after the blocks above it."""
 
 
 def run_sweep(
-    process: KernelProcess, block: Block, on_progress: Callable[[str], None], replay: Replay, workers: int
+    process: KernelProcess, block: Block, on_progress: Callable[[str], None], replay: Replay, helpers: Helpers
 ) -> BlockResult:
     """Run a block and its cases; return the result of the block itself, with the cases.
 
@@ -38,7 +51,7 @@ def run_sweep(
         block: the block.
         on_progress: as for `KernelProcess.run`.
         replay: for cases for which the process cannot be forked.
-        workers: how many run at the same time.
+        helpers: the cores on which cases may run besides that of the session.
 
     Raises:
         BlockError: as for `KernelProcess.run`, for any of the cases.
@@ -46,23 +59,39 @@ def run_sweep(
     """
     blocks = block.cases
     branches = process.branch(len(blocks))
-    forks = [*branches, *[None] * (len(blocks) - len(branches))]
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            own = pool.submit(process.run, block, on_progress)
-            futures = [pool.submit(_run_case, *each, replay) for each in zip(blocks, forks, strict=True)]
-            try:
-                result = own.result()
-                results = [future.result() for future in futures]
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                process.end_branches()
-                raise
-    finally:
-        process.end_branches()
-    if _share_files([result, *results]):
+    left = deque(enumerate(zip(blocks, [*branches, *[None] * (len(blocks) - len(branches))], strict=True)))
+    results: dict[int, BlockResult] = {}
+
+    def run_one() -> None:
+        with suppress(IndexError):  # another thread was first
+            number, case = left.popleft()
+            results[number] = _run_case(*case, replay)
+
+    def help_out() -> None:
+        while left:
+            with helpers.borrow(lambda: bool(left)) as has_core:
+                if has_core:
+                    run_one()
+
+    with ThreadPoolExecutor(max(helpers.count, 1)) as pool:
+        futures = [pool.submit(help_out) for _ in range(min(helpers.count, len(blocks)))]
+        try:
+            result = process.run(block, on_progress)
+            while left:
+                run_one()
+            helpers.look_again()
+            for future in futures:
+                future.result()
+        except BaseException:
+            left.clear()
+            helpers.look_again()
+            raise
+        finally:
+            process.end_branches()
+    ordered_results = [results[number] for number in range(len(blocks))]
+    if _share_files([result, *ordered_results]):
         raise SharedFiles
-    return merge_cases(block, result, results)
+    return merge_cases(block, result, ordered_results)
 
 
 def _share_files(results: Sequence[BlockResult]) -> bool:
