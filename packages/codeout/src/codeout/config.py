@@ -84,11 +84,11 @@ class Config(msgspec.Struct, frozen=True):
     timeout: Number = 600.0
     """Seconds that a block may take."""
     jobs: Count = 0
-    """Sessions that run at the same time; 0 means one per core."""
+    """Blocks that run at the same time, the cases of sweeps included; 0 means one per core."""
     checkpoints: bool = False
     """Whether to keep a checkpoint after each block, from which an edit resumes."""
     base: bool = True
-    """Whether kernels are forks of a process that has imported what they will."""
+    """Whether kernels are forks of processes that have imported what sessions begin with."""
     errors: Literal["raise", "show"] = "raise"
     """Whether a failing block stops the build or shows its traceback on the page."""
     page_notes: tuple[PageNote, ...] = PAGE_NOTES

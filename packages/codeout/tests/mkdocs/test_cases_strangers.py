@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from helpers import linux
 from small_sites import article_text, build, codeout, fence, page_html, site_config, write_site
 
 HTML = 'html="1"'
@@ -79,3 +80,17 @@ def test_a_warning_is_no_part_of_html_that_a_block_prints(tmp_path: Path) -> Non
     html = (tmp_path / "site/index.html").read_text(encoding="utf8")
     assert "<b>bold</b>" in html
     assert "alert(1)" not in html
+
+
+@linux
+def test_blocks_without_a_session_share_what_they_import(tmp_path: Path) -> None:
+    modules = {"heavy.py": "import os, time\ntime.sleep(0.3)\nPROCESS = os.getpid()\n"}
+    code = "import heavy\nimport os\nprint('ahead' if heavy.PROCESS != os.getpid() else 'here')"
+    pages = {
+        f"docs/{name}.md": f"# {name}\n\n" + "\n\n".join(fence(f"{code}\n# {number}") for number in range(10))
+        for name in ("index", "other")
+    }
+    write_site(tmp_path, {"mkdocs.yml": site_config(codeout="paths: [.]"), **modules, **pages})
+    assert build(tmp_path, "--strict").returncode == 0
+    texts = [article_text(tmp_path, name) for name in ("", "other")]
+    assert [text.count("\nahead") + text.count(" ahead") for text in texts] == [10, 10], texts

@@ -167,6 +167,11 @@ class KernelProcess:
         """Import what sessions will; return what came of it, and whether something was printed. None if it died."""
         return self._client.load(request)
 
+    @property
+    def pid(self) -> int:
+        """The process that was started or forked first."""
+        return self._pid
+
     def memory(self) -> int:
         """Return the bytes of memory that the process takes, with its share of what it has in common with others."""
         with contextlib.suppress(psutil.Error):
