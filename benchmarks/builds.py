@@ -1,10 +1,12 @@
 """How long builds of this site take, as ratios to floors measured in the same run.
 
     python benchmarks/builds.py             warm builds: about half a minute
-    python benchmarks/builds.py --cold      cold builds and the longest script, too: about ten minutes
+    python benchmarks/builds.py --cold      cold builds and all scripts, too: about twenty minutes
 
-Floors: the same pages built by mkdocs-material with no execution, without outputs and with them pasted in by hand; the
-longest snippet run by plain `python`. Each figure is the median of five, of three for cold builds, taken in turns.
+Floors: the same pages built by mkdocs-material with no execution, without outputs and with them pasted in by hand; for
+cold builds, in addition, what the snippets need as scripts: the time of the longest, or the CPU seconds of all of them
+and of the cases of sweeps, shared by the cores, if that is more. Each figure is the median of five, of three for cold
+builds, taken in turns.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ from pathlib import Path
 
 from bs4 import BeautifulSoup, Tag
 
+from codeout import RunStore
+
 ROOT = Path(__file__).resolve().parent.parent
-LONGEST = "snippets/training_a_classifier.py"
 WARM_TIMES, COLD_TIMES = 5, 3
 BLOCK = ".codeout-block, .codeout-alone"
 FENCE = r'(?ms)^( *```)python exec="on"[^\n]*(\n.*?^ *```)$'
@@ -56,11 +59,17 @@ def main() -> None:
         if asked.cold:
             extended = with_more_plugins(copy(Path(folder) / "extended"))
             build(extended)  # makes its own data
-            longest = partial(run, [sys.executable, LONGEST], site, MPLBACKEND="agg")
-            script, alone, with_more = medians((longest, partial(cold, site), partial(cold, extended)), COLD_TIMES)
+            one_core, no_base = (
+                with_settings(copy(Path(folder) / each.partition(":")[0]), each) for each in ("jobs: 1", "base: false")
+            )
+            others = [extended, one_core, no_base]
+            measures = [partial(scripts, site), *(partial(cold, each) for each in (site, *others))]
+            script, alone, with_more, alone_on_one, without_base = medians(measures, COLD_TIMES)
             rows += [
-                ("the longest script (floor)", script, script),
-                ("cold, to the script and no execution", alone, script + floor),
+                ("all scripts and cases (floor)", script, script),
+                ("cold, to the scripts and outputs pasted", alone, script + floor_with_outputs),
+                ("cold on one core, to cold", alone_on_one, alone),
+                ("cold without the base, to cold", without_base, alone),
                 ("cold with tags and macros, to cold", with_more, alone),
             ]
     print(told())
@@ -128,6 +137,26 @@ def with_more_plugins(folder: Path) -> Path:
     settings = path.read_text(encoding="utf8")
     path.write_text(settings.replace("plugins:\n", f"plugins:\n  - tags\n  - macros: {{{macros}}}\n"))
     return folder
+
+
+def with_settings(folder: Path, setting: str) -> Path:
+    """Add a setting of codeout, and build the site, which makes its own data."""
+    path = folder / "mkdocs.yml"
+    settings = path.read_text(encoding="utf8")
+    path.write_text(settings.replace("  - codeout:\n", f"  - codeout:\n      {setting}\n", 1))
+    build(folder)
+    return folder
+
+
+def scripts(site: Path) -> float:
+    """Return the seconds that all snippets need as scripts, with the cases of sweeps, on all cores."""
+    before, paths = os.times(), sorted((site / "snippets").glob("*.py"))
+    walls = [run([sys.executable, str(path)], site, MPLBACKEND="agg") for path in paths]
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    store = RunStore(site / ".codeout")
+    cases = sum(case.seconds for each in store.newest_runs().values() for case in each.cases)
+    return max(*walls, (used + cases) / (os.cpu_count() or 1))
 
 
 def build(site: Path) -> float:

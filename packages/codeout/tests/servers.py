@@ -52,7 +52,7 @@ class Server:
 
     def news(self, since: int) -> dict[str, Any]:
         """Return the answer to a page that asks what has changed since a version."""
-        with urllib.request.urlopen(f"{self.url}/codeout/news?since={since}", timeout=30) as answer:
+        with urllib.request.urlopen(f"{self.url}/codeout/news?since={since}", timeout=120) as answer:
             news: dict[str, Any] = json.load(answer)
         return news
 

@@ -22,7 +22,7 @@ def test_every_setting_is_checked(setting: str) -> None:
     ("options", "message"),
     [
         ({"prelud": "x"}, "unknown setting 'prelud'; did you mean 'prelude'?"),
-        ({"colour": "x"}, "unknown setting 'colour'; available: cache, checkpoints, data, docs_dir, downloads, "),
+        ({"colour": "x"}, "unknown setting 'colour'; available: base, cache, checkpoints, data, docs_dir, downloads, "),
         ({"source": "x.yml"}, "unknown setting 'source'; "),
         ({"prelude": None}, "'prelude' must be a string, not None"),
         ({"root": None}, "'root' must be a path, not None"),

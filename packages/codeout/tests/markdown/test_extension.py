@@ -192,7 +192,7 @@ def test_a_second_conversion_starts_no_worker(tmp_path: Path, monkeypatch: pytes
     def fail(*_: object) -> None:
         raise AssertionError("a worker was started")
 
-    monkeypatch.setattr("codeout.run.execution.KernelProcess", fail)
+    monkeypatch.setattr("codeout.run.base.KernelProcess", fail)
     second = convert(text + "\nMore prose, with a comma.\n", tmp_path)
     assert anonymous(first) in anonymous(second)
     with pytest.raises(AssertionError, match="a worker was started"):

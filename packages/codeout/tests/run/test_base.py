@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,6 +140,15 @@ def test_a_module_that_only_others_import_is_no_input(site: Path) -> None:
 def test_a_module_that_writes_while_it_loads_is_loaded_by_the_session_itself(site: Path) -> None:
     runs = engine_of(site).run(sessions("import writes, os\nprint(writes.PROCESS == os.getpid())", AHEAD))
     assert printed_text(runs[0]) == "True\n"
+
+
+@pytest.mark.parametrize("options", [{}, {"workdir": "package"}, {"width": 33}, {"width": 80}])
+def test_a_module_sees_the_folder_and_the_width_of_the_block(site: Path, options: dict[str, Any]) -> None:
+    (site / "place.py").write_text("import os, time\ntime.sleep(0.2)\nPLACE = os.getcwd(), os.environ['COLUMNS']\n")
+    code = "import place\nprint(*place.PLACE)"
+    runs = engine_of(site).run([block(code, session=f"s{number}", **options) for number in range(2)])
+    seen = f"{site / str(options.get('workdir', ''))} {options.get('width', 80)}\n"
+    assert [printed_text(run) for run in runs] == [seen] * 2
 
 
 def test_without_the_setting_each_kernel_starts_by_itself(site: Path) -> None:

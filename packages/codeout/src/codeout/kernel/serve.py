@@ -150,6 +150,7 @@ class Kernel:
 
     def _load(self, modules: Sequence[str], units: Sequence[Unit]) -> None:
         """Import what sessions will; say what each unit needs, up to the first that cannot be imported."""
+        os.environ["COLUMNS"] = "80"  # as for a block that has no width of its own
         self._imports = self._imports or ImportLog()
         self._imports.load_all(modules)
         loaded, is_whole = [], True

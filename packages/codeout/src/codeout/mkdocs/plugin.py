@@ -112,7 +112,7 @@ class CodeoutPlugin(BasePlugin[Settings], Host):
             return LiveResolver(live)
         if self.mode == "collect":
             return CacheResolver(Lookup(settings))
-        engine = Engine(settings)
+        engine = Engine(settings, keeps_base=True)
         engine.preparation.start()
         return BuildResolver(engine, self.predict)
 

@@ -35,6 +35,8 @@ MIN_SECONDS = 0.1
 MAX_NODES = 24
 MAX_AGE = 1.0
 """Seconds for which a build takes for granted that no package was changed."""
+USUAL_WIDTH = 80
+"""The columns of a terminal for which modules are imported ahead."""
 MIN_SESSIONS = 2
 """For so many a base pays, unless an author edits."""
 
@@ -193,7 +195,9 @@ class Base:
             family = self._current_family(first, inputs)
             if family is None:
                 return None
-            node = self._find_node(family, _leading_imports(first.executable_code))
+            # Modules may look at the folder and the width when they load, so those must be as they are here.
+            is_usual = not first.workdir and first.width in (0, USUAL_WIDTH)
+            node = self._find_node(family, _leading_imports(first.executable_code) if is_usual else [])
             family.uses += 1  # so that nobody closes its processes
         try:
             process = KernelProcess(self._config, group, node.process)

@@ -67,12 +67,27 @@ class Listener:
 class Engine:
     """Runs the blocks of a site."""
 
-    def __init__(self, config: Config, *, retry_failed: bool = False, listener: Listener | None = None) -> None:
-        """Start nothing yet."""
+    def __init__(
+        self,
+        config: Config,
+        *,
+        retry_failed: bool = False,
+        listener: Listener | None = None,
+        keeps_base: bool = False,
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            config: the settings; with `checkpoints`, processes stay for the next edit.
+            retry_failed: whether stored failures run again.
+            listener: is told what happens.
+            keeps_base: whether the base stays when nothing runs, since more is to follow before `close`.
+        """
         self.config = config
         self.lookup = Lookup(config, retry_failed=retry_failed)
         self.preparation = Preparation(config)
         self._listener = listener or Listener()
+        self._keeps_base = keeps_base or config.checkpoints
         self._pool = ThreadPoolExecutor(MAX_THREADS)
         self._sessions: dict[str, RunningSession] = {}
         self._logged: set[str] = set()
@@ -89,13 +104,15 @@ class Engine:
                 `errors: show` a block's exception, death or hang is an output instead.
         """
         sessions = group_sessions(blocks)
+        keeps_base, self._keeps_base = self._keeps_base, True
         try:
             states = self.states(sessions)
         finally:
             for session in sessions:
                 if running := self._sessions.get(session.name):
                     running.join()
-            if self._sessions and not self.config.checkpoints:
+            self._keeps_base = keeps_base
+            if self._sessions and not keeps_base:
                 self._context.base.close()
         fill_in = self.lookup.cache.pictures.fill_in
         return [fill_in(run) for name in block_names(blocks) if (run := states[name].run)]
@@ -287,6 +304,8 @@ class Engine:
                 if is_idle:
                     self._progress.close()
             if is_idle:
+                if not self._keeps_base:
+                    self._context.base.close()
                 self._listener.on_idle()
 
     def _wait(self, session: RunningSession, count: int) -> list[Run]:
