@@ -5,8 +5,8 @@
 
 Floors: the same pages built by mkdocs-material with no execution, without outputs and with them pasted in by hand; for
 cold builds, in addition, what the snippets need as scripts: the time of the longest session, or the CPU seconds of all
-of them and of the cases of sweeps, shared by the cores, if that is more. Each figure is the median of five, of three for
-cold builds, taken in turns.
+of them and of the cases of sweeps, shared by the cores, if that is more. Each figure is the median of five, of three
+for cold builds, taken in turns.
 """
 
 from __future__ import annotations
