@@ -72,6 +72,8 @@ class Family:
         """Has loaded most; it is a node only as long as that is what some session imports."""
         self.uses = 0
         """How many kernels are forks of its processes, or will be."""
+        self.has_forked = False
+        """Whether a session has got a fork."""
         self.needs: dict[Unit, dict[str, float] | None] = {}
         """What a unit needs, with the seconds of each module; None if it cannot be imported ahead."""
         self.names: dict[str, frozenset[str]] = {}
@@ -203,10 +205,15 @@ class Base:
             process = KernelProcess(self._config, group, node.process)
         except CannotFork:
             with self._lock:
-                self._broken = family.identity
+                if not family.has_forked:  # else another attempt is worth it
+                    self._broken = family.identity
                 self._retire()
             self._forget(family)
             return None
+        except BaseException:
+            self._forget(family)
+            raise
+        family.has_forked = True
         process.on_close = lambda: self._forget(family)
         return Started(process, node.observed)
 
@@ -300,7 +307,7 @@ class Base:
             return
         ((family.needs[unit], names),) = loaded.units
         family.names[unit[0]] = family.names.get(unit[0], frozenset()) | names
-        is_new = all(loaded.modules != node.modules for node in family.nodes)
+        is_new = len(family.nodes) < MAX_NODES and all(loaded.modules != node.modules for node in family.nodes)
         is_pure = is_new and loaded.modules <= family.needed_by(units).keys()
         added = self._add(family, family.learner, learner, loaded) if is_pure else None
         observed = (*family.learner.observed, *loaded.observed)

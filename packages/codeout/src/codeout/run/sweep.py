@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -57,41 +57,51 @@ def run_sweep(
         BlockError: as for `KernelProcess.run`, for any of the cases.
         SharedFiles: the results are worth nothing, since the cases have disturbed each other.
     """
-    blocks = block.cases
-    branches = process.branch(len(blocks))
-    left = deque(enumerate(zip(blocks, [*branches, *[None] * (len(blocks) - len(branches))], strict=True)))
-    results: dict[int, BlockResult] = {}
-
-    def run_one() -> None:
-        with suppress(IndexError):  # another thread was first
-            number, case = left.popleft()
-            results[number] = _run_case(*case, replay)
-
-    def help_out() -> None:
-        while left:
-            with helpers.borrow(lambda: bool(left)) as has_core:
-                if has_core:
-                    run_one()
-
+    cases = _Cases(block, process.branch(len(block.cases)), replay)
     with ThreadPoolExecutor(max(helpers.count, 1)) as pool:
-        futures = [pool.submit(help_out) for _ in range(min(helpers.count, len(blocks)))]
+        futures = [pool.submit(cases.help_out, helpers) for _ in range(min(helpers.count, len(block.cases)))]
         try:
             result = process.run(block, on_progress)
-            while left:
-                run_one()
+            while cases.left:
+                cases.run_next()
             helpers.look_again()
             for future in futures:
                 future.result()
         except BaseException:
-            left.clear()
+            cases.left.clear()
             helpers.look_again()
             raise
         finally:
             process.end_branches()
-    ordered_results = [results[number] for number in range(len(blocks))]
-    if _share_files([result, *ordered_results]):
+    results = [cases.results[number] for number in range(len(block.cases))]
+    if _share_files([result, *results]):
         raise SharedFiles
-    return merge_cases(block, result, ordered_results)
+    return merge_cases(block, result, results)
+
+
+class _Cases:
+    """The cases of a block that are left, and the results of those that have run. Any thread may run the next one."""
+
+    def __init__(self, block: Block, branches: Sequence[KernelClient], replay: Replay) -> None:
+        forks = [*branches, *[None] * (len(block.cases) - len(branches))]
+        self.left = deque(enumerate(zip(block.cases, forks, strict=True)))
+        self.results: dict[int, BlockResult] = {}
+        self._replay = replay
+
+    def run_next(self) -> None:
+        """Run a case, unless other threads have taken all."""
+        try:
+            number, case = self.left.popleft()
+        except IndexError:
+            return
+        self.results[number] = _run_case(*case, self._replay)
+
+    def help_out(self, helpers: Helpers) -> None:
+        """Run cases on a core that is free, one core for each, until none is left."""
+        while self.left:
+            with helpers.borrow(lambda: bool(self.left)) as has_core:
+                if has_core:
+                    self.run_next()
 
 
 def _share_files(results: Sequence[BlockResult]) -> bool:
