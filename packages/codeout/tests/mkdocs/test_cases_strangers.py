@@ -86,11 +86,14 @@ def test_a_warning_is_no_part_of_html_that_a_block_prints(tmp_path: Path) -> Non
 def test_blocks_without_a_session_share_what_they_import(tmp_path: Path) -> None:
     modules = {"heavy.py": "import os, time\ntime.sleep(0.3)\nPROCESS = os.getpid()\n"}
     code = "import heavy\nimport os\nprint('ahead' if heavy.PROCESS != os.getpid() else 'here')"
+    opening = '```python exec="on"'
     pages = {
-        f"docs/{name}.md": f"# {name}\n\n" + "\n\n".join(fence(f"{code}\n# {number}") for number in range(10))
+        f"docs/{name}.md": f"# {name}\n\n" + "".join(f"{opening}\n{code}\n# {number}\n```\n\n" for number in range(10))
         for name in ("index", "other")
     }
     write_site(tmp_path, {"mkdocs.yml": site_config(codeout="paths: [.]"), **modules, **pages})
     assert build(tmp_path, "--strict").returncode == 0
-    texts = [article_text(tmp_path, name) for name in ("", "other")]
-    assert [text.count("\nahead") + text.count(" ahead") for text in texts] == [10, 10], texts
+    first, other = (re.findall(r"\b(ahead|here)\b", article_text(tmp_path, name)) for name in ("", "other"))
+    # The first block of all may begin before it is known that more will follow.
+    assert first[1:] == ["ahead"] * 9
+    assert other == ["ahead"] * 10
